@@ -1,0 +1,1 @@
+//! Cells, keys and blocks.

@@ -1,0 +1,69 @@
+//! The contract between the engine and whatever runs user functions.
+//!
+//! Life of a chain: `Host::open` → (`push` at most `credits` ahead of `pull`)* → `finish`. Each
+//! push is answered by exactly one pull, in order. After an error the chain is only dropped.
+//! Dropping a chain at any time releases what it holds and never blocks on the user's code.
+
+use arrow_array::RecordBatch;
+
+use crate::spec::ChainSpec;
+
+/// Runs user functions. Shared by all tasks of a process.
+pub trait Host: Send + Sync {
+    /// Opens a program. `sides` holds, for each `SideFrom::Open` side in order, its records: a batch
+    /// with one column `v` of value cells.
+    fn open(&self, chain: &ChainSpec, sides: Vec<RecordBatch>) -> Result<Box<dyn OpenChain>, HostError>;
+
+    /// How explain and messages call this host: `in_process`, `workers`.
+    fn name(&self) -> &'static str;
+}
+
+/// An opened program: batches in, batches out.
+pub trait OpenChain: Send {
+    /// How many batches may be pushed before one has to be pulled; at least 1.
+    fn credits(&self) -> usize;
+
+    /// Hands over one batch. May block while the host is busy with earlier ones.
+    fn push(&mut self, input: RecordBatch) -> Result<(), HostError>;
+
+    /// The result of the oldest push that has not been pulled.
+    fn pull(&mut self) -> Result<RecordBatch, HostError>;
+
+    /// After the last pull: what the program still has to say (the end of the last group of a
+    /// sequential program); `None` where there is nothing.
+    fn finish(&mut self) -> Result<Option<RecordBatch>, HostError>;
+}
+
+/// Why a host could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The user's function raised.
+    #[error("{}", .0.message)]
+    User(Box<UserError>),
+    /// The data does not fit: a record that cannot be stored, a key that cannot be a key.
+    #[error("{0}")]
+    Data(String),
+    /// The process that ran the functions died.
+    #[error("{0}")]
+    Died(String),
+    /// Our own fault, or the machine's.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// An exception of a user's function, ready to be raised again elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct UserError {
+    /// Pickled exception object, where it pickles and unpickles.
+    pub pickled: Option<Vec<u8>>,
+    /// Class name, for people.
+    pub class: String,
+    /// `str(exception)`.
+    pub message: String,
+    /// The formatted traceback, from the user's frames on.
+    pub traceback: String,
+    /// The step: `map(<lambda>) at jobs/visits.py:12 in main`.
+    pub step: String,
+    /// `repr` of the record in hand, shortened; empty where there was none.
+    pub record: String,
+}

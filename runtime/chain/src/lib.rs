@@ -1,0 +1,11 @@
+//! What hosts of user functions run, and the contract they keep.
+//!
+//! A crate of its own, because both ends need it: the runtime (which must not know Python) and the
+//! hosts (which must not link the planner or DataFusion).
+
+pub mod host;
+pub mod spec;
+pub mod wire;
+
+pub use host::{Host, HostError, OpenChain, UserError};
+pub use spec::*;

@@ -1,0 +1,243 @@
+//! The logical plan: a tree of scopes that own their nodes, as the user's program built it.
+//!
+//! Plain data. A reference resolves inside its scope; crossing a border is explicit: `Member`,
+//! `Key` and `Import` go in, `Flatten`, `Values` and `Keys` come out. Node ids are unique over the
+//! whole plan and in dependency order: a node only refers to smaller ids. The Python twin is
+//! `nestflow/plan/`; `wire.rs` and `plan/encode.py` are the two ends of the wire.
+
+use serde::{Deserialize, Serialize};
+
+use nestflow_chain::{CallSite, Function};
+
+/// Index into [`LogicalPlan::functions`].
+pub type FunctionId = u32;
+/// Index into [`LogicalPlan::sites`].
+pub type SiteId = u32;
+
+/// A node, unique over the whole plan.
+pub type NodeId = u32;
+/// A scope, unique over the whole plan; the root scope is 0.
+pub type ScopeId = u32;
+
+/// Everything that one run executes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogicalPlan {
+    /// User functions, referred to by index.
+    pub functions: Vec<Function>,
+    /// Call sites, referred to by index.
+    pub sites: Vec<CallSite>,
+    /// The whole pipeline.
+    pub root: Scope,
+    /// What has to happen, in the order in which it was asked for.
+    pub targets: Vec<Target>,
+    /// Nodes whose data the engine already holds: cut there.
+    pub materialized: Vec<Materialized>,
+}
+
+/// One level of nesting and the nodes that live in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scope {
+    /// Its id; 0 is the root.
+    pub id: ScopeId,
+    /// Nodes, in ascending id.
+    pub nodes: Vec<Node>,
+    /// The scopes that `Group` nodes of this scope open, in ascending id.
+    pub children: Vec<Scope>,
+}
+
+/// What one call of a transform produces.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its id.
+    pub id: NodeId,
+    /// What it does.
+    pub op: Op,
+    /// A `PObject` (at most one record per group) rather than a `PCollection`.
+    pub single: bool,
+    /// The user's line.
+    pub site: SiteId,
+}
+
+/// A dataset held by the engine from an earlier run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Materialized {
+    /// The node.
+    pub node: NodeId,
+    /// The name under which the engine holds its blocks.
+    pub cache: u64,
+}
+
+/// What a run has to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Target {
+    /// Keep the dataset's blocks under this name: serves `get` and `cache`.
+    Keep {
+        /// The node.
+        node: NodeId,
+        /// The name.
+        cache: u64,
+    },
+    /// Write the dataset's values as a directory of text files.
+    Write {
+        /// The node.
+        node: NodeId,
+        /// Where and how.
+        sink: TextSink,
+        /// The user's line.
+        site: SiteId,
+    },
+    /// Run a `Foreach` node.
+    Effect {
+        /// The node.
+        node: NodeId,
+    },
+}
+
+/// A directory of text files.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TextSink {
+    /// The directory that appears when the run has succeeded.
+    pub path: String,
+    /// Replace an existing target.
+    pub overwrite: bool,
+    /// Between records.
+    pub delimiter: Vec<u8>,
+    /// Compress parts with gzip.
+    pub gzip: bool,
+    /// Number of parts, or as the engine likes.
+    pub parts: Option<u32>,
+    /// `f(record, n) -> part`; without: by position.
+    pub partition: Option<FunctionId>,
+    /// Sort the records within each part.
+    pub sort: Option<SinkSort>,
+}
+
+/// How the records of a part are sorted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SinkSort {
+    /// The sort key; `None`: the record.
+    pub key: Option<FunctionId>,
+    /// Descending.
+    pub reverse: bool,
+}
+
+/// Text files to read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TextSource {
+    /// Files, directories and globs, as given.
+    pub paths: Vec<String>,
+    /// `Some("utf-8")`: records are `str`, undecodable bytes as surrogates; `Some("utf-8-strict")`:
+    /// undecodable bytes are an error; `None`: records are `bytes`.
+    pub encoding: Option<String>,
+}
+
+/// A side input of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SideInput {
+    /// A node of the same scope (an outer one comes through `Import`).
+    pub node: NodeId,
+    /// A `PObject`: its value; otherwise a sequence.
+    pub single: bool,
+}
+
+/// Which rows of a join survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum JoinKind {
+    /// Keys present on all sides.
+    Inner,
+    /// Every row of the first side.
+    Left,
+    /// Every row of the last side.
+    Right,
+    /// Every row of every side, pairwise from the left.
+    Full,
+}
+
+/// Multiset operations on two datasets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Compare {
+    /// Every copy of each element of the first that does not occur in the second.
+    Subtract,
+    /// Each common element once.
+    Intersection,
+    /// Each common element as often as it occurs in both.
+    IntersectionAll,
+    /// `(element, (count in first, count in second))` where the counts differ.
+    Diff,
+}
+
+/// What a node does. `input` is always a node of the same scope.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Op {
+    /// Lines of text files.
+    Text(TextSource),
+    /// Records that the client holds, as blocks of value cells.
+    Literal {
+        /// Encoded blocks (`docs/block-format.md`), one column `v`.
+        blocks: Vec<Vec<u8>>,
+    },
+    /// `f(x, *sides)`.
+    Map { input: NodeId, function: FunctionId, sides: Vec<SideInput> },
+    /// Each element of `f(x, *sides)`.
+    FlatMap { input: NodeId, function: FunctionId, sides: Vec<SideInput> },
+    /// Records for which `f(x, *sides)` is true.
+    Filter { input: NodeId, function: FunctionId, sides: Vec<SideInput> },
+    /// Calls `f(x, *sides)` for its effect.
+    Foreach { input: NodeId, function: FunctionId, sides: Vec<SideInput> },
+    /// Pairs `(key(x), value(x))`; without `value`, `(key(x), x)`.
+    KeyBy { input: NodeId, key: FunctionId, value: Option<FunctionId> },
+    /// Opens a child scope: one group per key of the pairs of all inputs.
+    Group { inputs: Vec<NodeId>, scope: ScopeId },
+    /// In a child scope: the group's values from input `side` of the `Group` that opened it.
+    Member { side: u32 },
+    /// In a child scope: the group's key.
+    Key,
+    /// In a child scope: a dataset of any enclosing scope, the same for every group below it.
+    Import { node: NodeId },
+    /// From `levels` scopes further in: `(k0, (k1, … v))`.
+    Flatten { node: NodeId, levels: u32 },
+    /// From `levels` scopes further in: the values.
+    Values { node: NodeId, levels: u32 },
+    /// The keys of a child scope.
+    Keys { scope: ScopeId },
+    /// Number of records.
+    Count { input: NodeId },
+    /// Whether there is no record.
+    IsEmpty { input: NodeId },
+    /// `reduce(+)`.
+    Sum { input: NodeId },
+    /// `f(a, b)` until one is left; nothing for an empty group.
+    Reduce { input: NodeId, function: FunctionId, sides: Vec<SideInput> },
+    /// Partial folds from `zero` (called if `callable`) by `step`, folded again from it by `merge`.
+    Aggregate { input: NodeId, zero: FunctionId, callable: bool, step: FunctionId, merge: FunctionId, sides: Vec<SideInput> },
+    /// `f(iterable)` over parts and again over the results.
+    Combine { input: NodeId, function: FunctionId },
+    /// All records as one list.
+    ToList { input: NodeId },
+    /// The largest or smallest record.
+    Extreme { input: NodeId, largest: bool, key: Option<FunctionId> },
+    /// The `limit` largest or smallest records, in that order.
+    Top { input: NodeId, limit: i64, largest: bool, key: Option<FunctionId> },
+    /// The first record.
+    First { input: NodeId },
+    /// The first `limit` records.
+    Take { input: NodeId, limit: i64 },
+    /// Each distinct record once.
+    Distinct { input: NodeId },
+    /// Stable sort.
+    Sort { input: NodeId, key: Option<FunctionId>, reverse: bool },
+    /// `accumulate`: a strict left fold.
+    Accumulate { input: NodeId, zero: FunctionId, callable: bool, step: FunctionId, sides: Vec<SideInput> },
+    /// `transform` with three functions.
+    Transform { input: NodeId, init: FunctionId, step: FunctionId, done: FunctionId, sides: Vec<SideInput> },
+    /// `transform` with a transformer instance.
+    Transformer { input: NodeId, transformer: FunctionId, sides: Vec<SideInput> },
+    /// `combine(pre_combine=False)`: one call on the whole group.
+    Whole { input: NodeId, function: FunctionId },
+    /// Concatenation, first argument first.
+    Union { inputs: Vec<NodeId> },
+    /// Records `(key, (v1, …, vn))`.
+    Join { inputs: Vec<NodeId>, kind: JoinKind },
+    /// Multiset operation.
+    Compare { left: NodeId, right: NodeId, kind: Compare },
+}
