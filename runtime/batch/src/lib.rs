@@ -10,6 +10,10 @@
 //! neither Python nor plans.
 
 pub mod cell;
+mod compare;
+pub mod key;
 mod number;
+mod order;
 pub mod put;
+pub mod repr;
 pub mod tag;

@@ -1,0 +1,62 @@
+//! Order cells: one or more key cells after one another, each ascending or descending, whose memcmp
+//! order is the order asked for. A descending component is complemented, which its tag shows: plain
+//! tags are below 0x80.
+
+use std::borrow::Cow;
+
+use crate::cell::CellError;
+use crate::compare::{Incomparable, check_comparable};
+use crate::key::nested_len;
+use crate::put::put_item;
+use crate::tag;
+
+/// Appends one component to an order cell.
+pub fn put_order_component(out: &mut Vec<u8>, key_cell: &[u8], descending: bool) {
+    let start = out.len();
+    put_item(out, key_cell);
+    if descending {
+        // A complemented text ends in 0xFF, and its longer neighbour goes on after one more: only
+        // another 0xFF, from this end, keeps the shorter one behind when nothing follows it.
+        out.push(tag::END);
+        complement(&mut out[start..]);
+    }
+}
+
+/// Turns the memcmp order of self-ending bytes around.
+#[inline]
+pub fn complement(out: &mut [u8]) {
+    out.iter_mut().for_each(|byte| *byte = !*byte);
+}
+
+/// [`check_comparable`] for order cells: at the first component that differs. Bytes that are no
+/// order cell are not complained about.
+pub fn check_order_comparable(a: &[u8], b: &[u8]) -> Result<(), Incomparable> {
+    let (mut a, mut b) = (a, b);
+    while let (Ok(Some((x, rest_of_a))), Ok(Some((y, rest_of_b)))) = (split(a), split(b)) {
+        if x != y {
+            return check_comparable(&x, &y);
+        }
+        (a, b) = (rest_of_a, rest_of_b);
+    }
+    Ok(())
+}
+
+/// The first component as a nested key cell, and what follows it.
+#[expect(clippy::type_complexity, reason = "a pair, inside a result, for one caller")]
+fn split(cell: &[u8]) -> Result<Option<(Cow<'_, [u8]>, &[u8])>, CellError> {
+    match cell.first() {
+        None => Ok(None),
+        Some(&tag) if tag < 0x80 => {
+            let (component, rest) = cell.split_at(nested_len(cell)?);
+            Ok(Some((Cow::Borrowed(component), rest)))
+        }
+        Some(_) => {
+            let mut plain = cell.to_vec();
+            complement(&mut plain);
+            let length = nested_len(&plain)?;
+            plain.truncate(length);
+            let rest = cell.get(length + 1..).ok_or(CellError::Truncated)?;
+            Ok(Some((Cow::Owned(plain), rest)))
+        }
+    }
+}
