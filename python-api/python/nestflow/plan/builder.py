@@ -1,0 +1,173 @@
+"""The plan under construction: every node that the handles of one pipeline have made so far.
+
+Grows only. Handles hold a node id and a scope id; all questions about scopes are answered here.
+A run gets the part that its targets need (`plan`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from .nodes import CallSite, Function, Group, Import, Keys, LogicalPlan, Node, Op, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .nodes import Materialized, Target
+
+ROOT = 0
+"""The scope that is the whole pipeline."""
+
+
+@dataclass(frozen=True)
+class _Level:
+    """What is known of a scope: the scope around it and the `Group` node that opened it."""
+
+    parent: int
+    opener: int
+    depth: int
+
+
+class PlanBuilder:
+    """Hands out node and scope ids, in dependency order, and remembers what they stand for."""
+
+    def __init__(self) -> None:
+        """Start with an empty root scope."""
+        self._functions: dict[Function, int] = {}
+        self._sites: dict[CallSite, int] = {}
+        self._site_list: list[CallSite] = []
+        self._nodes: list[Node] = []
+        self._scope_of: list[int] = []
+        self._levels: list[_Level] = [_Level(parent=-1, opener=-1, depth=0)]
+        self._imports: dict[tuple[int, int], int] = {}
+
+    def function(self, function: Function) -> int:
+        """Give the id of a function; equal functions share one."""
+        return self._functions.setdefault(function, len(self._functions))
+
+    def site(self, site: CallSite) -> int:
+        """Give the id of a call site."""
+        known = self._sites.setdefault(site, len(self._site_list))
+        if known == len(self._site_list):
+            self._site_list.append(site)
+        return known
+
+    def add(self, scope: int, op: Op, single: bool, site: CallSite) -> int:
+        """Add a node to a scope and give its id."""
+        node = Node(len(self._nodes), op, single, self.site(site))
+        self._nodes.append(node)
+        self._scope_of.append(scope)
+        return node.id
+
+    def open_scope(self, parent: int, inputs: tuple[int, ...], site: CallSite) -> int:
+        """Add a `Group` node to ``parent`` and give the scope that it opens."""
+        scope = len(self._levels)
+        opener = self.add(parent, Group(inputs, scope), False, site)
+        self._levels.append(_Level(parent, opener, self._levels[parent].depth + 1))
+        return scope
+
+    def import_into(self, scope: int, node: int, site: CallSite) -> int:
+        """Give the node that stands in ``scope`` for a node of ``scope`` or of one around it."""
+        if self._scope_of[node] == scope:
+            return node
+        known = self._imports.get((scope, node))
+        if known is None:
+            known = self.add(scope, Import(node), self._nodes[node].single, site)
+            self._imports[scope, node] = known
+        return known
+
+    def depth(self, scope: int) -> int:
+        """How many groupings are around the scope; 0 for the root."""
+        return self._levels[scope].depth
+
+    def encloses(self, outer: int, inner: int) -> bool:
+        """Whether ``outer`` is ``inner`` or a scope around it."""
+        while self._levels[inner].depth > self._levels[outer].depth:
+            inner = self._levels[inner].parent
+        return inner == outer
+
+    def site_of(self, node: int) -> CallSite:
+        """The user's line that made a node."""
+        return self._site_list[self._nodes[node].site]
+
+    def opener_site(self, scope: int) -> CallSite:
+        """The user's line that opened a scope, which is not the root."""
+        return self.site_of(self._levels[scope].opener)
+
+    def plan(self, targets: Iterable[Target], materialized: Iterable[Materialized]) -> LogicalPlan:
+        """Give the part of the plan that the targets need.
+
+        Functions keep their index; those that this part does not call are there without bytes.
+        """
+        targets = tuple(targets)
+        needed = self._reachable(target.node for target in targets)
+        members: list[list[Node]] = [[] for _ in self._levels]
+        called: set[int] = set()
+        for node in self._nodes:
+            if node.id in needed:
+                members[self._scope_of[node.id]].append(node)
+                called.update(_functions_of(node.op))
+        for target in targets:
+            called.update(_functions_of(getattr(target, "sink", None)))
+        return LogicalPlan(
+            functions=tuple(f if i in called else Function(f.name, b"") for f, i in self._functions.items()),
+            sites=tuple(self._site_list),
+            root=self._scope(members),
+            targets=targets,
+            materialized=tuple(m for m in materialized if m.node in needed),
+        )
+
+    def _reachable(self, start: Iterable[int]) -> set[int]:
+        needed: set[int] = set()
+        waiting = list(start)
+        while waiting:
+            node = waiting.pop()
+            if node in needed:
+                continue
+            needed.add(node)
+            op = self._nodes[node].op
+            waiting.extend(operands(op))
+            scope = op.scope if isinstance(op, Keys) else self._scope_of[node]
+            if scope != ROOT:
+                waiting.append(self._levels[scope].opener)
+        return needed
+
+    def _scope(self, members: list[list[Node]]) -> Scope:
+        # A scope's parent has a smaller id, so going backwards finds every child made already.
+        children: list[list[Scope]] = [[] for _ in self._levels]
+        for scope in range(len(self._levels) - 1, ROOT, -1):
+            level = self._levels[scope]
+            if any(node.id == level.opener for node in members[level.parent]):
+                children[level.parent].insert(0, Scope(scope, tuple(members[scope]), tuple(children[scope])))
+        return Scope(ROOT, tuple(members[ROOT]), tuple(children[ROOT]))
+
+
+def operands(op: Op) -> Iterator[int]:
+    """Give the nodes that an operator refers to.
+
+    Example:
+        >>> from nestflow.plan.nodes import Map, SideInput
+        >>> list(operands(Map(3, 0, (SideInput(1, True),))))
+        [3, 1]
+    """
+    for name in ("input", "node", "left", "right"):
+        if hasattr(op, name):
+            yield getattr(op, name)
+    yield from getattr(op, "inputs", ())
+    for side in getattr(op, "sides", ()):
+        yield side.node
+
+
+def _functions_of(holder: object) -> Iterator[int]:
+    """Give the functions that an operator or a sink refers to."""
+    if holder is None:
+        return
+    for field in fields(holder):  # type: ignore[arg-type]
+        value = getattr(holder, field.name)
+        if value is None:
+            continue
+        if field.name == "sort":
+            yield from _functions_of(value)
+        elif "FunctionId" in str(field.type):
+            yield value
