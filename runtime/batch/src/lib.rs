@@ -9,11 +9,15 @@
 //! A crate of its own, because the host library must not link the planner or DataFusion. It knows
 //! neither Python nor plans.
 
+pub mod block;
+mod body;
 pub mod cell;
+pub mod columns;
 mod compare;
 pub mod key;
 mod number;
 mod order;
 pub mod put;
 pub mod repr;
+pub mod scatter;
 pub mod tag;

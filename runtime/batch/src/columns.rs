@@ -1,0 +1,164 @@
+//! Cells in Arrow arrays: building, reading and hashing nullable `BinaryView` columns, one cell per
+//! value. Knows nothing of what is inside a cell.
+
+use std::sync::Arc;
+
+use arrow_array::builder::make_view;
+use arrow_array::{Array, ArrayRef, BinaryViewArray};
+use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
+use arrow_schema::{ArrowError, DataType, Field};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// The longest value that lies inside its view.
+const INLINE: usize = 12;
+/// A buffer is closed beyond this, so that offsets into it stay within 32 bits.
+const BUFFER_FULL: usize = 1 << 30;
+
+/// A field of cells.
+pub fn cell_field(name: impl Into<String>) -> Field {
+    Field::new(name, DataType::BinaryView, true)
+}
+
+/// A cell column of nulls.
+pub fn null_column(len: usize) -> ArrayRef {
+    Arc::new(BinaryViewArray::new_null(len))
+}
+
+/// Builds a cell column. A cell is written straight into [`CellBuilder::buffer`], with any of the
+/// functions of [`crate::put`], and ended by [`CellBuilder::commit`]: nothing is copied after that.
+#[derive(Debug, Default)]
+pub struct CellBuilder {
+    views: Vec<u128>,
+    nulls: NullsSoFar,
+    full: Vec<Buffer>,
+    buffer: Vec<u8>,
+    committed: usize,
+    oversize: Option<usize>,
+}
+
+/// A column's null bits, which cost nothing until there is a null.
+#[derive(Debug)]
+struct NullsSoFar(NullBufferBuilder);
+
+impl Default for NullsSoFar {
+    fn default() -> Self {
+        NullsSoFar(NullBufferBuilder::new(0))
+    }
+}
+
+impl CellBuilder {
+    /// An empty column with room for so many rows.
+    pub fn with_capacity(rows: usize) -> CellBuilder {
+        CellBuilder { views: Vec::with_capacity(rows), ..CellBuilder::default() }
+    }
+
+    /// Where the next cell is to be appended. What is already there must stay as it is.
+    #[inline]
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Makes a row of what was appended to the buffer since the last row.
+    #[inline]
+    pub fn commit(&mut self) {
+        let start = self.committed;
+        let length = self.buffer.len() - start;
+        // Both are below 2^32: the buffer is closed long before, and `finish` refuses longer cells.
+        self.views.push(make_view(&self.buffer[start..], self.full.len() as u32, start as u32));
+        self.nulls.0.append_non_null();
+        if length <= INLINE {
+            self.buffer.truncate(start);
+            return;
+        }
+        if u32::try_from(length).is_err() {
+            self.oversize = Some(length);
+        }
+        self.committed = self.buffer.len();
+        if self.committed > BUFFER_FULL {
+            self.full.push(Buffer::from_vec(std::mem::take(&mut self.buffer)));
+            self.committed = 0;
+        }
+    }
+
+    /// Forgets what was appended to the buffer since the last row.
+    #[inline]
+    pub fn abandon(&mut self) {
+        self.buffer.truncate(self.committed);
+    }
+
+    /// A row with this cell.
+    #[inline]
+    pub fn append(&mut self, cell: &[u8]) {
+        self.buffer.extend_from_slice(cell);
+        self.commit();
+    }
+
+    /// A null row; whatever was not committed is forgotten.
+    #[inline]
+    pub fn append_null(&mut self) {
+        self.abandon();
+        self.views.push(0);
+        self.nulls.0.append_null();
+    }
+
+    /// A row with this cell, or a null row.
+    #[inline]
+    pub fn append_option(&mut self, cell: Option<&[u8]>) {
+        match cell {
+            Some(cell) => self.append(cell),
+            None => self.append_null(),
+        }
+    }
+
+    /// Rows so far.
+    pub fn len(&self) -> usize {
+        self.views.len()
+    }
+
+    /// Whether there is no row yet.
+    pub fn is_empty(&self) -> bool {
+        self.views.is_empty()
+    }
+
+    /// Bytes that the rows so far take.
+    pub fn bytes(&self) -> usize {
+        self.full.iter().map(Buffer::len).sum::<usize>() + self.committed + self.views.len() * 16
+    }
+
+    /// The column; the builder is empty after that. A cell of 4 GiB or more is an error.
+    pub fn finish(&mut self) -> Result<BinaryViewArray, ArrowError> {
+        self.abandon();
+        let mut done = std::mem::take(self);
+        if let Some(length) = done.oversize {
+            let message = format!("a value of {length} bytes is too large for a batch (limit 4 GiB)");
+            return Err(ArrowError::InvalidArgumentError(message));
+        }
+        if !done.buffer.is_empty() {
+            done.full.push(Buffer::from_vec(done.buffer));
+        }
+        BinaryViewArray::try_new(ScalarBuffer::from(done.views), done.full, done.nulls.0.finish())
+    }
+}
+
+/// The cell in a row, `None` for a null.
+#[inline]
+pub fn cell_at(column: &BinaryViewArray, row: usize) -> Option<&[u8]> {
+    column.is_valid(row).then(|| column.value(row))
+}
+
+/// A hash of each row over several columns, the same in every process and on every machine. The
+/// columns must have `out.len()` rows. A null hashes like no cell, since no cell is empty.
+pub fn hash_columns(columns: &[&BinaryViewArray], out: &mut [u64]) {
+    out.fill(0);
+    for column in columns {
+        if column.null_count() == 0 {
+            for (hash, cell) in out.iter_mut().zip(column.bytes_iter()) {
+                *hash = xxh3_64_with_seed(cell, *hash);
+            }
+        } else {
+            for (hash, cell) in out.iter_mut().zip(column.iter()) {
+                *hash = xxh3_64_with_seed(cell.unwrap_or_default(), *hash);
+            }
+        }
+    }
+}

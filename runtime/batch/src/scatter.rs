@@ -1,0 +1,205 @@
+//! Deals the rows of batches out to channels: the work of an exchange's writer between two blocks.
+//!
+//! A batch is sorted by channel once (by counting), then every column is copied channel after
+//! channel, so that each step reads one column and writes one buffer. Which channel a row belongs
+//! to and when a channel is full is the caller's business.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{BinaryBuilder, PrimitiveBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{ArrowPrimitiveType, Int64Type, UInt32Type, UInt64Type};
+use arrow_array::{Array, ArrayRef, BinaryViewArray, PrimitiveArray, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, SchemaRef};
+
+use crate::block::BlockError;
+
+/// Rows on their way to channels. Order within a channel is the order of arrival.
+#[derive(Debug)]
+pub struct ChannelBuffers {
+    schema: SchemaRef,
+    channels: Vec<Channel>,
+    /// Row numbers of the batch in hand, channel after channel.
+    order: Vec<u32>,
+    /// Where each channel's rows begin in `order`.
+    starts: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Channel {
+    columns: Vec<Column>,
+    rows: usize,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+enum Column {
+    Cells(BinaryBuilder),
+    Int64(PrimitiveBuilder<Int64Type>),
+    UInt64(PrimitiveBuilder<UInt64Type>),
+    UInt32(PrimitiveBuilder<UInt32Type>),
+}
+
+impl ChannelBuffers {
+    /// Empty buffers for so many channels. Columns may be cells or 64-bit integers (or `UInt32`).
+    pub fn new(schema: SchemaRef, channels: usize) -> Result<ChannelBuffers, BlockError> {
+        let channels = (0..channels).map(|_| Channel::new(&schema)).collect::<Result<_, _>>()?;
+        Ok(ChannelBuffers { schema, channels, order: Vec::new(), starts: Vec::new() })
+    }
+
+    /// Appends every row of the batch to the channel named for it. On an error nothing was appended.
+    pub fn append(&mut self, batch: &RecordBatch, channel_of_row: &[u32]) -> Result<(), BlockError> {
+        self.sort_by_channel(batch, channel_of_row)?;
+        for (channel, range) in self.channels.iter().zip(self.starts.windows(2)) {
+            channel.check_room(batch, &self.order[range[0]..range[1]])?;
+        }
+        for (index, column) in batch.columns().iter().enumerate() {
+            for (channel, range) in self.channels.iter_mut().zip(self.starts.windows(2)) {
+                let rows = &self.order[range[0]..range[1]];
+                if !rows.is_empty() {
+                    channel.bytes += channel.columns[index].append(column, rows);
+                }
+            }
+        }
+        for (channel, range) in self.channels.iter_mut().zip(self.starts.windows(2)) {
+            channel.rows += range[1] - range[0];
+        }
+        Ok(())
+    }
+
+    /// About how many bytes a channel's block will have before compression.
+    pub fn bytes(&self, channel: usize) -> usize {
+        self.channels.get(channel).map_or(0, |channel| channel.bytes)
+    }
+
+    /// Bytes held for all channels.
+    pub fn total_bytes(&self) -> usize {
+        self.channels.iter().map(|channel| channel.bytes).sum()
+    }
+
+    /// Rows waiting for a channel.
+    pub fn rows(&self, channel: usize) -> usize {
+        self.channels.get(channel).map_or(0, |channel| channel.rows)
+    }
+
+    /// The rows of a channel as one batch; the channel is empty after that.
+    pub fn take(&mut self, channel: usize) -> Result<RecordBatch, BlockError> {
+        let count = self.channels.len();
+        let Some(buffers) = self.channels.get_mut(channel) else {
+            return Err(BlockError::Unfit(format!("channel {channel} of {count}")));
+        };
+        let options = RecordBatchOptions::new().with_row_count(Some(buffers.rows));
+        let columns = buffers.columns.iter_mut().map(Column::finish).collect();
+        (buffers.rows, buffers.bytes) = (0, 0);
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
+    }
+
+    /// Fills `order` and `starts`.
+    fn sort_by_channel(&mut self, batch: &RecordBatch, channel_of_row: &[u32]) -> Result<(), BlockError> {
+        let count = self.channels.len();
+        let same_types = batch.schema_ref().fields().iter().map(|field| field.data_type());
+        if !same_types.eq(self.schema.fields().iter().map(|field| field.data_type())) {
+            return Err(BlockError::Unfit("it has other columns than the exchange".to_owned()));
+        }
+        if channel_of_row.len() != batch.num_rows() || batch.num_rows() > u32::MAX as usize {
+            return Err(BlockError::Unfit("there has to be one channel for each row".to_owned()));
+        }
+        self.starts.clear();
+        self.starts.resize(count + 1, 0);
+        for &channel in channel_of_row {
+            match self.starts.get_mut(channel as usize + 1) {
+                Some(rows) => *rows += 1,
+                None => return Err(BlockError::Unfit(format!("channel {channel} of {count}"))),
+            }
+        }
+        for channel in 0..count {
+            self.starts[channel + 1] += self.starts[channel];
+        }
+        self.order.clear();
+        self.order.resize(channel_of_row.len(), 0);
+        let mut next = self.starts.clone();
+        for (row, &channel) in channel_of_row.iter().enumerate() {
+            let place = &mut next[channel as usize];
+            self.order[*place] = row as u32;
+            *place += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Channel {
+    fn new(schema: &SchemaRef) -> Result<Channel, BlockError> {
+        let columns = schema.fields().iter().map(|field| match field.data_type() {
+            DataType::BinaryView => Ok(Column::Cells(BinaryBuilder::with_capacity(0, 0))),
+            DataType::Int64 => Ok(Column::Int64(PrimitiveBuilder::with_capacity(0))),
+            DataType::UInt64 => Ok(Column::UInt64(PrimitiveBuilder::with_capacity(0))),
+            DataType::UInt32 => Ok(Column::UInt32(PrimitiveBuilder::with_capacity(0))),
+            kind => Err(BlockError::Unfit(format!("column {} has the type {kind}", field.name()))),
+        });
+        Ok(Channel { columns: columns.collect::<Result<_, _>>()?, rows: 0, bytes: 0 })
+    }
+
+    /// A column of values is one buffer with 32-bit offsets, which must not overflow.
+    fn check_room(&self, batch: &RecordBatch, rows: &[u32]) -> Result<(), BlockError> {
+        let room = i32::MAX as usize;
+        if self.bytes + batch.get_array_memory_size() < room {
+            return Ok(());
+        }
+        for (column, builder) in batch.columns().iter().zip(&self.columns) {
+            if let (Column::Cells(builder), Some(cells)) = (builder, column.as_binary_view_opt()) {
+                let added: usize = rows.iter().map(|&row| cells.value(row as usize).len()).sum();
+                if builder.values_slice().len() + added > room {
+                    return Err(BlockError::Unfit("more than 2 GiB of values for one channel".to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Column {
+    /// Appends rows of a column of the same type; how many bytes that took.
+    fn append(&mut self, from: &ArrayRef, rows: &[u32]) -> usize {
+        match self {
+            Column::Cells(to) => from.as_binary_view_opt().map_or(0, |from| append_cells(to, from, rows)),
+            Column::Int64(to) => append_numbers(to, from.as_primitive_opt(), rows),
+            Column::UInt64(to) => append_numbers(to, from.as_primitive_opt(), rows),
+            Column::UInt32(to) => append_numbers(to, from.as_primitive_opt(), rows),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Column::Cells(from) => Arc::new(BinaryViewArray::from(&from.finish())),
+            Column::Int64(from) => Arc::new(from.finish()),
+            Column::UInt64(from) => Arc::new(from.finish()),
+            Column::UInt32(from) => Arc::new(from.finish()),
+        }
+    }
+}
+
+fn append_cells(to: &mut BinaryBuilder, from: &BinaryViewArray, rows: &[u32]) -> usize {
+    let before = to.values_slice().len();
+    match from.logical_null_count() {
+        0 => rows.iter().for_each(|&row| to.append_value(from.value(row as usize))),
+        nulls if nulls == from.len() => to.append_nulls(rows.len()),
+        _ => rows.iter().for_each(|&row| match from.is_null(row as usize) {
+            true => to.append_null(),
+            false => to.append_value(from.value(row as usize)),
+        }),
+    }
+    to.values_slice().len() - before + rows.len() * size_of::<i32>()
+}
+
+fn append_numbers<T: ArrowPrimitiveType>(
+    to: &mut PrimitiveBuilder<T>,
+    from: Option<&PrimitiveArray<T>>,
+    rows: &[u32],
+) -> usize {
+    let Some(from) = from else { return 0 };
+    match from.null_count() {
+        0 => to.extend(rows.iter().map(|&row| Some(from.value(row as usize)))),
+        _ => to.extend(rows.iter().map(|&row| from.is_valid(row as usize).then(|| from.value(row as usize)))),
+    }
+    rows.len() * size_of::<T::Native>()
+}
