@@ -1,1 +1,9 @@
-//! The engine.
+//! The engine: plans pipelines and executes them, wherever it is embedded.
+//!
+//! In reading order: `plan` (plain data) → `planner` (passes) → `executor` (one task) with `memory`,
+//! `io`, `blocks` and hosts at its borders → `local` (all tasks of a run on threads). Knows neither
+//! JNI nor Python.
+
+pub mod error;
+pub mod plan;
+pub mod planner;

@@ -146,7 +146,8 @@ pub enum Program {
     /// Input columns: `g` (`UInt32`), `v`. The first rows, one per group and in order `g = 0, 1,
     /// …, m-1`, hold the states so far (null: none yet); they end where `g` is 0 again or the
     /// batch ends; what follows are the values, `v` never null.
-    /// Output: one column `v`, m rows: the new states.
+    /// Output: one column `v`, m rows: the new states; a group with neither state nor value has the
+    /// zero as its state (null without one; `f([])` for `Combine`).
     Fold {
         /// The function: `state = f(state, x, *sides)`.
         step: Function,
@@ -168,7 +169,8 @@ pub enum Program {
     /// Group after group, record after record, with a status that stays in the host.
     ///
     /// Input columns: `g` (`UInt64`, ascending: a new number is a new group), `v` (null: the
-    /// group exists, no record). Output columns: `g`, `v`. `finish` ends the last group.
+    /// group exists, no record), and `x0`… for sides that come by column. Output columns: `g`, `v`.
+    /// `finish` ends the last group.
     Sequential {
         /// What is run in each group.
         kind: Sequential,
@@ -189,6 +191,9 @@ pub enum Sequential {
         /// `state = f(state, x, *sides)`.
         step: Function,
     },
+    /// `reduce` where it has side inputs: a left fold from the first record; one record per group
+    /// that has any.
+    Reduce(Function),
     /// `transform` with three functions and an emitter.
     Transform {
         /// `status = init(emitter, *sides)`.

@@ -1,0 +1,102 @@
+//! Every way in which the engine fails, by who has to act.
+
+use nestflow_chain::{HostError, UserError};
+
+/// The engine's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a run failed, by who has to act.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The program asks for something that has no meaning.
+    #[error("{0}")]
+    Plan(String),
+    /// A user function raised.
+    #[error("{}", .0.message)]
+    User(Box<UserError>),
+    /// The data does not fit what was asked of it.
+    #[error("{0}")]
+    Data(String),
+    /// A file or directory could not be used.
+    #[error("{path}: {source}")]
+    Io {
+        /// The path in hand.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The memory limit does not suffice.
+    #[error("{0}")]
+    Memory(String),
+    /// A process that ran user functions died.
+    #[error("{0}")]
+    Died(String),
+    /// The run was interrupted.
+    #[error("interrupted")]
+    Interrupted,
+    /// Our own fault.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl From<HostError> for Error {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::User(user) => Error::User(user),
+            HostError::Data(text) => Error::Data(text),
+            HostError::Died(text) => Error::Died(text),
+            HostError::Internal(text) => Error::Internal(text),
+        }
+    }
+}
+
+/// An error of ours travels through DataFusion's streams as an external error and comes out whole.
+impl From<Error> for datafusion_common::DataFusionError {
+    fn from(error: Error) -> Self {
+        datafusion_common::DataFusionError::External(Box::new(error))
+    }
+}
+
+impl From<datafusion_common::DataFusionError> for Error {
+    fn from(error: datafusion_common::DataFusionError) -> Self {
+        use datafusion_common::DataFusionError as D;
+        match error {
+            D::External(inner) => match inner.downcast::<Error>() {
+                Ok(ours) => *ours,
+                Err(other) => Error::Internal(other.to_string()),
+            },
+            D::Context(_, inner) => (*inner).into(),
+            D::ArrowError(inner, _) => (*inner).into(),
+            D::Shared(inner) => match std::sync::Arc::try_unwrap(inner) {
+                Ok(inner) => inner.into(),
+                Err(shared) => Error::Internal(shared.to_string()),
+            },
+            D::ResourcesExhausted(text) => Error::Memory(format!(
+                "the memory limit is too small for this step. Raise memory_limit. ({text})"
+            )),
+            D::IoError(source) => Error::Io { path: "temporary file".into(), source },
+            other => Error::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<arrow::error::ArrowError> for Error {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        match error {
+            arrow::error::ArrowError::ExternalError(inner) => match inner.downcast::<Error>() {
+                Ok(ours) => *ours,
+                Err(inner) => match inner.downcast::<datafusion_common::DataFusionError>() {
+                    Ok(inner) => (*inner).into(),
+                    Err(other) => Error::Internal(other.to_string()),
+                },
+            },
+            other => Error::Internal(other.to_string()),
+        }
+    }
+}
+
+/// An `Error::Internal` with a formatted text: for cases that a checked plan rules out.
+#[macro_export]
+macro_rules! internal {
+    ($($text:tt)*) => { $crate::error::Error::Internal(format!($($text)*)) };
+}

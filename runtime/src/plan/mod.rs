@@ -1,0 +1,8 @@
+//! Plans as plain data, in the order in which they come about: what the user's program built
+//! (`logical`), the flat operators it lifts to (`flat`), the stages these are cut into (`stage`).
+
+pub mod display;
+pub mod flat;
+pub mod logical;
+pub mod stage;
+pub mod wire;

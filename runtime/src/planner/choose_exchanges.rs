@@ -1,0 +1,226 @@
+//! Puts exchanges where an operator needs rows together that are not together yet, and nowhere else.
+//!
+//! Grouping itself moves nothing. An operator asks for rows with equal columns in one task; a
+//! partitioning by any of these columns serves it. Where an operator further on needs whole groups
+//! of an outer level, the exchange is made by that level at once.
+
+use std::collections::HashMap;
+
+use crate::error::Result;
+use crate::plan::flat::*;
+
+/// How the rows of a dataset are spread over tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Spread {
+    /// In no known way.
+    Any,
+    /// Equal values of these columns are in one task.
+    Hash(Vec<Col>),
+    /// All in one task.
+    Single,
+}
+
+impl Spread {
+    fn serves(&self, together: &[Col]) -> bool {
+        match self {
+            Spread::Single => true,
+            Spread::Hash(by) => !together.is_empty() && by.iter().all(|col| together.contains(col)),
+            Spread::Any => false,
+        }
+    }
+}
+
+struct Chooser {
+    nodes: Vec<FlatNode>,
+    spread: Vec<Spread>,
+    exchanges: HashMap<(Vec<FlatId>, ExchangeKind), FlatId>,
+}
+
+/// Adds exchanges.
+pub fn choose_exchanges(plan: FlatPlan) -> Result<FlatPlan> {
+    let demands = demands(&plan);
+    let uses = plan.uses();
+    let mut chooser = Chooser { nodes: vec![], spread: vec![], exchanges: HashMap::new() };
+    let mut renamed: Vec<FlatId> = Vec::new();
+    for (id, mut node) in plan.nodes.into_iter().enumerate() {
+        let shared: Vec<bool> = node.inputs.iter().map(|&input| uses[input] > 1).collect();
+        node.inputs.iter_mut().for_each(|input| *input = renamed[*input]);
+        renamed.push(chooser.place(node, demands[id].as_deref(), &shared));
+    }
+    let mut roots = plan.roots;
+    roots.iter_mut().for_each(|root| root.node = renamed[root.node]);
+    Ok(FlatPlan { nodes: chooser.nodes, roots }.without_unused())
+}
+
+/// For each node, the key columns by which some operator further on needs whole groups.
+fn demands(plan: &FlatPlan) -> Vec<Option<Vec<Col>>> {
+    let mut demands: Vec<Option<Vec<Col>>> = vec![None; plan.nodes.len()];
+    for (id, node) in plan.nodes.iter().enumerate().rev() {
+        let own = match &node.op {
+            FlatOp::Sort { .. } | FlatOp::Sequential { .. } if node.depth > 0 => Some(keys(node.depth)),
+            _ => None,
+        };
+        let passed = demands[id].clone().filter(|cols| match &node.op {
+            FlatOp::Project(exprs) => cols.iter().all(|col| exprs.contains(&(*col, Expr::Col(*col)))),
+            FlatOp::Exchange { .. } | FlatOp::Join { .. } => false,
+            _ => true,
+        });
+        // The coarser demand serves both.
+        let demand = match (own, passed) {
+            (Some(own), Some(passed)) if passed.iter().all(|col| own.contains(col)) => Some(passed),
+            (own, passed) => own.or(passed),
+        };
+        if let Some(demand) = demand
+            && let Some(&input) = node.inputs.first()
+            && demand.iter().all(|col| plan.nodes[input].cols.contains(col))
+        {
+            let known = &mut demands[input];
+            if known.as_ref().is_none_or(|known| demand.len() < known.len()) {
+                *known = Some(demand);
+            }
+        }
+    }
+    demands
+}
+
+impl Chooser {
+    fn push(&mut self, node: FlatNode, spread: Spread) -> FlatId {
+        self.nodes.push(node);
+        self.spread.push(spread);
+        self.nodes.len() - 1
+    }
+
+    /// An exchange over a dataset; over a union that nobody else reads, over its parts.
+    fn exchange(&mut self, input: FlatId, kind: ExchangeKind, reason: String, shared: bool) -> FlatId {
+        let inputs = match &self.nodes[input].op {
+            FlatOp::Union { .. } if !shared => self.nodes[input].inputs.clone(),
+            _ => vec![input],
+        };
+        if let Some(&known) = self.exchanges.get(&(inputs.clone(), kind.clone())) {
+            return known;
+        }
+        let spread = match &kind {
+            ExchangeKind::Hash(by) => Spread::Hash(by.clone()),
+            ExchangeKind::Gather => Spread::Single,
+            _ => Spread::Any,
+        };
+        let node = FlatNode {
+            op: FlatOp::Exchange { kind: kind.clone(), reason },
+            inputs: inputs.clone(),
+            ..self.nodes[input].clone()
+        };
+        let id = self.push(node, spread);
+        self.exchanges.insert((inputs, kind), id);
+        id
+    }
+
+    /// Makes rows with equal `together` meet in one task; all rows where it is empty.
+    fn bring(&mut self, input: FlatId, together: Vec<Col>, demand: Option<&[Col]>, why: &str, shared: bool) -> FlatId {
+        if self.spread[input].serves(&together) {
+            return input;
+        }
+        if together.is_empty() {
+            return self.exchange(input, ExchangeKind::Gather, format!("{why}: all rows"), shared);
+        }
+        let coarser =
+            demand.filter(|cols| !cols.is_empty() && cols.iter().all(|col| together.contains(col)));
+        let reason = match coarser {
+            Some(cols) if cols.len() < together.len() => {
+                format!("{why}: whole groups by {} are needed further on", list(cols))
+            }
+            _ => format!("{why}: rows with equal {} meet", list(&together)),
+        };
+        let by = coarser.map(<[Col]>::to_vec).unwrap_or(together);
+        self.exchange(input, ExchangeKind::Hash(by), reason, shared)
+    }
+
+    fn place(&mut self, mut node: FlatNode, demand: Option<&[Col]>, shared: &[bool]) -> FlatId {
+        let why = node.site.as_ref().map(|site| site.transform.clone()).unwrap_or_default();
+        match &node.op {
+            FlatOp::Aggregate { keys, phase: Phase::Single, .. } => {
+                let together = keys.clone();
+                node.inputs[0] = self.bring(node.inputs[0], together, demand, &why, shared[0]);
+            }
+            FlatOp::Sort { .. } | FlatOp::Sequential { .. } => {
+                let together = keys(node.depth);
+                node.inputs[0] = self.bring(node.inputs[0], together, demand, &why, shared[0]);
+            }
+            FlatOp::Join { on, kind: FlatJoin::Cross, .. } if on.is_empty() => {
+                let reason = format!("{why}: every group sees all rows");
+                node.inputs[1] = self.exchange(node.inputs[1], ExchangeKind::Broadcast, reason, shared[1]);
+            }
+            FlatOp::Join { on, .. } => {
+                let on = on.clone();
+                self.meet(&mut node, &on, &why, shared);
+            }
+            _ => {}
+        }
+        if let FlatOp::Exchange { kind, reason } = &node.op {
+            return self.exchange(node.inputs[0], kind.clone(), reason.clone(), shared[0]);
+        }
+        if let FlatOp::Union { aligned } = &mut node.op {
+            let first = &self.spread[node.inputs[0]];
+            let alike = node.inputs.iter().all(|&input| self.spread[input] == *first);
+            *aligned = alike && *first != Spread::Any;
+        }
+        let spread = self.spread_of(&node);
+        self.push(node, spread)
+    }
+
+    /// Makes both sides of a join meet, moving only what has to move.
+    fn meet(&mut self, node: &mut FlatNode, on: &[(Col, Col)], why: &str, shared: &[bool]) {
+        let (left, right) = (node.inputs[0], node.inputs[1]);
+        if self.spread[left] == Spread::Single && self.spread[right] == Spread::Single {
+            return;
+        }
+        let left_cols: Vec<_> = on.iter().map(|(left, _)| *left).collect();
+        let by = match (&self.spread[left], &self.spread[right]) {
+            (Spread::Hash(by), _) if self.spread[left].serves(&left_cols) => by.clone(),
+            (_, Spread::Hash(by)) if by.iter().all(|col| on.iter().any(|(_, right)| right == col)) => {
+                by.iter().map(|col| other(on, *col, true)).collect()
+            }
+            _ => left_cols,
+        };
+        let right_by: Vec<_> = by.iter().map(|col| other(on, *col, false)).collect();
+        for (side, by) in [(0, by), (1, right_by)] {
+            if self.spread[node.inputs[side]] != Spread::Hash(by.clone()) {
+                let reason = format!("{why}: rows with equal {} meet", list(&by));
+                let kind = ExchangeKind::Hash(by);
+                node.inputs[side] = self.exchange(node.inputs[side], kind, reason, shared[side]);
+            }
+        }
+    }
+
+    /// What is known about the spread of an operator's rows, from its first input.
+    fn spread_of(&self, node: &FlatNode) -> Spread {
+        let input = node.inputs.first().map(|&input| &self.spread[input]);
+        let kept = |kept: &dyn Fn(Col) -> bool| match input {
+            Some(Spread::Hash(by)) if !by.iter().all(|col| kept(*col)) => Spread::Any,
+            Some(spread) => spread.clone(),
+            None => Spread::Any,
+        };
+        match &node.op {
+            FlatOp::Literal(blocks) if blocks.len() <= 1 => Spread::Single,
+            FlatOp::Union { aligned: false } => Spread::Any,
+            FlatOp::Project(exprs) => kept(&|col| exprs.contains(&(col, Expr::Col(col)))),
+            // A chain renews the key of its end.
+            FlatOp::Chain { .. } => kept(&|col| matches!(col, Col::Key(_)) && node.cols.contains(&col)),
+            FlatOp::Join { kind: FlatJoin::Full, .. } => match input {
+                Some(Spread::Single) => Spread::Single,
+                _ => Spread::Any,
+            },
+            // The copies lie where the groups are.
+            FlatOp::Join { .. } => kept(&|col| node.cols.contains(&col)),
+            _ => kept(&|col| node.cols.contains(&col)),
+        }
+    }
+}
+
+fn other(on: &[(Col, Col)], col: Col, to_left: bool) -> Col {
+    let found = on.iter().find(|(left, right)| if to_left { *right == col } else { *left == col });
+    found.map_or(col, |(left, right)| if to_left { *left } else { *right })
+}
+
+fn list(cols: &[Col]) -> String {
+    cols.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,53 @@
+//! The planner: a logical plan becomes stages. Plan in, plan out; knows no code that runs it.
+//!
+//! A pass is one file and one function. Facts that a pass needs are values returned by functions,
+//! never tags left on nodes.
+
+mod check;
+mod choose_exchanges;
+mod combine_early;
+mod cut_stages;
+mod fuse_chains;
+mod lift;
+mod merge_siblings;
+mod prune;
+mod prune_columns;
+mod share;
+
+use crate::error::Result;
+use crate::plan::logical::LogicalPlan;
+use crate::plan::stage::StageGraph;
+
+/// What the planner is told about the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The number of channels of a hash exchange.
+    pub channels: u32,
+}
+
+/// Plans a run. The order of the passes is this function:
+pub fn plan(logical: &LogicalPlan, settings: Settings) -> Result<StageGraph> {
+    // Hostile or damaged plans stop here; all later passes rely on what is checked.
+    check::logical(logical)?;
+    // First, so that nothing is planned for what is held already or leads nowhere.
+    let logical = prune::prune(logical);
+    // Depth becomes leading columns; from here on there is no nesting.
+    let flat = lift::lift(&logical)?;
+    // Before siblings are compared, so that equal inputs are equal chains.
+    let flat = fuse_chains::fuse_chains(flat);
+    // Before exchanges are chosen, since one aggregate needs one exchange, and a join of two results
+    // of one aggregate needs none.
+    let flat = merge_siblings::merge_siblings(flat);
+    // Needs the final shape of grouping operators, and decides what may be combined early.
+    let flat = choose_exchanges::choose_exchanges(flat)?;
+    // Splits aggregates at the exchanges that were put below them.
+    let flat = combine_early::combine_early(flat);
+    // After all columns have their users: what nobody reads is neither computed nor shipped.
+    let flat = prune_columns::prune_columns(flat);
+    // Late, since only now it is known who reads what: a dataset with several readers is computed once.
+    let flat = share::share(flat);
+    let graph = cut_stages::cut_stages(&flat, settings)?;
+    // Last: promises that the executor relies on.
+    check::stages(&graph)?;
+    Ok(graph)
+}
