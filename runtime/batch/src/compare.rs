@@ -123,7 +123,8 @@ pub fn rank_cmp(a: Option<&[u8]>, b: Option<&[u8]>) -> Ordering {
 
 fn rank_of_cells(a: &[u8], b: &[u8]) -> Ordering {
     let (Some(x), Some(y)) = (a.first(), b.first()) else { return a.len().cmp(&b.len()) };
-    let by_kind = rank(*x).cmp(&rank(*y));
+    // Tags of one rank only differ where the keys do; comparing them makes this an order of all cells.
+    let by_kind = (rank(*x), x).cmp(&(rank(*y), y));
     if by_kind.is_ne() {
         return by_kind;
     }
@@ -135,14 +136,16 @@ fn rank_of_cells(a: &[u8], b: &[u8]) -> Ordering {
     }
 }
 
-fn rank_of_items(left: Items<'_>, right: Items<'_>) -> Ordering {
-    left.zip(right)
-        .map(|pair| match pair {
-            (Ok(l), Ok(r)) => rank_of_cells(l.raw, r.raw),
-            _ => Ordering::Equal,
-        })
-        .find(|order| order.is_ne())
-        .unwrap_or(Ordering::Equal)
+fn rank_of_items(mut left: Items<'_>, mut right: Items<'_>) -> Ordering {
+    loop {
+        let order = match (left.next(), right.next()) {
+            (Some(Ok(l)), Some(Ok(r))) => rank_of_cells(l.raw, r.raw),
+            (l, r) => return l.is_some().cmp(&r.is_some()),
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
 }
 
 fn rank(tag: u8) -> u8 {
