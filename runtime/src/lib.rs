@@ -5,5 +5,6 @@
 //! JNI nor Python.
 
 pub mod error;
+pub mod io;
 pub mod plan;
 pub mod planner;

@@ -1,0 +1,258 @@
+//! How a directory of parts appears all at once, and only if the whole run succeeded.
+//!
+//! Beside the target `name` stands `.writing-<name>-<unique>/` for as long as the run lasts:
+//! - `owner`: claimed by the process that writes, so that others can tell whether it is alive;
+//! - `attempts/`: files that tasks are writing;
+//! - `parts/`: finished parts; the commit gives this directory the target's name;
+//! - `old`: during the commit, the target that is being replaced.
+//!
+//! A run that fails, or a process that dies, at any moment leaves the target as it was, or, between
+//! the two renames of a commit, as `old`, from where the next job for the same target takes it back.
+//! That job also removes what dead owners left.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+
+use super::storage::{Claim, ClaimMode, EntryKind, Storage, join};
+use super::text_sink::{PartWriter, TaskOutput};
+use crate::error::{Error, Result};
+use crate::plan::logical::TextSink;
+
+const OWNER: &str = "owner";
+const ATTEMPTS: &str = "attempts";
+const PARTS: &str = "parts";
+const OLD: &str = "old";
+/// Length of what [`unique`] gives.
+const UNIQUE_LENGTH: usize = 32;
+
+/// One output of a run. Ends with [`commit`](Self::commit) or [`abort`](Self::abort); dropped
+/// before, it aborts. Tasks must have stopped writing by then.
+pub struct OutputJob {
+    storage: Arc<dyn Storage>,
+    target: String,
+    work: String,
+    overwrite: bool,
+    output: TaskOutput,
+    state: State,
+    _claim: Claim,
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The target is untouched.
+    Writing,
+    /// The new target is in place; `replaced` is whether the old one is in `old`.
+    Placed { replaced: bool },
+    /// The old target could not be put back: nothing may be removed.
+    Stuck,
+    /// Nothing is left to do.
+    Over,
+}
+
+impl OutputJob {
+    /// Begins an output: checks the target, removes what dead runs left beside it, and makes room
+    /// for parts.
+    pub fn begin(storage: Arc<dyn Storage>, sink: &TextSink) -> Result<OutputJob> {
+        let target = storage.resolve(&sink.path)?;
+        let Some((parent, name)) =
+            target.rsplit_once('/').filter(|(_, name)| !matches!(*name, "" | "." | ".."))
+        else {
+            return Err(Error::Data(format!("{}: cannot be an output directory", sink.path)));
+        };
+        let parent = if parent.is_empty() { "/" } else { parent };
+        check_free(storage.as_ref(), &target, sink.overwrite)?;
+        storage.create_directory(parent)?;
+        remove_left_overs(storage.as_ref(), parent, name, &target);
+        let (work, claim) = make_work(storage.as_ref(), parent, name)?;
+        let output = TaskOutput {
+            attempts: join(&work, ATTEMPTS),
+            parts: join(&work, PARTS),
+            target: target.clone(),
+            delimiter: sink.delimiter.clone(),
+            gzip: sink.gzip,
+        };
+        let overwrite = sink.overwrite;
+        let job =
+            OutputJob { storage, target, work, overwrite, output, state: State::Writing, _claim: claim };
+        job.storage.create_directory(&job.output.attempts)?;
+        job.storage.create_directory(&job.output.parts)?;
+        Ok(job)
+    }
+
+    /// Begins all outputs of a run, or none. Two that write to one directory, or one inside another,
+    /// are an error.
+    pub fn begin_all(storage: &Arc<dyn Storage>, sinks: &[&TextSink]) -> Result<Vec<OutputJob>> {
+        let targets = sinks.iter().map(|sink| storage.resolve(&sink.path)).collect::<Result<Vec<_>>>()?;
+        for (i, inner) in targets.iter().enumerate() {
+            for (j, outer) in targets.iter().enumerate() {
+                let below = inner.strip_prefix(outer.as_str());
+                if i != j && below.is_some_and(|below| below.is_empty() || below.starts_with('/')) {
+                    return Err(Error::Plan(format!(
+                        "two outputs of this run write to {inner} and {outer}. Each needs a directory of its own"
+                    )));
+                }
+            }
+        }
+        sinks.iter().map(|sink| OutputJob::begin(Arc::clone(storage), sink)).collect()
+    }
+
+    /// What tasks need in order to write.
+    pub fn output(&self) -> &TaskOutput {
+        &self.output
+    }
+
+    /// Begins an attempt at a part in this process.
+    pub fn part_writer(&self, part: u32) -> Result<PartWriter> {
+        self.output.part_writer(Arc::clone(&self.storage), part)
+    }
+
+    /// Makes the finished parts the target.
+    pub fn commit(self) -> Result<()> {
+        OutputJob::commit_all(vec![self])
+    }
+
+    /// Commits all outputs of a run. After an error every target is as it was.
+    pub fn commit_all(mut jobs: Vec<OutputJob>) -> Result<()> {
+        for job in &jobs {
+            check_free(job.storage.as_ref(), &job.target, job.overwrite)?;
+        }
+        for placed in 0..jobs.len() {
+            if let Err(error) = jobs[placed].place() {
+                jobs[..placed].iter_mut().rev().for_each(OutputJob::take_back);
+                return Err(error);
+            }
+        }
+        for job in jobs {
+            job.end();
+        }
+        Ok(())
+    }
+
+    /// Gives up: the target stays as it was.
+    pub fn abort(self) {
+        self.end();
+    }
+
+    /// Moves an existing target aside and puts the new one in its place.
+    fn place(&mut self) -> Result<()> {
+        let old = join(&self.work, OLD);
+        let replaced = self.storage.stat(&self.target)?.is_some();
+        if replaced {
+            check_free(self.storage.as_ref(), &self.target, self.overwrite)?;
+            self.storage.rename(&self.target, &old)?;
+        }
+        let placed = self.storage.rename(&self.output.parts, &self.target);
+        match placed {
+            Ok(()) => self.state = State::Placed { replaced },
+            Err(_) if replaced => self.put_back(),
+            Err(_) => {}
+        }
+        placed
+    }
+
+    /// Undoes [`place`](Self::place), because another output of the run failed.
+    fn take_back(&mut self) {
+        let State::Placed { replaced } = self.state else { return };
+        if let Err(error) = self.storage.rename(&self.target, &self.output.parts) {
+            tracing::error!(target = self.target, kept = self.work, %error, "cannot undo an output; the old one is kept");
+            self.state = State::Stuck;
+            return;
+        }
+        self.state = State::Writing;
+        if replaced {
+            self.put_back();
+        }
+    }
+
+    fn put_back(&mut self) {
+        if let Err(error) = self.storage.rename(&join(&self.work, OLD), &self.target) {
+            tracing::error!(target = self.target, kept = self.work, %error, "cannot put the old output back; it is kept");
+            self.state = State::Stuck;
+        }
+    }
+
+    fn end(mut self) {
+        self.clean();
+    }
+
+    /// Removes what is not the target. What cannot be removed now, the next job removes.
+    fn clean(&mut self) {
+        if matches!(self.state, State::Stuck | State::Over) {
+            return;
+        }
+        self.state = State::Over;
+        if let Err(error) = self.storage.remove_tree(&self.work) {
+            tracing::warn!(path = self.work, %error, "a temporary directory stays behind");
+        }
+    }
+}
+
+impl Drop for OutputJob {
+    fn drop(&mut self) {
+        self.clean();
+    }
+}
+
+fn check_free(storage: &dyn Storage, target: &str, overwrite: bool) -> Result<()> {
+    if overwrite || storage.stat(target)?.is_none() {
+        return Ok(());
+    }
+    let source = io::Error::new(ErrorKind::AlreadyExists, "the output exists, and overwrite is off");
+    Err(Error::Io { path: target.into(), source })
+}
+
+/// A claimed directory of our own beside the target.
+fn make_work(storage: &dyn Storage, parent: &str, name: &str) -> Result<(String, Claim)> {
+    // Somebody's cleaning can only come between making the directory and claiming it.
+    for _ in 0..10 {
+        let work = join(parent, &format!("{}{}", prefix(name), unique()));
+        storage.create_directory(&work)?;
+        if let Some(claim) = storage.claim(&join(&work, OWNER), ClaimMode::Create)? {
+            return Ok((work, claim));
+        }
+    }
+    Err(Error::Io { path: parent.into(), source: io::Error::other("directories made here go away at once") })
+}
+
+/// Removes the work directories of dead owners. That is a courtesy: its failure fails nothing.
+fn remove_left_overs(storage: &dyn Storage, parent: &str, name: &str, target: &str) {
+    let entries = match storage.list(parent) {
+        Ok(entries) => entries,
+        Err(error) => return tracing::warn!(%error, "cannot look for left-overs of earlier runs"),
+    };
+    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Directory) {
+        let unique = entry.name().strip_prefix(prefix(name).as_str());
+        if !unique.is_some_and(|s| s.len() == UNIQUE_LENGTH && s.bytes().all(|b| b.is_ascii_hexdigit())) {
+            continue;
+        }
+        if let Err(error) = remove_left_over(storage, &entry.path, target) {
+            tracing::warn!(path = entry.path, %error, "cannot remove what an earlier run left");
+        }
+    }
+}
+
+fn remove_left_over(storage: &dyn Storage, work: &str, target: &str) -> Result<()> {
+    let Some(_claim) = storage.claim(&join(work, OWNER), ClaimMode::Abandoned)? else {
+        // Alive, or dead before it could claim anything.
+        return storage.remove_empty(work);
+    };
+    let old = join(work, OLD);
+    if storage.stat(target)?.is_none() && storage.stat(&old)?.is_some() {
+        tracing::warn!(target, "the output that a dead run was about to replace is put back");
+        storage.rename(&old, target)?;
+    }
+    storage.remove_tree(work)
+}
+
+fn prefix(name: &str) -> String {
+    format!(".writing-{name}-")
+}
+
+/// A name that nothing else has: 32 hexadecimal digits.
+pub(super) fn unique() -> String {
+    // Every RandomState has other keys, seeded by the system.
+    let half = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", half(), half())
+}

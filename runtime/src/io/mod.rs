@@ -1,0 +1,30 @@
+//! Files in and out: where bytes live (`storage`, `local_storage`), which files a source means
+//! (`paths`), how they are shared out to tasks (`splits`) and read (`piece`, `line_batch`,
+//! `text_source`), how parts are written (`python_text`, `text_sink`) and how a directory of parts
+//! appears all at once (`commit`).
+//!
+//! Synchronous: callers put it on threads of theirs. It knows descriptions of sources and sinks,
+//! but neither the planner nor the executor.
+
+pub mod local_storage;
+pub mod storage;
+
+mod line_batch;
+pub mod paths;
+mod piece;
+pub mod splits;
+pub mod text_source;
+
+pub mod commit;
+mod python_text;
+pub mod text_sink;
+
+pub use commit::OutputJob;
+pub use local_storage::LocalStorage;
+pub use splits::{Piece, Split, plan_splits};
+pub use storage::Storage;
+pub use text_sink::{PartWriter, TaskOutput};
+pub use text_source::{TextEncoding, TextReader};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! The bytes of one piece of a file, from its first line on: plain or gzip, with offsets for
+//! messages. Knows where lines begin only as far as it must skip to the first.
+
+use std::io::{self, ErrorKind, Read};
+
+use flate2::read::MultiGzDecoder;
+
+use super::splits::Piece;
+use super::storage::{ReadAt, Storage};
+use crate::error::{Error, Result};
+
+/// Bytes read at a time where the need is not known.
+const STEP: usize = 64 << 10;
+
+/// A piece that is being read.
+pub(super) struct OpenPiece {
+    path: String,
+    source: Source,
+    at: u64,
+    end: u64,
+}
+
+enum Source {
+    Plain(Box<dyn ReadAt>),
+    Gzip(Box<MultiGzDecoder<Compressed>>),
+}
+
+impl OpenPiece {
+    /// Opens the file and goes to the first line that begins in the piece.
+    pub(super) fn open(storage: &dyn Storage, piece: &Piece) -> Result<OpenPiece> {
+        let file = storage.open(&piece.path)?;
+        let (source, end) = if piece.is_gzip() {
+            (Source::Gzip(Box::new(MultiGzDecoder::new(Compressed { file, at: 0 }))), u64::MAX)
+        } else {
+            (Source::Plain(file), piece.end)
+        };
+        let mut opened = OpenPiece { path: piece.path.clone(), source, at: piece.start, end };
+        if piece.start > 0 {
+            opened.skip_to_line(piece)?;
+        }
+        Ok(opened)
+    }
+
+    /// A line begins after each newline, so the first line of the piece follows the first newline
+    /// from the byte before the piece on. Without one there, the piece owns no line.
+    fn skip_to_line(&mut self, piece: &Piece) -> Result<()> {
+        let mut scratch = vec![0; STEP];
+        self.at = piece.start - 1;
+        while self.at + 1 < piece.end {
+            let room = (piece.end - 1 - self.at).min(STEP as u64) as usize;
+            let before = self.at;
+            let read = self.read(&mut scratch[..room])?;
+            if let Some(newline) = memchr::memchr(b'\n', &scratch[..read]) {
+                self.at = before + newline as u64 + 1;
+                return Ok(());
+            }
+        }
+        self.at = piece.end;
+        Ok(())
+    }
+
+    /// Fills the front of `buffer`; 0 only at the end of the file. Goes beyond the piece only as
+    /// far as its last line needs.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let read = match &mut self.source {
+            Source::Plain(file) => {
+                let left = self.end.saturating_sub(self.at).try_into().unwrap_or(usize::MAX);
+                let room = buffer.len().min(if left == 0 { STEP } else { left });
+                let read = file.read_at(&mut buffer[..room], self.at);
+                if matches!(read, Ok(0)) && left > 0 {
+                    return Err(Error::Data(format!(
+                        "{}: the file became shorter than {} bytes while it was read",
+                        self.path, self.end
+                    )));
+                }
+                read
+            }
+            Source::Gzip(decoder) => decoder.read(buffer),
+        };
+        let read = read.map_err(|error| self.failed(error))?;
+        self.at += read as u64;
+        Ok(read)
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        let broken = matches!(
+            error.kind(),
+            ErrorKind::UnexpectedEof | ErrorKind::InvalidInput | ErrorKind::InvalidData
+        );
+        match &self.source {
+            Source::Gzip(decoder) if broken => Error::Data(format!(
+                "{}: damaged or cut off gzip file, near byte {}: {error}",
+                self.path,
+                decoder.get_ref().at
+            )),
+            _ => Error::Io { path: self.path.clone(), source: error },
+        }
+    }
+
+    /// Offset in the text of the next byte that will be read.
+    pub(super) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// No line of the piece begins here or later.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// An error about the line that begins at `offset`.
+    pub(super) fn line_error(&self, offset: u64, what: &str) -> Error {
+        let unpacked = if matches!(self.source, Source::Gzip(_)) { " of the uncompressed text" } else { "" };
+        Error::Data(format!("{}: the line at byte {offset}{unpacked} {what}", self.path))
+    }
+}
+
+/// The file as it is stored.
+struct Compressed {
+    file: Box<dyn ReadAt>,
+    at: u64,
+}
+
+impl Read for Compressed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}

@@ -1,0 +1,77 @@
+//! How files are shared out to tasks.
+//!
+//! A big file is cut by size, so that all cores have work; small ones that follow each other share
+//! a split, so that thousands of files do not make thousands of tasks; a gzip file is never cut.
+//! Splits are in the order of the source: by file, then by position.
+
+use serde::{Deserialize, Serialize};
+
+use super::paths::SourceFile;
+
+/// No split is made smaller than this for the sake of more tasks.
+const SMALLEST: u64 = 64 << 10;
+/// What opening a file costs, in bytes that could have been read instead.
+const OPEN_COST: u64 = 16 << 10;
+
+/// What one task reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// Its place in the order of the source, from 0.
+    pub index: u32,
+    /// What to read, in order; may be nothing.
+    pub pieces: Vec<Piece>,
+}
+
+/// A range of one file: the lines that *begin* in `start..end`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    /// The file's resolved path.
+    pub path: String,
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+}
+
+impl Piece {
+    /// Whether the file's name says that it is compressed.
+    pub fn is_gzip(&self) -> bool {
+        is_gzip(&self.path)
+    }
+}
+
+/// Shares out `files` into splits of about `target_bytes`, or smaller where that gives at least
+/// `min_splits` of them. There is always one split, even of nothing.
+pub fn plan_splits(files: &[SourceFile], target_bytes: u64, min_splits: usize) -> Vec<Split> {
+    let total: u64 = files.iter().map(|file| file.size).sum();
+    let fair = total.div_ceil((min_splits as u64).max(1));
+    let size = fair.max(SMALLEST).min(target_bytes.max(1));
+    let mut splits: Vec<Vec<Piece>> = vec![Vec::new()];
+    let mut room = size;
+    for file in files.iter().filter(|file| file.size > 0) {
+        // A little more than a split is not worth a second one.
+        let cuts =
+            if is_gzip(&file.path) || file.size <= size + size / 10 { 1 } else { file.size.div_ceil(size) };
+        let step = file.size.div_ceil(cuts);
+        for cut in 0..cuts {
+            let (start, end) = ((cut * step).min(file.size), ((cut + 1) * step).min(file.size));
+            if start == end {
+                continue;
+            }
+            let cost = (end - start).max(OPEN_COST);
+            if cost > room && splits.last().is_some_and(|pieces| !pieces.is_empty()) {
+                splits.push(Vec::new());
+                room = size;
+            }
+            room = room.saturating_sub(cost);
+            if let Some(pieces) = splits.last_mut() {
+                pieces.push(Piece { path: file.path.clone(), start, end });
+            }
+        }
+    }
+    (0..).zip(splits).map(|(index, pieces)| Split { index, pieces }).collect()
+}
+
+fn is_gzip(path: &str) -> bool {
+    path.ends_with(".gz")
+}

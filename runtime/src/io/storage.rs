@@ -1,0 +1,104 @@
+//! What the engine asks of a file system.
+//!
+//! The local one is in `local_storage`; a cluster's comes through the bridge. Only what reading
+//! and committing need: no permissions, no attributes, no appending.
+
+use std::any::Any;
+use std::io::{self, Write};
+
+use crate::error::Result;
+
+/// A file system. Shared by all tasks of a process.
+///
+/// Contract: every path given to a method other than [`resolve`](Storage::resolve) is a path that
+/// `resolve` gave, extended by `/` and names. Errors name the path. No method follows a symbolic
+/// link in order to remove or rename what it points to; reading follows them.
+pub trait Storage: Send + Sync {
+    /// The absolute form of a path as the user wrote it, without a trailing `/`; an error if this
+    /// storage does not know its scheme. Nothing has to exist.
+    fn resolve(&self, path: &str) -> Result<String>;
+
+    /// What is there; `None` if nothing is.
+    fn stat(&self, path: &str) -> Result<Option<Entry>>;
+
+    /// What a directory holds, in any order, without `.` and `..`.
+    fn list(&self, directory: &str) -> Result<Vec<Entry>>;
+
+    /// Opens a file to read ranges of it.
+    fn open(&self, path: &str) -> Result<Box<dyn ReadAt>>;
+
+    /// Creates a file that must not exist yet, in a directory that must. What was written is
+    /// visible to others after `flush` and drop at the latest.
+    fn create(&self, path: &str) -> Result<Box<dyn Write + Send>>;
+
+    /// Creates a directory and those above it; one that exists is fine.
+    fn create_directory(&self, path: &str) -> Result<()>;
+
+    /// Gives a file or directory a new name in the same file system, at once. An existing file is
+    /// replaced by a file; an existing directory is an error.
+    fn rename(&self, from: &str, to: &str) -> Result<()>;
+
+    /// Removes a file, or a directory with all that it holds. Nothing there is fine. After an error
+    /// some of it may be gone.
+    fn remove_tree(&self, path: &str) -> Result<()>;
+
+    /// Removes a directory if it is empty; otherwise leaves it. Nothing there is fine.
+    fn remove_empty(&self, path: &str) -> Result<()>;
+
+    /// Takes the claim on a file: nobody else gets it until this one is dropped or its process is
+    /// dead, however it died.
+    fn claim(&self, path: &str, mode: ClaimMode) -> Result<Option<Claim>>;
+}
+
+/// Holds a claim until it is dropped. What it is made of is the storage's business.
+pub type Claim = Box<dyn Any + Send + Sync>;
+
+/// How [`Storage::claim`] goes about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimMode {
+    /// Creates the file and waits for the claim. `None`: the file or its directory went away.
+    Create,
+    /// Only if the file exists and nobody holds it; `None` otherwise.
+    Abandoned,
+}
+
+/// Reads ranges of one file, from any thread.
+pub trait ReadAt: Send + Sync {
+    /// Reads at most `buffer.len()` bytes from `offset` on; 0 only at the file's end (or for an
+    /// empty buffer).
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+/// Something in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its whole path.
+    pub path: String,
+    /// What it is, after following symbolic links.
+    pub kind: EntryKind,
+    /// Bytes, of a file.
+    pub size: u64,
+}
+
+/// What an [`Entry`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A pipe, a device, a link to nothing.
+    Other,
+}
+
+impl Entry {
+    /// The last part of its path.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}
+
+/// `directory/name`.
+pub(crate) fn join(directory: &str, name: &str) -> String {
+    if directory.ends_with('/') { format!("{directory}{name}") } else { format!("{directory}/{name}") }
+}

@@ -1,0 +1,209 @@
+//! Outputs appear whole or not at all.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use arrow::array::BinaryViewArray;
+
+use super::{Place, names, storage};
+use crate::error::{Error, Result};
+use crate::io::OutputJob;
+use crate::plan::logical::TextSink;
+
+fn sink(path: &str, overwrite: bool) -> TextSink {
+    TextSink {
+        path: path.into(),
+        overwrite,
+        delimiter: b"\n".into(),
+        gzip: false,
+        parts: None,
+        partition: None,
+        sort: None,
+    }
+}
+
+fn begin(place: &Place, name: &str, overwrite: bool) -> Result<OutputJob> {
+    OutputJob::begin(storage(), &sink(&place.text(name), overwrite))
+}
+
+/// A job with one part, of one line.
+fn job(place: &Place, name: &str, overwrite: bool, text: &str) -> OutputJob {
+    let job = begin(place, name, overwrite).unwrap();
+    let mut writer = job.part_writer(0).unwrap();
+    writer.write(&BinaryViewArray::from_iter_values([format!(" {text}")])).unwrap();
+    writer.finish().unwrap();
+    job
+}
+
+fn line(place: &Place, name: &str) -> String {
+    fs::read_to_string(place.path(name).join("part-00000")).unwrap()
+}
+
+fn root(place: &Place) -> Vec<String> {
+    names(&place.path(""))
+}
+
+#[test]
+fn appears_at_the_commit() {
+    let place = Place::new();
+    let job = job(&place, "a/b/out/", true, "one");
+    assert!(!place.path("a/b/out").exists());
+    let working = names(&place.path("a/b"));
+    assert!(working.len() == 1 && working[0].starts_with(".writing-out-"), "{working:?}");
+    job.commit().unwrap();
+    assert_eq!(names(&place.path("a/b")), ["out"]);
+    assert_eq!(names(&place.path("a/b/out")), ["part-00000"]);
+    assert_eq!(line(&place, "a/b/out"), "one\n");
+}
+
+#[test]
+fn replaces_an_existing_target() {
+    let place = Place::new();
+    job(&place, "out", true, "one").commit().unwrap();
+    place.file("out/more/inside", "x");
+    let second = job(&place, "out", true, "two");
+    assert_eq!(line(&place, "out"), "one\n");
+    second.commit().unwrap();
+    assert_eq!(line(&place, "out"), "two\n");
+    assert_eq!(names(&place.path("out")), ["part-00000"]);
+    // Also where the target is a file, or a link, whose end stays.
+    place.file("file", "x");
+    symlink(place.path("out"), place.path("link")).unwrap();
+    job(&place, "file", true, "three").commit().unwrap();
+    job(&place, "link", true, "four").commit().unwrap();
+    assert_eq!(line(&place, "file"), "three\n");
+    assert_eq!(line(&place, "link"), "four\n");
+    assert_eq!(line(&place, "out"), "two\n");
+    assert_eq!(root(&place), ["file", "link", "out"]);
+}
+
+#[test]
+fn keeps_an_existing_target_without_overwrite() {
+    let place = Place::new();
+    job(&place, "out", false, "one").commit().unwrap();
+    let error = begin(&place, "out", false).err().unwrap();
+    assert!(matches!(error, Error::Io { .. }));
+    assert_eq!(error.to_string(), format!("{}: the output exists, and overwrite is off", place.text("out")));
+    assert_eq!(root(&place), ["out"]);
+
+    let late = job(&place, "late", false, "two");
+    job(&place, "late", false, "first").commit().unwrap();
+    assert!(late.commit().is_err());
+    assert_eq!(line(&place, "late"), "first\n");
+    assert_eq!(root(&place), ["late", "out"]);
+    // An empty directory is a target too.
+    fs::create_dir(place.path("empty")).unwrap();
+    assert!(begin(&place, "empty", false).is_err());
+}
+
+#[test]
+fn aborts() {
+    let place = Place::new();
+    job(&place, "out", true, "one").commit().unwrap();
+    job(&place, "out", true, "two").abort();
+    drop(job(&place, "out", true, "three"));
+    let unfinished = begin(&place, "out", true).unwrap();
+    let writer = unfinished.part_writer(0).unwrap();
+    drop(unfinished);
+    assert!(writer.finish().is_err());
+    assert_eq!(line(&place, "out"), "one\n");
+    assert_eq!(root(&place), ["out"]);
+}
+
+#[test]
+fn unfinished_attempts_are_not_committed() {
+    let place = Place::new();
+    let job = job(&place, "out", true, "one");
+    // As a killed worker leaves it.
+    std::mem::forget(job.part_writer(1).unwrap());
+    job.commit().unwrap();
+    assert_eq!(names(&place.path("out")), ["part-00000"]);
+    assert_eq!(root(&place), ["out"]);
+}
+
+#[test]
+fn all_outputs_or_none() {
+    let place = Place::new();
+    job(&place, "a", true, "old").commit().unwrap();
+    let jobs = |place: &Place| {
+        vec![job(place, "a", true, "new a"), job(place, "b", true, "new b"), job(place, "c", false, "new c")]
+    };
+    OutputJob::commit_all(jobs(&place)).unwrap();
+    assert_eq!(["a", "b", "c"].map(|name| line(&place, name)), ["new a\n", "new b\n", "new c\n"]);
+
+    fs::remove_dir_all(place.path("b")).unwrap();
+    fs::remove_dir_all(place.path("c")).unwrap();
+    fs::write(place.path("a/part-00000"), "old\n").unwrap();
+    let jobs = jobs(&place);
+    // The last cannot be placed: its parts are gone.
+    fs::remove_dir_all(&jobs[2].output().parts).unwrap();
+    assert!(OutputJob::commit_all(jobs).is_err());
+    assert_eq!(line(&place, "a"), "old\n");
+    assert_eq!(root(&place), ["a"]);
+
+    // The one that fails replaces something itself.
+    let job = job(&place, "a", true, "new");
+    fs::remove_dir_all(&job.output().parts).unwrap();
+    assert!(job.commit().is_err());
+    assert_eq!(line(&place, "a"), "old\n");
+    assert_eq!(root(&place), ["a"]);
+}
+
+#[test]
+fn outputs_do_not_share_a_directory() {
+    let place = Place::new();
+    let storage = storage();
+    for (first, second) in [("a", "a/"), ("a", "a/b"), ("a/b/c", "a")] {
+        let sinks = [sink(&place.text(first), true), sink(&place.text(second), true)];
+        let error = OutputJob::begin_all(&storage, &[&sinks[0], &sinks[1]]).err().unwrap();
+        assert!(matches!(error, Error::Plan(_)), "{error}");
+    }
+    assert!(root(&place).is_empty());
+    let sinks = [sink(&place.text("a"), true), sink(&place.text("ab"), true)];
+    OutputJob::commit_all(OutputJob::begin_all(&storage, &[&sinks[0], &sinks[1]]).unwrap()).unwrap();
+    assert_eq!(root(&place), ["a", "ab"]);
+    // None begins where one cannot.
+    fs::create_dir(place.path("there")).unwrap();
+    let sinks = [sink(&place.text("new"), true), sink(&place.text("there"), false)];
+    assert!(OutputJob::begin_all(&storage, &[&sinks[0], &sinks[1]]).is_err());
+    assert_eq!(root(&place), ["a", "ab", "there"]);
+}
+
+#[test]
+fn no_target_without_a_name() {
+    for path in ["/", "a/..", "hdfs:///a", ""] {
+        assert!(OutputJob::begin(storage(), &sink(path, true)).is_err(), "{path}");
+    }
+}
+
+#[test]
+fn left_overs_of_dead_runs_go() {
+    let place = Place::new();
+    let alive = job(&place, "out", true, "alive");
+    let dead = format!(".writing-out-{}", "0".repeat(32));
+    let unclaimed = format!(".writing-out-{}", "1".repeat(32));
+    let foreign = [".writing-out-notes".to_owned(), format!(".writing-out-b-{}", "2".repeat(32))];
+    place.file(&format!("{dead}/owner"), "");
+    place.file(&format!("{dead}/parts/part-00000"), "dead");
+    fs::create_dir(place.path(&unclaimed)).unwrap();
+    for name in &foreign {
+        place.file(&format!("{name}/owner"), "");
+    }
+    drop(begin(&place, "out", true).unwrap());
+    let left = root(&place);
+    assert!(!left.contains(&dead) && !left.contains(&unclaimed), "{left:?}");
+    assert!(foreign.iter().all(|name| left.contains(name)), "{left:?}");
+    alive.commit().unwrap();
+    assert_eq!(line(&place, "out"), "alive\n");
+}
+
+#[test]
+fn a_run_that_died_in_its_commit_is_undone() {
+    let place = Place::new();
+    let dead = format!(".writing-out-{}", "a".repeat(32));
+    place.file(&format!("{dead}/owner"), "");
+    place.file(&format!("{dead}/old/part-00000"), "old\n");
+    assert!(begin(&place, "out", false).is_ok());
+    assert_eq!(line(&place, "out"), "old\n");
+    assert_eq!(root(&place), ["out"]);
+}
