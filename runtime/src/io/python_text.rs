@@ -16,8 +16,7 @@ pub(super) fn put_float(out: &mut Vec<u8>, value: f64) {
         out.extend_from_slice(text);
         return;
     }
-    // Rust gives the same digits: `-1.2345e-7`.
-    let mut scratch = [0; 32];
+    let mut scratch = [0; 64];
     let text = scientific(value, &mut scratch);
     let (text, negative) = text.strip_prefix(b"-").map_or((text, false), |text| (text, true));
     if negative {
@@ -53,12 +52,29 @@ pub(super) fn put_float(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-fn scientific(value: f64, scratch: &mut [u8; 32]) -> &[u8] {
-    let mut rest = &mut scratch[..];
-    // 17 digits, a sign, a point and an exponent always fit.
-    let _ = write!(rest, "{value:e}");
+/// The digits as `-1.2345e-7`.
+fn scientific(value: f64, scratch: &mut [u8; 64]) -> &[u8] {
+    let (short, even) = scratch.split_at_mut(32);
+    let short = written(short, format_args!("{value:e}"));
+    // Of two shortest texts that are equally close Rust takes the larger, Python the even one. Up
+    // to 15 digits there never are two.
+    let mantissa = short.split(|&byte| byte == b'e').next().unwrap_or(short);
+    let digits = mantissa.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if digits < 16 || mantissa.last().is_none_or(|digit| digit % 2 == 0) {
+        return short;
+    }
+    let even = written(even, format_args!("{value:.*e}", digits - 1));
+    let parsed = std::str::from_utf8(even).ok().and_then(|text| text.parse::<f64>().ok());
+    if parsed == Some(value) { even } else { short }
+}
+
+/// What `text` comes to: 17 digits, a sign, a point and an exponent always fit.
+fn written<'a>(scratch: &'a mut [u8], text: std::fmt::Arguments<'_>) -> &'a [u8] {
+    let mut rest = &mut *scratch;
+    let _ = rest.write_fmt(text);
     let left = rest.len();
-    &scratch[..32 - left]
+    let length = scratch.len() - left;
+    &scratch[..length]
 }
 
 fn parse(exponent: &[u8]) -> i32 {
