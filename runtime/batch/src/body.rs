@@ -108,7 +108,7 @@ fn read_message(
     let message = Buffer::from(body.message);
     let message = arrow_ipc::root_as_message(&message).map_err(|error| error.to_string())?;
     let batch = message.header_as_record_batch().ok_or("holds no record batch")?;
-    check(&batch, &body.data, wire.fields().len(), rows, compressed)?;
+    check(&batch, &body.data, &wire, rows, compressed)?;
     let dictionaries = HashMap::new();
     let version = message.version();
     RecordBatchDecoder::try_new(&body.data, batch, wire, &dictionaries, &version)
@@ -120,8 +120,8 @@ fn read_message(
 /// Checks every length that Arrow's reader would take on trust.
 fn check(
     batch: &arrow_ipc::RecordBatch<'_>,
-    data: &Buffer,
-    columns: usize,
+    data: &[u8],
+    wire: &Schema,
     rows: usize,
     compressed: bool,
 ) -> Result<(), String> {
@@ -136,29 +136,58 @@ fn check(
     let lengths = nodes
         .iter()
         .all(|node| node.length() == rows as i64 && (0..=rows as i64).contains(&node.null_count()));
-    if batch.length() != rows as i64 || nodes.len() != columns || !lengths {
+    if batch.length() != rows as i64 || nodes.len() != wire.fields().len() || !lengths {
         return Err("columns are not as long as the header says".to_owned());
     }
     if batch.variadicBufferCounts().is_some_and(|counts| !counts.is_empty()) {
         return Err("holds buffers that no column has".to_owned());
     }
-    for buffer in batch.buffers().ok_or("has no buffers")? {
-        let range = usize::try_from(buffer.offset()).ok().zip(usize::try_from(buffer.length()).ok());
-        let bytes = range
-            .and_then(|(offset, length)| data.get(offset..offset.checked_add(length)?))
-            .ok_or("has a buffer outside of its data")?;
-        if compressed && !bytes.is_empty() && !honest_prefix(bytes) {
-            return Err("has a buffer of an impossible length".to_owned());
+    let mut buffers = batch.buffers().ok_or("has no buffers")?.iter();
+    for (field, node) in wire.fields().iter().zip(nodes) {
+        for (least, unit) in layout(field.data_type(), rows, node.null_count() > 0) {
+            let buffer = buffers.next().ok_or("has too few buffers")?;
+            let held = held_len(buffer, data, compressed).ok_or("has a buffer of an impossible length")?;
+            if held < least as u64 || held % unit as u64 != 0 {
+                return Err(format!("column {} has a buffer of {held} bytes", field.name()));
+            }
         }
     }
-    Ok(())
+    match buffers.next() {
+        Some(_) => Err("has too many buffers".to_owned()),
+        None => Ok(()),
+    }
 }
 
-/// Whether the length before a compressed buffer can be true; -1 says that it is not compressed.
-fn honest_prefix(buffer: &[u8]) -> bool {
-    let Some((length, compressed)) = buffer.split_first_chunk::<8>() else { return false };
-    let length = i64::from_le_bytes(*length);
-    length == -1 || u64::try_from(length).is_ok_and(|l| l <= compressed.len() as u64 * LZ4_RATIO)
+/// The length of a buffer once it is decompressed; `None` if it does not lie in the data, or cannot
+/// be that long. A compressed buffer begins with its length, or with -1 if it was left as it is.
+fn held_len(buffer: &arrow_ipc::Buffer, data: &[u8], compressed: bool) -> Option<u64> {
+    let (offset, length) = (usize::try_from(buffer.offset()).ok()?, usize::try_from(buffer.length()).ok()?);
+    let bytes = data.get(offset..offset.checked_add(length)?)?;
+    if !compressed || bytes.is_empty() {
+        return Some(length as u64);
+    }
+    let (length, bytes) = bytes.split_first_chunk::<8>()?;
+    match i64::from_le_bytes(*length) {
+        -1 => Some(bytes.len() as u64),
+        length => u64::try_from(length).ok().filter(|&length| length <= bytes.len() as u64 * LZ4_RATIO),
+    }
+}
+
+/// What the buffers of a column must at least hold, and the size of one element: null bits, then
+/// bits or values, or offsets and bytes of any length (Arrow checks offsets against them).
+fn layout(kind: &DataType, rows: usize, nulls: bool) -> Vec<(usize, usize)> {
+    let bits = rows.div_ceil(8);
+    let null_bits = (if nulls { bits } else { 0 }, 1);
+    let offsets = if rows > 0 { rows + 1 } else { 0 };
+    match kind {
+        DataType::Boolean => vec![null_bits, (bits, 1)],
+        DataType::Binary | DataType::Utf8 => vec![null_bits, (offsets * 4, 4), (0, 1)],
+        DataType::LargeBinary | DataType::LargeUtf8 => vec![null_bits, (offsets * 8, 8), (0, 1)],
+        _ => {
+            let width = kind.primitive_width().unwrap_or(1);
+            vec![null_bits, (rows * width, width)]
+        }
+    }
 }
 
 /// Whether columns of the type can stand in a block.

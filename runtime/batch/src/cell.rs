@@ -12,6 +12,7 @@ pub use crate::put::{
     put_f64, put_i64, put_item, put_none, put_object, put_object_key, put_str, put_time, put_timedelta,
     put_uuid,
 };
+pub use crate::reader::{Reader, Token};
 use crate::{number, tag};
 
 /// How deep containers may be nested.
@@ -201,75 +202,14 @@ impl<'a> Items<'a> {
     }
 }
 
-/// One step of a [`Reader`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum Token<'a> {
-    /// A value that is no container.
-    Value(Cell<'a>),
-    /// A container of this tag begins.
-    Open(u8),
-    /// The container opened last ends.
-    Close,
-}
-
-/// Walks one top-level cell from its first byte to its last.
-#[derive(Clone, Debug)]
-pub struct Reader<'a> {
-    rest: &'a [u8],
-    open: usize,
-    started: bool,
-}
-
-impl<'a> Reader<'a> {
-    /// A walk over a whole top-level cell.
-    #[inline]
-    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { rest: bytes, open: 0, started: false }
-    }
-
-    /// The next token; `None` after the end of the cell, once nothing is left over.
-    #[inline]
-    pub fn token(&mut self) -> Result<Option<Token<'a>>, CellError> {
-        let Some((&tag, payload)) = self.rest.split_first() else {
-            return if self.started && self.open == 0 { Ok(None) } else { Err(CellError::Truncated) };
-        };
-        if self.open == 0 {
-            if self.started {
-                return Err(CellError::Trailing(self.rest.len()));
-            }
-            self.started = true;
-            if !tag::is_container(tag) {
-                self.rest = &[];
-                return scalar(tag, payload, false).map(|cell| Some(Token::Value(cell)));
-            }
-        }
-        if tag == tag::END {
-            self.rest = payload;
-            self.open -= 1;
-            return Ok(Some(Token::Close));
-        }
-        if tag::is_container(tag) {
-            if self.open == MAX_DEPTH {
-                return Err(CellError::Depth);
-            }
-            self.rest = payload;
-            self.open += 1;
-            return Ok(Some(Token::Open(tag)));
-        }
-        let span = nested_scalar(tag, payload)?;
-        self.rest = &payload[span.whole..];
-        scalar(tag, &payload[..span.payload], span.escaped).map(|cell| Some(Token::Value(cell)))
-    }
-}
-
 /// Where a nested payload ends.
 pub(crate) struct Span {
     /// Bytes of the payload as it stands, without its end.
-    payload: usize,
+    pub(crate) payload: usize,
     /// Bytes up to the next item.
     pub(crate) whole: usize,
     /// Whether the payload holds escaped zeros.
-    escaped: bool,
+    pub(crate) escaped: bool,
 }
 
 /// Finds the end of a nested cell that is no container; `rest` begins after the tag.
@@ -345,7 +285,7 @@ fn container(tag: u8, payload: &[u8], depth: usize) -> Result<Cell<'_>, CellErro
 
 /// A cell that is no container from its exact payload.
 #[inline]
-fn scalar(tag: u8, payload: &[u8], escaped: bool) -> Result<Cell<'_>, CellError> {
+pub(crate) fn scalar(tag: u8, payload: &[u8], escaped: bool) -> Result<Cell<'_>, CellError> {
     match tag {
         tag::STR => Ok(Cell::Str(plain(payload, escaped))),
         tag::BYTES => Ok(Cell::Bytes(plain(payload, escaped))),

@@ -50,19 +50,20 @@ fn key_of_other(value: &[u8], out: &mut Vec<u8>) -> Result<KeyForm, CellError> {
 /// Whether a container holds only tuples, lists and scalars that are the same in both forms: seen
 /// without writing anything, because most tuples are like that.
 fn is_plain(value: &[u8]) -> Result<bool, CellError> {
-    let mut at = 0;
+    let (mut at, mut open) = (0, 0);
     while let Some(&tag) = value.get(at) {
         at += 1;
-        if matches!(tag, tag::TUPLE | tag::LIST | tag::END) {
-            continue;
+        match tag {
+            tag::TUPLE | tag::LIST if open == cell::MAX_DEPTH => return Err(CellError::Depth),
+            tag::TUPLE | tag::LIST => open += 1,
+            tag::END if open > 1 => open -= 1,
+            tag::END if at < value.len() => return Err(CellError::Trailing(value.len() - at)),
+            tag::END => return Ok(true),
+            _ if !tag::is_same_in_both_forms(tag) => return Ok(false),
+            _ => at += cell::nested_scalar(tag, &value[at..])?.whole,
         }
-        if !tag::is_same_in_both_forms(tag) {
-            return Ok(false);
-        }
-        at += cell::nested_scalar(tag, &value[at..])?.whole;
     }
-    // The scan does not count levels; this also finds ends that do not match.
-    Ok(cell::container_len(value, 0)? == value.len())
+    Err(CellError::Truncated)
 }
 
 /// Appends the key form of an item in nested form.

@@ -18,6 +18,7 @@ pub mod key;
 mod number;
 mod order;
 pub mod put;
+mod reader;
 pub mod repr;
 pub mod scatter;
 pub mod tag;

@@ -6,13 +6,19 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, PrimitiveBuilder};
+use arrow_array::builder::PrimitiveBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Int64Type, UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, BinaryViewArray, PrimitiveArray, RecordBatch, RecordBatchOptions};
-use arrow_schema::{DataType, SchemaRef};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BinaryViewArray, PrimitiveArray, RecordBatch, RecordBatchOptions,
+};
+use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
 
 use crate::block::BlockError;
+
+/// What a column of one channel can hold: offsets have 32 bits.
+const ROOM: usize = i32::MAX as usize;
 
 /// Rows on their way to channels. Order within a channel is the order of arrival.
 #[derive(Debug)]
@@ -34,10 +40,19 @@ struct Channel {
 
 #[derive(Debug)]
 enum Column {
-    Cells(BinaryBuilder),
+    Cells(Cells),
     Int64(PrimitiveBuilder<Int64Type>),
     UInt64(PrimitiveBuilder<UInt64Type>),
     UInt32(PrimitiveBuilder<UInt32Type>),
+}
+
+/// A cell column in the making, its values one after another as a block wants them.
+#[derive(Debug)]
+struct Cells {
+    values: Vec<u8>,
+    /// Where each value ends.
+    ends: Vec<i32>,
+    nulls: NullBufferBuilder,
 }
 
 impl ChannelBuffers {
@@ -50,8 +65,13 @@ impl ChannelBuffers {
     /// Appends every row of the batch to the channel named for it. On an error nothing was appended.
     pub fn append(&mut self, batch: &RecordBatch, channel_of_row: &[u32]) -> Result<(), BlockError> {
         self.sort_by_channel(batch, channel_of_row)?;
+        // Views may share bytes, so that memory taken says nothing about what will be written.
+        let cells = batch.columns().iter().filter_map(|column| column.as_binary_view_opt());
+        let at_most = cells.flat_map(|cells| cells.lengths()).map(|length| length as usize).sum::<usize>();
         for (channel, range) in self.channels.iter().zip(self.starts.windows(2)) {
-            channel.check_room(batch, &self.order[range[0]..range[1]])?;
+            if channel.bytes + at_most > ROOM {
+                channel.check_room(batch, &self.order[range[0]..range[1]])?;
+            }
         }
         for (index, column) in batch.columns().iter().enumerate() {
             for (channel, range) in self.channels.iter_mut().zip(self.starts.windows(2)) {
@@ -89,7 +109,7 @@ impl ChannelBuffers {
             return Err(BlockError::Unfit(format!("channel {channel} of {count}")));
         };
         let options = RecordBatchOptions::new().with_row_count(Some(buffers.rows));
-        let columns = buffers.columns.iter_mut().map(Column::finish).collect();
+        let columns = buffers.columns.iter_mut().map(Column::finish).collect::<Result<_, _>>()?;
         (buffers.rows, buffers.bytes) = (0, 0);
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
@@ -130,7 +150,7 @@ impl ChannelBuffers {
 impl Channel {
     fn new(schema: &SchemaRef) -> Result<Channel, BlockError> {
         let columns = schema.fields().iter().map(|field| match field.data_type() {
-            DataType::BinaryView => Ok(Column::Cells(BinaryBuilder::with_capacity(0, 0))),
+            DataType::BinaryView => Ok(Column::Cells(Cells::new())),
             DataType::Int64 => Ok(Column::Int64(PrimitiveBuilder::with_capacity(0))),
             DataType::UInt64 => Ok(Column::UInt64(PrimitiveBuilder::with_capacity(0))),
             DataType::UInt32 => Ok(Column::UInt32(PrimitiveBuilder::with_capacity(0))),
@@ -139,16 +159,12 @@ impl Channel {
         Ok(Channel { columns: columns.collect::<Result<_, _>>()?, rows: 0, bytes: 0 })
     }
 
-    /// A column of values is one buffer with 32-bit offsets, which must not overflow.
+    /// Adds up exactly what is about to come.
     fn check_room(&self, batch: &RecordBatch, rows: &[u32]) -> Result<(), BlockError> {
-        let room = i32::MAX as usize;
-        if self.bytes + batch.get_array_memory_size() < room {
-            return Ok(());
-        }
         for (column, builder) in batch.columns().iter().zip(&self.columns) {
-            if let (Column::Cells(builder), Some(cells)) = (builder, column.as_binary_view_opt()) {
+            if let (Column::Cells(to), Some(cells)) = (builder, column.as_binary_view_opt()) {
                 let added: usize = rows.iter().map(|&row| cells.value(row as usize).len()).sum();
-                if builder.values_slice().len() + added > room {
+                if to.values.len() + added > ROOM {
                     return Err(BlockError::Unfit("more than 2 GiB of values for one channel".to_owned()));
                 }
             }
@@ -161,34 +177,54 @@ impl Column {
     /// Appends rows of a column of the same type; how many bytes that took.
     fn append(&mut self, from: &ArrayRef, rows: &[u32]) -> usize {
         match self {
-            Column::Cells(to) => from.as_binary_view_opt().map_or(0, |from| append_cells(to, from, rows)),
+            Column::Cells(to) => from.as_binary_view_opt().map_or(0, |from| to.append(from, rows)),
             Column::Int64(to) => append_numbers(to, from.as_primitive_opt(), rows),
             Column::UInt64(to) => append_numbers(to, from.as_primitive_opt(), rows),
             Column::UInt32(to) => append_numbers(to, from.as_primitive_opt(), rows),
         }
     }
 
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Column::Cells(from) => Arc::new(BinaryViewArray::from(&from.finish())),
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        Ok(match self {
+            Column::Cells(from) => Arc::new(from.finish()?),
             Column::Int64(from) => Arc::new(from.finish()),
             Column::UInt64(from) => Arc::new(from.finish()),
             Column::UInt32(from) => Arc::new(from.finish()),
-        }
+        })
     }
 }
 
-fn append_cells(to: &mut BinaryBuilder, from: &BinaryViewArray, rows: &[u32]) -> usize {
-    let before = to.values_slice().len();
-    match from.logical_null_count() {
-        0 => rows.iter().for_each(|&row| to.append_value(from.value(row as usize))),
-        nulls if nulls == from.len() => to.append_nulls(rows.len()),
-        _ => rows.iter().for_each(|&row| match from.is_null(row as usize) {
-            true => to.append_null(),
-            false => to.append_value(from.value(row as usize)),
-        }),
+impl Cells {
+    fn new() -> Cells {
+        Cells { values: Vec::new(), ends: vec![0], nulls: NullBufferBuilder::new(0) }
     }
-    to.values_slice().len() - before + rows.len() * size_of::<i32>()
+
+    /// Appends rows, for whose values there is room; how many bytes that took.
+    fn append(&mut self, from: &BinaryViewArray, rows: &[u32]) -> usize {
+        let before = self.values.len();
+        self.ends.reserve(rows.len());
+        match from.null_count() {
+            0 => self.nulls.append_n_non_nulls(rows.len()),
+            nulls if nulls == from.len() => {
+                self.nulls.append_n_nulls(rows.len());
+                self.ends.resize(self.ends.len() + rows.len(), before as i32);
+                return rows.len() * size_of::<i32>();
+            }
+            _ => rows.iter().for_each(|&row| self.nulls.append(from.is_valid(row as usize))),
+        }
+        for &row in rows {
+            self.values.extend_from_slice(from.value(row as usize));
+            self.ends.push(self.values.len() as i32);
+        }
+        self.values.len() - before + rows.len() * size_of::<i32>()
+    }
+
+    fn finish(&mut self) -> Result<BinaryViewArray, ArrowError> {
+        let Cells { values, ends, mut nulls } = std::mem::replace(self, Cells::new());
+        let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
+        let binary = BinaryArray::try_new(ends, Buffer::from_vec(values), nulls.finish())?;
+        Ok(BinaryViewArray::from(&binary))
+    }
 }
 
 fn append_numbers<T: ArrowPrimitiveType>(
