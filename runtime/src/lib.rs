@@ -5,6 +5,9 @@
 //! JNI nor Python.
 
 pub mod error;
+pub mod blocks;
+pub mod executor;
 pub mod io;
+pub mod memory;
 pub mod plan;
 pub mod planner;

@@ -1,0 +1,160 @@
+//! User functions, record by record, in a host. Keys travel beside the records and never enter it.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::{Field, Schema, SchemaRef, UInt32Type};
+use datafusion_physical_plan::ExecutionPlan;
+use nestflow_chain::{ChainSpec, OpenChain, SideFrom};
+
+use crate::error::Result;
+use crate::executor::columns::{self, schema};
+use crate::executor::stream::{StreamExec, Tactic};
+use crate::executor::{TaskEnv, leaves};
+use crate::internal;
+use crate::plan::flat::{Col, FlatNode, key_cols};
+
+/// Rows handed to a host at once.
+const CHUNK: usize = 8192;
+
+struct CallChain {
+    spec: ChainSpec,
+    sides: Vec<Arc<dyn ExecutionPlan>>,
+    env: TaskEnv,
+    open: Option<Box<dyn OpenChain>>,
+    /// The rows whose results are due, oldest first.
+    in_flight: std::collections::VecDeque<RecordBatch>,
+    /// Key columns that travel around the host.
+    carried: Vec<Col>,
+    /// Levels that rows have before the chain.
+    levels: u32,
+    out: SchemaRef,
+}
+
+/// The plan node of a chain; `levels` is the depth of its input.
+pub fn plan(
+    input: Arc<dyn ExecutionPlan>,
+    node: &FlatNode,
+    spec: ChainSpec,
+    sides: Vec<Arc<dyn ExecutionPlan>>,
+    levels: u32,
+    env: &TaskEnv,
+) -> Arc<dyn ExecutionPlan> {
+    let out = schema(&node.cols);
+    let carried = key_cols(levels).into_iter().filter(|col| node.cols.contains(col)).collect();
+    let tactic = CallChain {
+        spec,
+        sides,
+        env: env.clone(),
+        open: None,
+        in_flight: Default::default(),
+        carried,
+        levels,
+        out: out.clone(),
+    };
+    StreamExec::tactic("CallChain", out, input, Box::new(tactic))
+}
+
+/// The columns that a program reads: the record and the sides that come by column.
+pub fn program_input(batch: &RecordBatch, spec: &ChainSpec, first: Option<(&str, ArrayRef)>) -> Result<RecordBatch> {
+    let mut fields = Vec::new();
+    let mut arrays = Vec::new();
+    if let Some((name, array)) = first {
+        fields.push(Field::new(name, array.data_type().clone(), false));
+        arrays.push(array);
+    }
+    let by_column = spec.sides.iter().filter_map(|side| match side.from {
+        SideFrom::Column(number) => Some(Col::Side(number)),
+        SideFrom::Open => None,
+    });
+    for col in std::iter::once(Col::Value).chain(by_column) {
+        let array = columns::column(batch, col)?;
+        fields.push(Field::new(col.to_string(), array.data_type().clone(), true));
+        arrays.push(array.clone());
+    }
+    columns::batch(&Arc::new(Schema::new(fields)), arrays, batch.num_rows())
+}
+
+/// Opens a program with its open sides read whole.
+pub fn open(spec: &ChainSpec, sides: &mut Vec<Arc<dyn ExecutionPlan>>, env: &TaskEnv) -> Result<Box<dyn OpenChain>> {
+    let sides = sides.drain(..).map(|side| leaves::read_whole(side, env)).collect::<Result<Vec<_>>>()?;
+    Ok(env.host.open(spec, sides)?)
+}
+
+impl CallChain {
+    fn pull(&mut self, out: &mut Vec<RecordBatch>) -> Result<()> {
+        let (Some(open), Some(input)) = (self.open.as_mut(), self.in_flight.pop_front()) else { return Ok(()) };
+        let result = open.pull()?;
+        let origin = match result.column_by_name("origin") {
+            Some(origin) => Some(origin.as_primitive::<UInt32Type>().clone()),
+            None => None,
+        };
+        out.push(self.with_keys(&input, &result, origin.as_ref())?);
+        Ok(())
+    }
+
+    fn with_keys(
+        &self,
+        input: &RecordBatch,
+        result: &RecordBatch,
+        origin: Option<&UInt32Array>,
+    ) -> Result<RecordBatch> {
+        let mut arrays = Vec::with_capacity(self.out.fields().len());
+        for field in self.out.fields() {
+            let carried = self.carried.iter().find(|col| col.to_string() == *field.name());
+            let array = match (carried, origin) {
+                (Some(col), Some(origin)) => take(columns::column(input, *col)?, origin, None)?,
+                (Some(col), None) => columns::column(input, *col)?.clone(),
+                (None, _) => self.result_column(result, field.name())?,
+            };
+            arrays.push(array);
+        }
+        columns::batch(&self.out, arrays, result.num_rows())
+    }
+
+    /// The host counts the levels that the chain opens from 0.
+    fn result_column(&self, result: &RecordBatch, name: &str) -> Result<ArrayRef> {
+        let level = |prefix: char| name.strip_prefix(prefix).and_then(|level| level.parse::<u32>().ok());
+        let of_host = match (level('k'), level('s')) {
+            (Some(level), _) if level > self.levels => format!("n{}", level - self.levels - 1),
+            (_, Some(level)) if level > self.levels => format!("n{}s", level - self.levels - 1),
+            _ => name.to_string(),
+        };
+        let array = result.column_by_name(&of_host);
+        Ok(array.ok_or_else(|| internal!("the host gave no column {of_host}"))?.clone())
+    }
+}
+
+impl Tactic for CallChain {
+    fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
+        for start in (0..batch.num_rows()).step_by(CHUNK) {
+            let rows = batch.slice(start, CHUNK.min(batch.num_rows() - start));
+            self.env.check_cancelled()?;
+            let input = program_input(&rows, &self.spec, None)?;
+            if self.open.is_none() {
+                self.open = Some(open(&self.spec, &mut self.sides, &self.env)?);
+            }
+            let Some(chain) = self.open.as_mut() else { return Ok(()) };
+            let credits = chain.credits();
+            chain.push(input)?;
+            self.in_flight.push_back(rows);
+            if self.in_flight.len() >= credits {
+                self.pull(out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Vec<RecordBatch>) -> Result<()> {
+        while !self.in_flight.is_empty() {
+            self.pull(out)?;
+        }
+        if let Some(open) = self.open.as_mut()
+            && open.finish()?.is_some_and(|rest| rest.num_rows() > 0)
+        {
+            return Err(internal!("a stateless chain had rows left"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,269 @@
+//! Where the rows of an output go: into an exchange, into what the engine keeps, into text files, or
+//! nowhere.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::{filter_record_batch, is_not_null};
+use arrow::datatypes::{Schema, SchemaRef};
+use nestflow_batch::block::{self, BlockHeader};
+use nestflow_batch::columns::{cell_at, hash_columns};
+use nestflow_batch::scatter::ChannelBuffers;
+use nestflow_chain::{ChainSpec, OpenChain};
+
+use crate::blocks::{BlockWriter, Place};
+use crate::error::{Error, Result};
+use crate::executor::columns::{self, cells, schema, select};
+use crate::executor::{Task, TaskEnv, leaves};
+use crate::internal;
+use crate::io::PartWriter;
+use crate::io::text_sink::natively_printable;
+use crate::plan::flat::{Col, ExchangeKind, Sink};
+use crate::plan::stage::OutputTo;
+
+/// Takes the rows of one output.
+pub trait RowSink {
+    /// Takes a batch.
+    fn write(&mut self, batch: RecordBatch) -> Result<()>;
+    /// Makes everything final for this task; returns bytes.
+    fn finish(self: Box<Self>) -> Result<u64>;
+}
+
+/// The sink of an output of a task.
+pub fn open(
+    task: &Task,
+    env: &TaskEnv,
+    number: usize,
+    to: &OutputTo,
+    rows: SchemaRef,
+) -> Result<Box<dyn RowSink>> {
+    match to {
+        OutputTo::Exchange { exchange, producer } => {
+            let info = task.exchanges.get(*exchange as usize);
+            let info = info.ok_or_else(|| internal!("no exchange {exchange}"))?;
+            let writer = env.blocks.writer(Place::Exchange(*exchange), *producer, task.ordinal)?;
+            let channels = match info.kind {
+                ExchangeKind::Forward => 1,
+                _ => info.channels,
+            };
+            let base = if info.kind == ExchangeKind::Forward { task.ordinal } else { 0 };
+            let route = Route::of(&info.kind, task.ordinal);
+            Ok(Box::new(Scatter::new(schema(&info.cols), channels, base, route, task.ordinal, writer, env)?))
+        }
+        OutputTo::Sink(Sink::Keep(cache)) => {
+            let writer = env.blocks.writer(Place::Kept(*cache), 0, task.ordinal)?;
+            let depth = task.stage.outputs[number].node;
+            let kept = leaves::kept_cols(task.stage.nodes[depth].depth);
+            Ok(Box::new(Scatter::new(schema(&kept), 1, task.ordinal, Route::One, task.ordinal, writer, env)?))
+        }
+        OutputTo::Sink(Sink::Text { to_text, .. }) => {
+            let output = (env.outputs)(task.stage.id, number).ok_or_else(|| internal!("no text output"))?;
+            let writer = output.part_writer(env.storage.clone(), task.ordinal)?;
+            Ok(Box::new(TextParts { writer: Some(writer), to_text: to_text.clone(), env: env.clone(), open: None }))
+        }
+        OutputTo::Sink(Sink::Drain) => {
+            drop(rows);
+            Ok(Box::new(Drain))
+        }
+    }
+}
+
+struct Drain;
+
+impl RowSink for Drain {
+    fn write(&mut self, _: RecordBatch) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<u64> {
+        Ok(0)
+    }
+}
+
+/// Which channel a row goes to.
+enum Route {
+    One,
+    Hash(Vec<Col>),
+    Direct(Col),
+    /// The next row's channel.
+    RoundRobin(u32),
+}
+
+impl Route {
+    fn of(kind: &ExchangeKind, task: u32) -> Route {
+        match kind {
+            ExchangeKind::Hash(by) => Route::Hash(by.clone()),
+            ExchangeKind::Direct { by, .. } => Route::Direct(*by),
+            ExchangeKind::RoundRobin { parts } => Route::RoundRobin(task % parts.max(&1)),
+            _ => Route::One,
+        }
+    }
+}
+
+/// Deals rows to channels and sends blocks when a channel has enough for one.
+struct Scatter {
+    buffers: ChannelBuffers,
+    schema: SchemaRef,
+    channels: u32,
+    /// The number of the first channel.
+    base: u32,
+    route: Route,
+    producer: u32,
+    sequence: Vec<u32>,
+    writer: Box<dyn BlockWriter>,
+    block_bytes: usize,
+    hashes: Vec<u64>,
+    channel_of: Vec<u32>,
+}
+
+impl Scatter {
+    fn new(
+        schema: SchemaRef,
+        channels: u32,
+        base: u32,
+        route: Route,
+        producer: u32,
+        writer: Box<dyn BlockWriter>,
+        env: &TaskEnv,
+    ) -> Result<Scatter> {
+        Ok(Scatter {
+            buffers: ChannelBuffers::new(schema.clone(), channels as usize).map_err(unfit)?,
+            schema,
+            channels,
+            base,
+            route,
+            producer,
+            sequence: vec![0; channels as usize],
+            writer,
+            block_bytes: env.block_bytes,
+            hashes: Vec::new(),
+            channel_of: Vec::new(),
+        })
+    }
+
+    fn send(&mut self, channel: usize) -> Result<()> {
+        if self.buffers.rows(channel) == 0 {
+            return Ok(());
+        }
+        let batch = self.buffers.take(channel).map_err(unfit)?;
+        let number = self.base + channel as u32;
+        let header =
+            BlockHeader { channel: number, producer: self.producer, sequence: self.sequence[channel], rows: 0 };
+        self.sequence[channel] += 1;
+        let mut bytes = Vec::new();
+        block::encode(&header, &batch, false, &mut bytes).map_err(unfit)?;
+        self.writer.write(number, bytes)
+    }
+
+    fn route(&mut self, batch: &RecordBatch) -> Result<()> {
+        let rows = batch.num_rows();
+        self.channel_of.clear();
+        match &mut self.route {
+            Route::One => self.channel_of.resize(rows, 0),
+            Route::Hash(by) => {
+                let by = by.iter().map(|col| cells(batch, *col)).collect::<Result<Vec<_>>>()?;
+                self.hashes.clear();
+                self.hashes.resize(rows, 0);
+                hash_columns(&by, &mut self.hashes);
+                let channels = u64::from(self.channels);
+                // The high bits choose the channel: hash tables of consumers use the low ones.
+                self.channel_of.extend(self.hashes.iter().map(|hash| (((hash >> 32) * channels) >> 32) as u32));
+            }
+            Route::Direct(by) => {
+                let numbers = cells(batch, *by)?;
+                for row in 0..rows {
+                    let number = cell_at(numbers, row).map(super::int_of).transpose()?;
+                    match number.filter(|number| (0..i64::from(self.channels)).contains(number)) {
+                        Some(number) => self.channel_of.push(number as u32),
+                        None => {
+                            let shown = number.map_or("nothing".to_string(), |number| number.to_string());
+                            return Err(Error::Data(format!(
+                                "a partition function returned {shown} for an output of {} parts",
+                                self.channels
+                            )));
+                        }
+                    }
+                }
+            }
+            Route::RoundRobin(next) => {
+                for _ in 0..rows {
+                    self.channel_of.push(*next);
+                    *next = (*next + 1) % self.channels.max(1);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unfit(error: block::BlockError) -> Error {
+    Error::Data(error.to_string())
+}
+
+impl RowSink for Scatter {
+    fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        self.route(&batch)?;
+        let batch = select(&batch, &self.schema)?;
+        self.buffers.append(&batch, &self.channel_of).map_err(unfit)?;
+        for channel in 0..self.channels as usize {
+            if self.buffers.bytes(channel) >= self.block_bytes {
+                self.send(channel)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<u64> {
+        (0..self.channels as usize).try_for_each(|channel| self.send(channel))?;
+        self.writer.finish()
+    }
+}
+
+/// One part of a text output.
+struct TextParts {
+    writer: Option<PartWriter>,
+    to_text: ChainSpec,
+    env: TaskEnv,
+    /// Opened when the first record needs it.
+    open: Option<Box<dyn OpenChain>>,
+}
+
+impl RowSink for TextParts {
+    fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let values = columns::column(&batch, Col::Value)?;
+        let batch = if values.null_count() > 0 {
+            filter_record_batch(&batch, &is_not_null(values)?)?
+        } else {
+            batch
+        };
+        let values = cells(&batch, Col::Value)?;
+        let native = (0..values.len()).all(|row| cell_at(values, row).is_some_and(|cell| natively_printable(cell[0])));
+        let Some(writer) = self.writer.as_mut() else { return Ok(()) };
+        if native {
+            return writer.write(values);
+        }
+        if self.open.is_none() {
+            self.open = Some(self.env.host.open(&self.to_text, vec![])?);
+        }
+        let Some(open) = self.open.as_mut() else { return Ok(()) };
+        let records = columns::batch(
+            &Arc::new(Schema::new(vec![nestflow_batch::columns::cell_field("v")])),
+            vec![columns::column(&batch, Col::Value)?.clone()],
+            batch.num_rows(),
+        )?;
+        open.push(records)?;
+        let printed = open.pull()?;
+        let printed = printed.column_by_name("v").and_then(|column| column.as_binary_view_opt());
+        writer.write(printed.ok_or_else(|| internal!("str gave no column"))?)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<u64> {
+        if let Some(open) = self.open.as_mut() {
+            open.finish()?;
+        }
+        match self.writer.take() {
+            Some(writer) => Ok(writer.finish()?.bytes),
+            None => Ok(0),
+        }
+    }
+}
