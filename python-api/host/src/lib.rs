@@ -1,1 +1,28 @@
-//! The host of user functions.
+//! The host of user functions: batches to Python objects, through chains of functions, and back.
+//!
+//! Read in this order: [`host`] opens a program; `program` describes it to the Python half
+//! (`nestflow/host/`), which writes a driver; `records` runs it chunk by chunk; `rows` stores what
+//! it gives, `keys` where a key is wanted; `fast` and `odd` turn objects into cells and back.
+//! `failure` is how errors leave, `pin` how engine threads meet the interpreter.
+//!
+//! Also the module `nestflow._host`, which worker processes import. Must not know the planner or
+//! DataFusion, and must not hold the GIL while waiting for others.
+
+mod failure;
+mod fast;
+pub mod host;
+mod keys;
+mod kinds;
+mod markers;
+mod module;
+mod objects;
+mod odd;
+mod pin;
+mod program;
+mod records;
+mod rows;
+mod sides;
+
+pub use failure::exception;
+pub use host::InProcessHost;
+pub use objects::{decode_column, encode_records};

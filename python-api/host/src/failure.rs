@@ -1,0 +1,41 @@
+//! Python's exceptions as host errors, and back again where they reach the user.
+
+use nestflow_chain::{HostError, UserError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+
+/// What `nestflow.host.errors` made of an exception.
+pub(crate) fn of_failure(failure: PyResult<Bound<'_, PyAny>>) -> HostError {
+    type Fields = (String, String, String, Option<Vec<u8>>, String, String, String);
+    let fields = failure.and_then(|failure| failure.cast::<PyTuple>()?.extract::<Fields>());
+    match fields {
+        Ok((kind, class, message, pickled, traceback, step, record)) if kind == "user" => {
+            HostError::User(Box::new(UserError { pickled, class, message, traceback, step, record }))
+        }
+        Ok((_, _, message, ..)) => HostError::Data(message),
+        Err(error) => internal(&error),
+    }
+}
+
+/// An exception of our own Python code.
+pub(crate) fn internal(error: &PyErr) -> HostError {
+    HostError::Internal(format!("python host: {error}"))
+}
+
+/// The exception that the user is to see: their own class where it can be made again, with the step
+/// and the record in its notes and the remote traceback as its cause.
+pub fn exception(py: Python<'_>, error: &UserError) -> PyErr {
+    let pickled = error.pickled.as_ref().map(|pickled| PyBytes::new(py, pickled));
+    let arguments = (pickled, &error.class, &error.message, &error.traceback, &error.step, &error.record);
+    let made = py
+        .import("nestflow.host.errors")
+        .and_then(|errors| errors.call_method1("rebuild", arguments))
+        .map(PyErr::from_value);
+    made.unwrap_or_else(|failed| failed)
+}
+
+/// An exception while a program was opened: a function that cannot be loaded.
+pub(crate) fn unloadable(py: Python<'_>, error: &PyErr) -> HostError {
+    let errors = py.import("nestflow.host.errors");
+    of_failure(errors.and_then(|errors| errors.call_method1("unloadable", (error.value(py),))))
+}

@@ -1,0 +1,321 @@
+//! Cells from objects and objects from cells, at the speed of the C API.
+//!
+//! The only file that handles bare object pointers. Types are compared by identity, so that a
+//! subclass is never taken for its base: it is pickled. Whatever is rare is left to [`crate::odd`].
+#![allow(unsafe_code)]
+
+use std::ptr;
+
+use arrow_array::{Array, BinaryViewArray};
+use nestflow_batch::cell::{Cell, MAX_DEPTH, Reader, Token};
+use nestflow_batch::put;
+use nestflow_batch::tag;
+use pyo3::exceptions::PyValueError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use crate::odd;
+
+/// Why a cell was not written.
+pub(crate) enum Unfit {
+    /// Nested too deeply to be a cell of its own kind.
+    Deep,
+    /// Python raised.
+    Raised(PyErr),
+}
+
+impl From<PyErr> for Unfit {
+    fn from(error: PyErr) -> Self {
+        Unfit::Raised(error)
+    }
+}
+
+/// Appends the value cell of an object.
+#[inline]
+pub(crate) fn put_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
+    let start = out.len();
+    // SAFETY: the pointer of a `Bound` is a live object, and its token shows that we are attached.
+    match unsafe { encode(value.py(), value.as_ptr(), out, 0) } {
+        Ok(()) => Ok(()),
+        Err(Unfit::Raised(error)) => Err(error),
+        Err(Unfit::Deep) => {
+            // Pickle knows what contains itself, and goes deeper.
+            out.truncate(start);
+            odd::put_pickle(value, out, false)
+        }
+    }
+}
+
+/// # Safety
+/// `value` is a live object, and `py` is this thread's.
+#[inline]
+unsafe fn encode(
+    py: Python<'_>,
+    value: *mut ffi::PyObject,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), Unfit> {
+    // SAFETY: as promised by the caller; the types are statics of the interpreter. What the C API
+    // returns is checked for null where it can be.
+    unsafe {
+        let class = ffi::Py_TYPE(value);
+        if class == &raw mut ffi::PyUnicode_Type {
+            let mut length = 0;
+            let utf8 = ffi::PyUnicode_AsUTF8AndSize(value, &raw mut length);
+            if utf8.is_null() {
+                ffi::PyErr_Clear();
+                odd::put_surrogates(&Bound::from_borrowed_ptr(py, value), out, depth > 0)?;
+            } else {
+                put::put_str(out, std::slice::from_raw_parts(utf8.cast(), length as usize), depth > 0);
+            }
+        } else if class == &raw mut ffi::PyLong_Type {
+            let mut overflow = 0;
+            let number = ffi::PyLong_AsLongLongAndOverflow(value, &raw mut overflow);
+            if overflow == 0 {
+                put::put_i64(out, number);
+            } else {
+                odd::put_int(&Bound::from_borrowed_ptr(py, value), out)?;
+            }
+        } else if class == &raw mut ffi::PyTuple_Type {
+            check_depth(depth)?;
+            put::open(out, tag::TUPLE);
+            // Nobody can change a tuple, and `value` is alive: so are its items.
+            for index in 0..ffi::PyTuple_Size(value) {
+                encode(py, ffi::PyTuple_GetItem(value, index), out, depth + 1)?;
+            }
+            put::close(out);
+        } else if class == &raw mut ffi::PyFloat_Type {
+            put::put_f64(out, ffi::PyFloat_AsDouble(value));
+        } else if value == ffi::Py_None() {
+            put::put_none(out);
+        } else if class == &raw mut ffi::PyBool_Type {
+            put::put_bool(out, value == ffi::Py_True());
+        } else if class == &raw mut ffi::PyBytes_Type {
+            let (mut data, mut length) = (ptr::null_mut(), 0);
+            if ffi::PyBytes_AsStringAndSize(value, &raw mut data, &raw mut length) < 0 {
+                return Err(PyErr::fetch(py).into());
+            }
+            put::put_bytes(out, std::slice::from_raw_parts(data.cast(), length as usize), depth > 0);
+        } else if class == &raw mut ffi::PyList_Type {
+            check_depth(depth)?;
+            put::open(out, tag::LIST);
+            encode_list(py, value, out, depth + 1)?;
+            put::close(out);
+        } else if class == &raw mut ffi::PyDict_Type {
+            check_depth(depth)?;
+            put::open(out, tag::DICT);
+            // A list of its own: pickling an item may run code that changes the dict.
+            let items = Bound::from_owned_ptr_or_err(py, ffi::PyDict_Items(value))?;
+            for index in 0..ffi::PyList_Size(items.as_ptr()) {
+                let pair = ffi::PyList_GetItem(items.as_ptr(), index);
+                encode(py, ffi::PyTuple_GetItem(pair, 0), out, depth + 1)?;
+                encode(py, ffi::PyTuple_GetItem(pair, 1), out, depth + 1)?;
+            }
+            put::close(out);
+        } else if class == &raw mut ffi::PySet_Type || class == &raw mut ffi::PyFrozenSet_Type {
+            check_depth(depth)?;
+            put::open(out, if class == &raw mut ffi::PySet_Type { tag::SET } else { tag::FROZENSET });
+            let items = Bound::from_owned_ptr_or_err(py, ffi::PySequence_List(value))?;
+            encode_list(py, items.as_ptr(), out, depth + 1)?;
+            put::close(out);
+        } else {
+            odd::put(&Bound::from_borrowed_ptr(py, value), out, depth > 0)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_depth(depth: usize) -> Result<(), Unfit> {
+    if depth < MAX_DEPTH { Ok(()) } else { Err(Unfit::Deep) }
+}
+
+/// # Safety
+/// `list` is a live list, and `py` is this thread's.
+unsafe fn encode_list(
+    py: Python<'_>,
+    list: *mut ffi::PyObject,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), Unfit> {
+    let mut index = 0;
+    // SAFETY: `list` is a live list; its length is asked anew for each item, and each item is
+    // owned while it is written, because pickling one may run code that changes the list.
+    unsafe {
+        while index < ffi::PyList_Size(list) {
+            let item = Bound::from_borrowed_ptr_or_err(py, ffi::PyList_GetItem(list, index))?;
+            encode(py, item.as_ptr(), out, depth)?;
+            index += 1;
+        }
+    }
+    Ok(())
+}
+
+/// The object of a value cell.
+#[inline]
+pub(crate) fn get_value<'py>(py: Python<'py>, cell: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: `decode` gives a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(py, decode(py, cell)) }
+}
+
+/// A new reference, or null with an exception set.
+#[inline]
+fn decode(py: Python<'_>, cell: &[u8]) -> *mut ffi::PyObject {
+    let mut reader = Reader::new(cell);
+    let object = match reader.token() {
+        Ok(Some(Token::Value(value))) => return scalar(py, &value),
+        Ok(Some(Token::Open(tag))) => container(py, &mut reader, tag),
+        Ok(_) => return bad_cell(py, "cell without a value"),
+        Err(error) => return bad_cell(py, &error.to_string()),
+    };
+    if object.is_null() || matches!(reader.token(), Ok(None)) {
+        return object;
+    }
+    // SAFETY: the object is ours, and nobody has seen it.
+    unsafe { ffi::Py_DECREF(object) };
+    bad_cell(py, "cell with bytes after its end")
+}
+
+/// A new reference to the object of a cell that is no container; null with an exception set.
+#[inline]
+fn scalar(py: Python<'_>, cell: &Cell<'_>) -> *mut ffi::PyObject {
+    // SAFETY: we are attached (`py`); pointers and lengths are those of live slices; each call
+    // returns a new reference, or null with an exception set.
+    unsafe {
+        match cell {
+            Cell::Str(text) => ffi::PyUnicode_DecodeUTF8(
+                text.as_ptr().cast(),
+                text.len() as ffi::Py_ssize_t,
+                c"surrogatepass".as_ptr(),
+            ),
+            Cell::Int(value) => ffi::PyLong_FromLongLong(*value),
+            Cell::Float(value) => ffi::PyFloat_FromDouble(*value),
+            Cell::None => ffi::Py_NewRef(ffi::Py_None()),
+            Cell::Bool(value) => ffi::PyBool_FromLong((*value).into()),
+            Cell::Bytes(value) => {
+                ffi::PyBytes_FromStringAndSize(value.as_ptr().cast(), value.len() as ffi::Py_ssize_t)
+            }
+            other => match odd::get(py, other) {
+                Ok(object) => object.into_ptr(),
+                Err(error) => {
+                    error.restore(py);
+                    ptr::null_mut()
+                }
+            },
+        }
+    }
+}
+
+/// Objects on their way into a container, given back if they do not get there.
+struct Items(Vec<*mut ffi::PyObject>);
+
+impl Drop for Items {
+    fn drop(&mut self) {
+        for &item in &self.0 {
+            // SAFETY: each pointer is a reference that we own; items only live while attached.
+            unsafe { ffi::Py_DECREF(item) };
+        }
+    }
+}
+
+/// A new reference to the container that was just opened; null with an exception set. Readers
+/// refuse cells nested deeper than this may recurse.
+fn container(py: Python<'_>, reader: &mut Reader<'_>, tag: u8) -> *mut ffi::PyObject {
+    let mut items = Items(Vec::with_capacity(4));
+    loop {
+        let item = match reader.token() {
+            Ok(Some(Token::Value(value))) => scalar(py, &value),
+            Ok(Some(Token::Open(inner))) => container(py, reader, inner),
+            Ok(Some(Token::Close)) => break,
+            Ok(None) => bad_cell(py, "container without an end"),
+            Err(error) => bad_cell(py, &error.to_string()),
+        };
+        if item.is_null() {
+            return item;
+        }
+        items.0.push(item);
+    }
+    let length = items.0.len() as ffi::Py_ssize_t;
+    // SAFETY: we are attached; `SetItem` takes over one reference to each item, and the slots
+    // exist; all else borrows. Whatever returns null has set an exception.
+    unsafe {
+        match tag {
+            tag::TUPLE => {
+                let tuple = ffi::PyTuple_New(length);
+                if !tuple.is_null() {
+                    for (index, item) in items.0.drain(..).enumerate() {
+                        ffi::PyTuple_SetItem(tuple, index as ffi::Py_ssize_t, item);
+                    }
+                }
+                tuple
+            }
+            tag::LIST => {
+                let list = ffi::PyList_New(length);
+                if !list.is_null() {
+                    for (index, item) in items.0.drain(..).enumerate() {
+                        ffi::PyList_SetItem(list, index as ffi::Py_ssize_t, item);
+                    }
+                }
+                list
+            }
+            tag::DICT => {
+                let dict = ffi::PyDict_New();
+                for pair in items.0.chunks_exact(2) {
+                    if !dict.is_null() && ffi::PyDict_SetItem(dict, pair[0], pair[1]) < 0 {
+                        ffi::Py_DECREF(dict);
+                        return ptr::null_mut();
+                    }
+                }
+                dict
+            }
+            _ => {
+                let set = ffi::PySet_New(ptr::null_mut());
+                for &item in &items.0 {
+                    if !set.is_null() && ffi::PySet_Add(set, item) < 0 {
+                        ffi::Py_DECREF(set);
+                        return ptr::null_mut();
+                    }
+                }
+                if tag == tag::SET || set.is_null() {
+                    return set;
+                }
+                let frozen = ffi::PyFrozenSet_New(set);
+                ffi::Py_DECREF(set);
+                frozen
+            }
+        }
+    }
+}
+
+/// Sets an exception that says what is wrong with the cell.
+#[cold]
+fn bad_cell(py: Python<'_>, what: &str) -> *mut ffi::PyObject {
+    PyValueError::new_err(format!("damaged data: {what}")).restore(py);
+    ptr::null_mut()
+}
+
+/// The objects of some rows of a column as a list; null cells are `missing`.
+pub(crate) fn list_of<'py>(
+    py: Python<'py>,
+    column: &BinaryViewArray,
+    rows: impl ExactSizeIterator<Item = usize>,
+    missing: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyList>> {
+    // SAFETY: a list of the length of `rows`, each slot filled once with a reference of its own; a
+    // list with empty slots, which an error leaves, may be dropped.
+    unsafe {
+        let list = Bound::from_owned_ptr_or_err(py, ffi::PyList_New(rows.len() as ffi::Py_ssize_t))?;
+        for (index, row) in rows.enumerate() {
+            let item = if column.is_valid(row) {
+                decode(py, column.value(row))
+            } else {
+                ffi::Py_NewRef(missing.as_ptr())
+            };
+            if item.is_null() {
+                return Err(PyErr::fetch(py));
+            }
+            ffi::PyList_SetItem(list.as_ptr(), index as ffi::Py_ssize_t, item);
+        }
+        Ok(list.cast_into_unchecked())
+    }
+}

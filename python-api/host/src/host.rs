@@ -1,0 +1,29 @@
+//! User functions in this process's own interpreter.
+
+use arrow_array::RecordBatch;
+use nestflow_chain::{ChainSpec, Host, HostError, OpenChain, Program};
+
+use crate::pin;
+use crate::program::open_cells;
+use crate::records::Records;
+
+/// Runs chains on the calling thread, which holds the GIL for a batch at a time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InProcessHost;
+
+impl Host for InProcessHost {
+    fn open(&self, chain: &ChainSpec, sides: Vec<RecordBatch>) -> Result<Box<dyn OpenChain>, HostError> {
+        let open = open_cells(&sides)?;
+        pin::attach(|py| match &chain.program {
+            Program::Records { steps, emit, keep_groups_from } => {
+                let program = (steps.as_slice(), emit, *keep_groups_from);
+                Ok(Box::new(Records::open(py, chain, program, &open)?) as Box<dyn OpenChain>)
+            }
+            _ => Err(HostError::Internal("not yet".to_owned())),
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        "in_process"
+    }
+}

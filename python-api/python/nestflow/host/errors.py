@@ -1,0 +1,221 @@
+"""What went wrong in a chain, as plain values: the exception, the step, the record in hand.
+
+Must survive any exception class and any failing `repr`, and must not hide a user's frame.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import reprlib
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from nestflow.host import pickles
+from nestflow.host.program import FILENAME, Driver, EmptySide, NotAPair, Step, Unfit, Unloadable
+
+_LONGEST_REPR = 200
+_OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class Failure(NamedTuple):
+    """An error on its way out of the host; `kind` is "user" or "data"."""
+
+    kind: str
+    class_name: str
+    message: str
+    pickled: bytes | None
+    traceback: str
+    step: str
+    record: str
+
+
+def raised(error: BaseException, driver: Driver, records: Iterator[Any] | None, given: list[Any] | None) -> Failure:
+    """The failure of a run; `given` are the records that the iterator `records` went over."""
+    step, record = _place(error.__traceback__, driver, records, given)
+    shown = show(record[0]) if record else ""
+    if isinstance(error, EmptySide):
+        return _data(f"a side input of {step} is an empty PObject: it has no value", step, shown)
+    if isinstance(error, NotAPair):
+        return _not_a_pair(step, shown)
+    if type(error) is TypeError and step is not None and step.kind == "flat_map":
+        error = _explain_flat_map(error)
+    return _user(error, step, shown)
+
+
+def unloadable(error: BaseException) -> Failure:
+    """The failure to open a chain."""
+    if isinstance(error, Unloadable) and error.__cause__ is not None:
+        return _user(error.__cause__, error.step, "")
+    return _user(error, None, "")
+
+
+def unfit(error: BaseException, driver: Driver, part: int, value: Any, role: str) -> Failure:
+    """The failure to store a part of a row as a `role`: "value", "key" or "order"."""
+    shown = show(value)
+    made_by = driver.made_by[part]
+    step = driver.steps[made_by] if made_by >= 0 else None
+    if isinstance(error, NotAPair):
+        return _not_a_pair(step, shown)
+    if isinstance(error, Unfit):
+        return _data(f"{error}, in {step}: {shown}", step, shown)
+    if role == "value" and isinstance(error, Exception):
+        kind = _class_name(type(value))
+        text = f"cannot store a value of type {kind}: {_class_name(type(error))}: {_message(error)}"
+        return _data(f"{text}, in {step}: {shown}", step, shown)
+    return _user(error, step, shown)
+
+
+def show(value: Any) -> str:
+    """The `repr` of a record, shortened; whatever the record's class does in it."""
+    try:
+        long = isinstance(value, (list, tuple, dict, set, frozenset, str, bytes)) and len(value) > 1000
+        text = reprlib.repr(value) if long else repr(value)
+    except Exception:  # noqa: BLE001 - any class may be broken
+        text = f"<a {_class_name(type(value))} whose repr fails>"
+    return text if len(text) <= _LONGEST_REPR else text[: _LONGEST_REPR - 1] + "…"
+
+
+def _place(
+    trace: TracebackType | None, driver: Driver, records: Iterator[Any] | None, given: list[Any] | None
+) -> tuple[Step | None, tuple[Any] | None]:
+    """The step that was running and the record it was given, as far as they can be told."""
+    step, record = None, None
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename == FILENAME and trace.tb_lineno in driver.lines:
+            index, name = driver.lines[trace.tb_lineno]
+            step, record = driver.steps[index], _variable(trace, name)
+            if record is None and name == "x0" and records is not None and given:
+                # Newer interpreters forget the variable of a comprehension when it raises.
+                record = (given[len(given) - records.__length_hint__() - 1],)  # type: ignore[attr-defined]
+        elif code.co_filename.startswith(_OUR_FOLDER) and driver.steps and not driver.lines:
+            step, record = driver.steps[0], _variable(trace, "x")
+        trace = trace.tb_next
+    return step, record
+
+
+def _variable(trace: TracebackType, name: str) -> tuple[Any] | None:
+    variables = trace.tb_frame.f_locals
+    return (variables[name],) if name in variables else None
+
+
+def _data(text: str, step: Step | None, shown: str) -> Failure:
+    return Failure("data", "", text, None, "", _text(step), shown)
+
+
+def _not_a_pair(step: Step | None, shown: str) -> Failure:
+    return _data(f"{step} needs pairs of key and value, but got the record {shown}", step, shown)
+
+
+def _user(error: BaseException, step: Step | None, shown: str) -> Failure:
+    return Failure(
+        "user", _class_name(type(error)), _message(error), _portable(error), _formatted(error), _text(step), shown
+    )
+
+
+def _text(step: Step | None) -> str:
+    return str(step or "")
+
+
+def _explain_flat_map(error: TypeError) -> TypeError:
+    """Says that flat_map wanted an iterable, where that is what Python complains about."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    ours = trace is not None and trace.tb_frame.f_code.co_filename == FILENAME
+    if not ours or "iterable" not in str(error):
+        return error
+    clearer = TypeError(f"{error} (the function of flat_map has to return an iterable)")
+    return clearer.with_traceback(error.__traceback__)
+
+
+def _class_name(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - any class may be broken
+        return "<an exception whose str fails>"
+
+
+def _portable(error: BaseException) -> bytes | None:
+    """The pickled exception, if what comes back is one of its class."""
+    try:
+        pickled = pickles.dumps(error)
+        back = pickle.loads(pickled)
+    except Exception:  # noqa: BLE001 - any class may be broken
+        return None
+    return pickled if _class_name(type(back)) == _class_name(type(error)) else None
+
+
+def _formatted(error: BaseException) -> str:
+    """The traceback as Python prints it, without our frames."""
+    try:
+        text = traceback.TracebackException.from_exception(error)
+        _trim(text)
+        return "".join(text.format())
+    except Exception:  # noqa: BLE001 - any class may be broken
+        return f"{_class_name(type(error))}: {_message(error)}\n"
+
+
+def _trim(text: traceback.TracebackException | None) -> None:
+    if text is None:
+        return
+    ours = (FILENAME, _OUR_FOLDER)
+    text.stack = traceback.StackSummary.from_list(f for f in text.stack if not f.filename.startswith(ours))
+    for other in (text.__cause__, text.__context__, *(getattr(text, "exceptions", None) or ())):
+        _trim(other)
+
+
+class RemoteTraceback(Exception):
+    """The cause of a user's exception: the traceback where it was raised."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"\n{self.text}"
+
+    def __reduce__(self) -> tuple[type[RemoteTraceback], tuple[str]]:
+        return RemoteTraceback, (self.text,)
+
+
+def rebuild(
+    pickled: bytes | None, class_name: str, message: str, trace: str, step: str, record: str
+) -> BaseException:
+    """The exception as the user is to see it: their class, with step and record in its notes."""
+    error = _unpickled(pickled)
+    if error is None:
+        error = KeyboardInterrupt(message) if class_name == "KeyboardInterrupt" else _unknown(class_name, message)
+    notes = [f"in {step}"] if step else []
+    if record:
+        notes.append(f"with the record {record}")
+    if hasattr(error, "add_note"):
+        for note in notes:
+            error.add_note(note)
+        error.__cause__ = RemoteTraceback(trace)
+    else:
+        error.__cause__ = RemoteTraceback("\n".join([trace, *notes]))
+    return error
+
+
+def _unpickled(pickled: bytes | None) -> BaseException | None:
+    if pickled is None:
+        return None
+    try:
+        error = pickle.loads(pickled)
+    except Exception:  # noqa: BLE001 - any class may be broken
+        return None
+    return error if isinstance(error, BaseException) else None
+
+
+def _unknown(class_name: str, message: str) -> BaseException:
+    from nestflow.error import BigflowRuntimeException
+
+    return BigflowRuntimeException(f"{class_name}: {message}")

@@ -1,0 +1,93 @@
+"""What both writers of drivers share: lines that know their step, names, and calls.
+
+Must not decide what a driver looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from nestflow.host import functions
+from nestflow.host.program import DROP, GONE, MISSING, EmptySide, NotAPair, Side, Step, Unloadable
+from nestflow.host.sides import SideView
+
+
+class Line(NamedTuple):
+    """A line of source; if a user function is called on it, the step and the record's variable."""
+
+    text: str
+    step: int = -1
+    record: str = ""
+
+
+def indent(lines: Sequence[Line]) -> list[Line]:
+    """The lines one level further in."""
+    return [line._replace(text="    " + line.text) for line in lines]
+
+
+def _missing_side() -> Any:
+    raise EmptySide
+
+
+def _check_pair(record: Any) -> None:
+    if not isinstance(record, (tuple, list)) or len(record) != 2:
+        raise NotAPair
+
+
+class Names:
+    """The names that the source of one driver uses."""
+
+    def __init__(self, steps: Sequence[Step], sides: Sequence[Side]) -> None:
+        self.steps = steps
+        self.sides = sides
+        self._fresh = 0
+
+    def fresh(self) -> str:
+        """A variable for the next record."""
+        self._fresh += 1
+        return f"x{self._fresh}"
+
+    def columns(self) -> list[str]:
+        """The variables of side inputs that come by column, in the order of the columns."""
+        by_column = sorted((side.column, i) for i, side in enumerate(self.sides) if side.records is None)
+        return [f"s{index}" for _, index in by_column]
+
+    def call(self, step: int, which: str = "") -> tuple[str, str]:
+        """Head and tail of the call of a step's function; the record goes between them."""
+        extra = [self._argument(index, self.steps[step].kind) for index in self.steps[step].sides]
+        return f"f{step}{which}(", "".join(f", {argument}" for argument in extra) + ")"
+
+    def line(self, step: int, record: str, which: str = "") -> Line:
+        """The call of a step's function on the record of that name."""
+        head, tail = self.call(step, which)
+        return Line(f"{head}{record}{tail}", step, record)
+
+    def _argument(self, index: int, kind: str) -> str:
+        side, name = self.sides[index], f"s{index}"
+        if side.shape == "sequence":
+            return f"{name}._records" if kind == "foreach" else name
+        if side.records is None:
+            return f"{name} if {name} is not MISSING else missing_side()"
+        return name if side.records else "missing_side()"
+
+    def values(self) -> dict[str, Any]:
+        """What the names stand for, but for variables."""
+        values: dict[str, Any] = {"DROP": DROP, "GONE": GONE, "MISSING": MISSING}
+        values |= {"missing_side": _missing_side, "check_pair": _check_pair}
+        for index, step in enumerate(self.steps):
+            kinds = ("k", "v") if step.kind == "key_by" else ("",)
+            for which, function in zip(kinds, step.functions):
+                try:
+                    values[f"f{index}{which}"] = functions.load(function.pickled)
+                except Exception as error:
+                    raise Unloadable(step) from error
+        for index, side in enumerate(self.sides):
+            if side.records is None:
+                continue
+            if side.shape == "sequence":
+                values[f"s{index}"] = SideView(side.records)
+            elif side.records:
+                values[f"s{index}"] = side.records[0]
+        return values
+

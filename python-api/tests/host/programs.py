@@ -1,0 +1,97 @@
+"""Programs for tests: built from Python functions, encoded as `nestflow_chain::wire` does it."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from typing import Any
+
+import cloudpickle
+
+from nestflow import _host
+from nestflow.host.program import MISSING
+
+_STEPS = ["map", "flat_map", "filter", "foreach", "key_by", "split"]
+_EMITS = ["nothing", "value", "key", "pair", "ordered"]
+
+
+def _u32(number: int) -> bytes:
+    return struct.pack("<I", number)
+
+
+def _bytes(data: bytes | str) -> bytes:
+    data = data.encode() if isinstance(data, str) else data
+    return struct.pack("<Q", len(data)) + data
+
+
+def _sequence(items: Any) -> bytes:
+    items = list(items)
+    return struct.pack("<Q", len(items)) + b"".join(items)
+
+
+def _option(data: bytes | None) -> bytes:
+    return b"\0" if data is None else b"\1" + data
+
+
+def function(value: Any) -> bytes:
+    name = getattr(value, "__name__", type(value).__name__)
+    return _bytes(name) + _bytes(value if isinstance(value, bytes) else cloudpickle.dumps(value))
+
+
+def site(transform: str) -> bytes:
+    return _bytes("jobs/visits.py") + _u32(12) + _bytes("main") + _bytes(transform)
+
+
+def step(kind: str, *functions: Any, sides: tuple[int, ...] = (), transform: str | None = None) -> bytes:
+    body = _u32(_STEPS.index(kind))
+    if kind == "key_by":
+        body += function(functions[0]) + _option(function(functions[1]) if len(functions) > 1 else None)
+    elif kind != "split":
+        body += function(functions[0])
+    return body + site(transform or kind) + _sequence(map(_u32, sides))
+
+
+def sides(*shown: str) -> bytes:
+    """Side inputs such as `"value open"` and `"sequence column 0"`."""
+    encoded = []
+    for text in shown:
+        shape, origin, *column = text.split()
+        start = _u32(["value", "sequence"].index(shape)) + _u32(["open", "column"].index(origin))
+        encoded.append(start + (_u32(int(column[0])) if column else b""))
+    return _sequence(encoded)
+
+
+def records(
+    *steps: bytes,
+    emit: str = "value",
+    order: Any = None,
+    keep: int | None = None,
+    shown: tuple[str, ...] = (),
+) -> bytes:
+    body = _u32(0) + _sequence(steps) + _u32(_EMITS.index(emit))
+    if emit == "ordered":
+        body += _option(None if order is None else function(order))
+    return body + _option(None if keep is None else _u32(keep)) + sides(*shown)
+
+
+def run(program: bytes, values: list[Any], *side_records: list[Any], **columns: list[Any]) -> dict[str, list[Any]]:
+    """The columns that come out of one batch."""
+    (out,) = _host.try_program(program, list(side_records), [{"v": values, **columns}])
+    return out
+
+
+def objects(cells: list[bytes | None]) -> list[Any]:
+    """Cells as objects, nulls as `MISSING`."""
+    return [MISSING if cell is None else _host.decode([cell])[0] for cell in cells]
+
+
+def values(program: bytes, records_in: list[Any], *side_records: list[Any], **columns: list[Any]) -> list[Any]:
+    """Column `v` as objects."""
+    return objects(run(program, records_in, *side_records, **columns)["v"])
+
+
+def notes(error: BaseException) -> str:
+    """What an exception says of its place."""
+    if sys.version_info >= (3, 11):
+        return "\n".join(getattr(error, "__notes__", ()))
+    return str(error.__cause__)
