@@ -1,7 +1,8 @@
 //! Keeps the markers of dropped records few: one for each group that a bounded table remembers.
 //!
 //! A marker says that a group exists, however many records of it were dropped. Forgetting only
-//! costs duplicates; taking two groups for one would lose a group, so whole keys are compared.
+//! costs duplicates; taking two groups for one would lose a group, so whole keys are compared, and
+//! rows whose outer groups are not told are taken to be of different ones.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
@@ -19,13 +20,15 @@ pub(crate) struct Markers {
     /// The key columns of the levels that the chain opens.
     levels: Vec<String>,
     seen: Vec<Vec<u8>>,
+    batches: u64,
 }
 
 impl Markers {
     /// For a chain whose output has these columns.
     pub(crate) fn new(names: &[String]) -> Self {
         let is_level = |name: &&String| name.starts_with('n') && !name.ends_with('s');
-        Markers { levels: names.iter().filter(is_level).cloned().collect(), seen: vec![Vec::new(); SLOTS] }
+        let levels = names.iter().filter(is_level).cloned().collect();
+        Markers { levels, seen: vec![Vec::new(); SLOTS], batches: 0 }
     }
 
     /// The output without the markers of groups that have one.
@@ -41,6 +44,7 @@ impl Markers {
             return Ok(output);
         }
         let Some(origin) = output.column(0).as_primitive_opt::<UInt32Type>() else { return Ok(output) };
+        self.batches += 1;
         // Columns besides the chain's own are keys of outer groups: the same keys of the levels in
         // another outer group are another group.
         let schema = input.schema_ref();
@@ -56,28 +60,28 @@ impl Markers {
                 if records.is_valid(row) {
                     return Some(true);
                 }
+                let outer_row = origin.value(row);
                 group.clear();
-                let outer_row = origin.value(row) as usize;
-                let cells = outer.iter().map(|column| cell_at(column, outer_row));
-                let cells = cells.chain(levels.iter().map(|column| cell_at(column, row)));
-                let mut known = false;
-                for cell in cells {
-                    known |= cell.is_some();
+                if outer.is_empty() {
+                    group.extend(self.batches.to_be_bytes());
+                    group.extend(outer_row.to_be_bytes());
+                }
+                let cells = outer.iter().map(|column| cell_at(column, outer_row as usize));
+                for cell in cells.chain(levels.iter().map(|column| cell_at(column, row))) {
                     match cell {
                         Some(cell) => put_bytes(&mut group, cell, true),
                         None => put_none(&mut group),
                     }
                 }
-                // Of a group without any key nothing is known here.
-                Some(!known || self.remember(hashes[row] as usize, &group))
+                Some(self.remember(hashes[row], &group))
             })
             .collect();
         filter_record_batch(&output, &keep).map_err(|error| HostError::Internal(error.to_string()))
     }
 
     /// Whether the group is new.
-    fn remember(&mut self, hash: usize, group: &[u8]) -> bool {
-        let slot = &mut self.seen[hash % SLOTS];
+    fn remember(&mut self, hash: u64, group: &[u8]) -> bool {
+        let slot = &mut self.seen[hash as usize % SLOTS];
         if slot == group {
             return false;
         }

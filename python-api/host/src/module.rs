@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef, BinaryViewArray, RecordBatch, UInt32Array, UI
 use arrow_schema::{Field, Schema};
 use nestflow_batch::columns::{CellBuilder, cell_at, cell_field};
 use nestflow_chain::wire::decode_chain;
-use nestflow_chain::{Host, HostError, OpenChain, Program};
+use nestflow_chain::{Host, HostError, Program};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};

@@ -108,9 +108,17 @@ def test_markers_meet_no_function():
 def test_dropped_records_leave_their_group():
     program = records(step("key_by", tenth), step("filter", odd), keep=1)
     out = run(program, [11, 12, 22, 24, 32])
+    assert out["origin"] == [0, 1, 2, 3, 4]
+    assert objects(out["n0"]) == [1, 1, 2, 2, 3]
+    assert objects(out["v"]) == [11, MISSING, MISSING, MISSING, MISSING]
+
+
+def test_a_group_is_marked_once_where_outer_groups_are_known():
+    program = records(step("key_by", tenth), step("filter", odd), keep=1)
+    out = run(program, [11, 12, 22, 24, 32], k1=["a"] * 5)
     assert out["origin"] == [0, 1, 2, 4]
-    assert objects(out["n0"]) == [1, 1, 2, 3]
-    assert objects(out["v"]) == [11, MISSING, MISSING, MISSING]
+    program = records(step("flat_map", lambda x: [x, x]), step("key_by", tenth), step("filter", odd), keep=2)
+    assert run(program, [12, 12])["origin"] == [0, 1]
 
 
 def test_only_drops_from_that_step_on_leave_something():

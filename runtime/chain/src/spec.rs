@@ -136,8 +136,11 @@ pub enum Program {
         steps: Vec<Step>,
         /// What comes out.
         emit: Emit,
-        /// A record that is dropped after the step with this index (or later) leaves a row with a null value, so that
-        /// its group stays known; duplicates are removed as far as a bounded table remembers.
+        /// A record that is dropped by the step with this index (or a later one) leaves a row with a
+        /// null value and the keys opened so far, so that its group stays known. Duplicates are
+        /// removed within one input row, and over all rows, as far as a bounded table remembers, if
+        /// the batch has further cell columns, which tell outer groups apart. With
+        /// `Emit::Nothing` there is then a column `v` all the same: None for a record, null here.
         /// `None`: nothing is kept.
         keep_groups_from: Option<u32>,
     },
