@@ -113,7 +113,7 @@ class PlanBuilder:
         return LogicalPlan(
             functions=tuple(f if i in called else Function(f.name, b"") for f, i in self._functions.items()),
             sites=tuple(self._site_list),
-            root=self._scope(members),
+            root=self._tree(members, needed),
             targets=targets,
             materialized=tuple(m for m in materialized if m.node in needed),
         )
@@ -133,14 +133,15 @@ class PlanBuilder:
                 waiting.append(self._levels[scope].opener)
         return needed
 
-    def _scope(self, members: list[list[Node]]) -> Scope:
+    def _tree(self, members: list[list[Node]], needed: set[int]) -> Scope:
         # A scope's parent has a smaller id, so going backwards finds every child made already.
         children: list[list[Scope]] = [[] for _ in self._levels]
         for scope in range(len(self._levels) - 1, ROOT, -1):
             level = self._levels[scope]
-            if any(node.id == level.opener for node in members[level.parent]):
-                children[level.parent].insert(0, Scope(scope, tuple(members[scope]), tuple(children[scope])))
-        return Scope(ROOT, tuple(members[ROOT]), tuple(children[ROOT]))
+            if level.opener in needed:
+                made = Scope(scope, tuple(members[scope]), tuple(reversed(children[scope])))
+                children[level.parent].append(made)
+        return Scope(ROOT, tuple(members[ROOT]), tuple(reversed(children[ROOT])))
 
 
 def operands(op: Op) -> Iterator[int]:

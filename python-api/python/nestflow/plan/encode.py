@@ -12,7 +12,7 @@ import types
 import typing
 from dataclasses import fields, is_dataclass
 from enum import IntEnum
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _VARIANT = _FORMATS["u32"]
 
 
 def encode_plan(plan: LogicalPlan) -> bytes:
-    """Give the bytes that the engine reads.
+    r"""Give the bytes that the engine reads.
 
     Args:
         plan: the plan; its root scope may be empty.
@@ -49,7 +49,7 @@ def encode_plan(plan: LogicalPlan) -> bytes:
     return bytes(out)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _writer(kind: Any) -> Callable[[Any, bytearray], None]:
     """Give the function that appends a value of this type to a buffer."""
     origin = get_origin(kind)

@@ -1,0 +1,36 @@
+"""nestflow: dataflow over nested distributed datasets.
+
+``import nestflow as nf`` gives the everyday names; the transforms are methods of the datasets and
+functions in ``nf.transforms``. Must stay fast to import: the compiled module and cloudpickle come
+with their first use.
+"""
+
+from __future__ import annotations
+
+# The handles come first; their methods find the transforms through the package.
+from .pcollection import PCollection
+from .pobject import PObject
+from .ptable import PTable
+
+from .pipeline import Pipeline  # isort: skip
+from . import base, error, errors, output, transforms, udf
+from . import input as input
+from .input import TextFile
+from .transformer import Transformer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PCollection",
+    "PObject",
+    "PTable",
+    "Pipeline",
+    "TextFile",
+    "Transformer",
+    "base",
+    "error",
+    "errors",
+    "output",
+    "transforms",
+    "udf",
+]

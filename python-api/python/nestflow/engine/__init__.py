@@ -1,0 +1,49 @@
+"""Engines: what executes plans. Three methods, chosen by name; nothing else asks which engine runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Engine(Protocol):
+    """Executes encoded plans and holds the datasets that they keep."""
+
+    def run(self, plan: bytes) -> dict[str, object]:
+        """Execute a plan and describe what was done; on an error nothing of it is kept."""
+
+    def fetch(self, cache: int) -> list[tuple[Any, ...]]:
+        """Give the rows ``(k1, …, kd, value)`` of a kept dataset, in order, as fresh objects."""
+
+    def close(self) -> None:
+        """Give everything back; closing twice is harmless."""
+
+
+def by_name(kind: str, options: dict[str, Any]) -> Engine:
+    """Make the engine of a pipeline.
+
+    Args:
+        kind: the engine's name in any case.
+        options: what the user gave.
+
+    Raises:
+        ValueError: no engine of that name, or an impossible value of an option.
+        NotImplementedError: an engine that this version does not have.
+
+    Example:
+        >>> by_name("Hadoop", {})
+        Traceback (most recent call last):
+        ValueError: unknown pipeline type 'Hadoop': it is 'local' or 'spark'
+    """
+    name = kind.lower() if isinstance(kind, str) else ""
+    if name == "local":
+        from .local import LocalEngine
+
+        return LocalEngine(options)
+    if name == "spark":
+        raise NotImplementedError(
+            "the spark engine is not part of this version; use Pipeline.create('local')"
+        )
+    raise ValueError(f"unknown pipeline type {kind!r}: it is 'local' or 'spark'")

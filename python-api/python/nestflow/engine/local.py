@@ -1,0 +1,91 @@
+"""The local engine: the compiled module in this process, one session for each pipeline."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING
+
+from ..errors import NestflowRuntimeException
+from ..options import LEGACY_PIPELINE_OPTIONS, byte_size, warn_unknown
+from .failure import rebuilt
+from .native import native
+from .progress import display
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+HOSTS = ("auto", "in_process", "workers")
+"""Where user functions run: in this interpreter, in processes of their own, or as the engine sees fit."""
+
+_KNOWN = frozenset({"memory_limit", "threads", "host", "tmp_dir", "progress"}) | LEGACY_PIPELINE_OPTIONS
+
+
+class LocalEngine:
+    """Executes plans on the threads of this machine."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        """Check the options; the session is opened by the first run.
+
+        Raises:
+            ValueError: an impossible value of an option.
+        """
+        warn_unknown(options, _KNOWN, "Pipeline.create")
+        self._options = _session_options(options)
+        self._progress = options.get("progress")
+        self._session: int | None = None
+        self._closer: Callable[[], object] | None = None
+
+    def run(self, plan: bytes) -> dict[str, object]:
+        """Execute a plan and describe what was done; on an error nothing of it is kept."""
+        module, session = native(), self._opened()
+        with display(self._progress) as progress:
+            summary: dict[str, object] = _answer(module.run, session, plan, progress)
+        return summary
+
+    def fetch(self, cache: int) -> list[tuple[Any, ...]]:
+        """Give the rows of a kept dataset, in order."""
+        rows: list[tuple[Any, ...]] = _answer(native().fetch, self._opened(), cache)
+        return rows
+
+    def close(self) -> None:
+        """Give everything back; closing twice is harmless."""
+        if self._closer is not None:
+            self._closer()
+
+    def _opened(self) -> int:
+        if self._session is None:
+            module = native()
+            self._session = _answer(module.open_session, self._options)
+            # Closes the session with this object, or at the latest when the interpreter ends.
+            self._closer = weakref.finalize(self, module.close_session, self._session)
+        elif self._closer is not None and not getattr(self._closer, "alive", True):
+            raise NestflowRuntimeException("this pipeline is closed")
+        return self._session
+
+
+def _answer(function: Callable[..., Any], *args: object) -> Any:
+    """Call the compiled module; its errors become the exceptions that the user is to see."""
+    try:
+        return function(*args)
+    except native().RunError as error:
+        failure, cause = rebuilt(error.args[0])
+    raise failure from cause
+
+
+def _session_options(options: dict[str, Any]) -> dict[str, object]:
+    session: dict[str, object] = {}
+    if options.get("memory_limit") is not None:
+        session["memory_limit"] = byte_size(options["memory_limit"], "memory_limit")
+    threads = options.get("threads")
+    if threads is not None:
+        if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
+            raise ValueError(f"threads has to be a number from 1, not {threads!r}")
+        session["threads"] = threads
+    host = options.get("host", "auto")
+    if host not in HOSTS:
+        raise ValueError(f"host has to be one of {', '.join(HOSTS)}, not {host!r}")
+    session["host"] = host
+    if options.get("tmp_dir") is not None:
+        session["tmp_dir"] = str(options["tmp_dir"])
+    return session

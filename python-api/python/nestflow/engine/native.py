@@ -1,0 +1,70 @@
+"""The way to the compiled module: imported with the first use, so that plans can be built without it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import NestflowRuntimeException
+
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+FORMS = ("text", "logical", "stages", "mermaid", "svg")
+"""The forms of an explanation."""
+
+
+def native() -> ModuleType:
+    """Give the compiled module.
+
+    Raises:
+        NestflowRuntimeException: it is not there.
+    """
+    try:
+        from nestflow import _native
+    except ImportError as error:
+        raise NestflowRuntimeException(
+            f"the compiled module nestflow._native is missing ({error}); build it with 'maturin develop'"
+        ) from error
+    return _native
+
+
+def encode(records: list[Any]) -> list[bytes]:
+    """Store records as blocks, now.
+
+    Args:
+        records: any values that Python can pickle; without any there may be no block.
+
+    Raises:
+        NestflowRuntimeException: the compiled module is not there.
+    """
+    if not records:
+        return []
+    blocks: list[bytes] = native().encode(records)
+    return blocks
+
+
+def describe(plan: bytes, form: str) -> str:
+    """Explain an encoded plan.
+
+    Raises:
+        ValueError: a form that does not exist.
+        NestflowPlanningException: a plan that cannot be planned.
+
+    Example:
+        >>> describe(b"", "haiku")
+        Traceback (most recent call last):
+        ValueError: explain has no form 'haiku': it is one of text, logical, stages, mermaid, svg
+    """
+    if form not in FORMS:
+        raise ValueError(f"explain has no form {form!r}: it is one of {', '.join(FORMS)}")
+    module = native()
+    try:
+        text: str = module.explain(plan, form)
+    except module.RunError as error:
+        from .failure import rebuilt
+
+        failure, cause = rebuilt(error.args[0])
+    else:
+        return text
+    raise failure from cause

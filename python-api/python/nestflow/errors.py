@@ -1,0 +1,72 @@
+"""The exceptions that nestflow raises, by who must act.
+
+An exception of a user's function is not here: it reaches the user as its own class.
+"""
+
+from __future__ import annotations
+
+
+class NestflowError(Exception):
+    """Base of everything that nestflow itself raises.
+
+    Example:
+        >>> str(NestflowError("no such group"))
+        'no such group'
+    """
+
+    def __init__(self, msg: str = "", internal: object = None) -> None:
+        """Keep the text for the user and whatever lies behind it."""
+        super().__init__(msg)
+        self.internal = internal
+
+
+class NestflowHDFSException(NestflowError):
+    """A Hadoop file system did not do what was asked."""
+
+
+class NestflowRuntimeException(NestflowError):
+    """A run failed, and not by an exception of the user's functions."""
+
+
+class InvalidDataException(NestflowRuntimeException):
+    """Data do not have the form that was asked for."""
+
+
+class InvalidConfException(NestflowRuntimeException):
+    """A setting is missing or impossible."""
+
+
+class NestflowPlanningException(NestflowError):
+    """A program that cannot be planned: scopes, tables as operands, functions that cannot be shipped."""
+
+
+class NestflowRPCException(NestflowPlanningException):
+    """A remote planner did not answer."""
+
+
+class InvalidLogicalPlanException(NestflowPlanningException):
+    """A function holds a dataset of the pipeline; pass it as a side input instead."""
+
+
+class InvalidSeqSerdeException(NestflowPlanningException):
+    """A sequence file needs both a key serde and a value serde, or none."""
+
+
+class RemoteTraceback(Exception):
+    """The traceback of a user's function where it ran; the cause of the exception that is raised here."""
+
+    def __init__(self, text: str) -> None:
+        """Keep the text."""
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        """Give the text on lines of its own, as an ordinary traceback has it."""
+        return f'\n"""\n{self.text.rstrip()}\n"""'
+
+
+Error = NestflowError
+BigflowHDFSException = NestflowHDFSException
+BigflowRuntimeException = NestflowRuntimeException
+BigflowPlanningException = NestflowPlanningException
+BigflowRPCException = NestflowRPCException

@@ -1,0 +1,143 @@
+"""Keys of groups as keys of a Python dict: which are one key, and which of the equal ones is shown.
+
+The engine decides what is one group; here its rows are only put together again.
+"""
+
+from __future__ import annotations
+
+import pickle
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from .errors import InvalidDataException
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+_SIMPLE = frozenset({str, bytes, int, type(None)})
+_NUMBERS = (int, float, bool)
+_NAN = ("not a number",)
+
+
+def nested_dict(rows: Iterable[tuple[Any, ...]], many: bool) -> dict[Any, Any]:
+    """Build the dict that shows a table.
+
+    Args:
+        rows: ``(k0, …, kd, value)``; equal keys need not be neighbours. Without rows: ``{}``.
+        many: values are lists of the values of one key, in the order of the rows.
+
+    Raises:
+        InvalidDataException: a key that a dict cannot have.
+
+    Example:
+        >>> nested_dict([("a", 1, 5), ("a", 1, 6), ("b", 2, 7)], many=True)
+        {'a': {1: [5, 6]}, 'b': {2: [7]}}
+    """
+    levels = 0
+    top: dict[Any, list[Any]] = {}
+    for row in rows:
+        *keys, value = row
+        levels = len(keys)
+        within = top
+        for key in keys[:-1]:
+            within = _entry(within, key, {})[1]
+        if many:
+            _entry(within, keys[-1], [])[1].append(value)
+        else:
+            _entry(within, keys[-1], value)
+    return _shown(top, levels)
+
+
+def dict_of_pairs(pairs: list[Any], levels: int, many: bool) -> dict[Any, Any]:
+    """Build the same dict from flattened records ``(k0, (k1, … value))``.
+
+    Example:
+        >>> dict_of_pairs([("a", (1, 5))], levels=2, many=False)
+        {'a': {1: 5}}
+    """
+
+    def row(record: Any) -> tuple[Any, ...]:
+        keys = []
+        for _ in range(levels):
+            key, record = record
+            keys.append(key)
+        return (*keys, record)
+
+    return nested_dict(map(row, pairs), many)
+
+
+def identity(key: Any) -> Any:
+    """Give something hashable that is equal for equal keys, and only for them.
+
+    Raises:
+        InvalidDataException: the key is a list, a set, a dict or another thing without a hash.
+
+    Example:
+        >>> identity((1, float("nan"))) == identity((True, float("nan")))
+        True
+    """
+    kind = type(key)
+    if kind in _SIMPLE or kind is bool:
+        return key
+    if isinstance(key, tuple):
+        return tuple(map(identity, key))
+    own = getattr(kind, "__nestflow_key__", None)
+    if own is not None:
+        return (kind, identity(own(key)))
+    try:
+        hash(key)
+    except TypeError:
+        raise InvalidDataException(
+            f"a key of this table is a {kind.__name__}, which cannot be a key of a dict: {key!r:.100}; "
+            "use flatten() to get pairs of key and value"
+        ) from None
+    if vars(object)["__eq__"] is kind.__eq__ and not isinstance(key, Enum):
+        return (kind, pickle.dumps(key, 5))
+    if key is not None and _is_nan(key):
+        return _NAN if hasattr(key, "__float__") else (kind, *_NAN)
+    return key
+
+
+def _is_nan(key: Any) -> bool:
+    try:
+        return bool(key != key)
+    except Exception:
+        return False  # pandas' NA answers no comparison; it is equal to itself by identity
+
+
+def rank(key: Any) -> tuple[int, ...]:
+    """Order the equal values of one key: the least is the one that is shown.
+
+    Example:
+        >>> rank(1) < rank(1.0) < rank(True)
+        True
+    """
+    if isinstance(key, tuple):
+        first = (0, type(key) is not tuple)
+        return first + tuple(number for item in key for number in rank(item))
+    for place, kind in enumerate(_NUMBERS):
+        if type(key) is kind:
+            return (place, 0)
+    for place, kind in enumerate((int, float)):
+        if isinstance(key, kind):
+            return (place, 1)
+    name = type(key).__name__
+    return ({"Decimal": 3, "Fraction": 4}.get(name, 0 if isinstance(key, (str, bytes)) else 5), 0)
+
+
+def _entry(within: dict[Any, list[Any]], key: Any, fresh: Any) -> list[Any]:
+    """Give ``[shown key, value]`` of the key, made with ``fresh`` where the key is new."""
+    known = key if type(key) in _SIMPLE else identity(key)
+    entry = within.get(known)
+    if entry is None:
+        entry = within[known] = [key, fresh]
+    elif type(key) is not str and rank(key) < rank(entry[0]):
+        entry[0] = key
+    return entry
+
+
+def _shown(within: dict[Any, list[Any]], levels: int) -> dict[Any, Any]:
+    if levels <= 1:
+        return dict(within.values())
+    return {key: _shown(inner, levels - 1) for key, inner in within.values()}

@@ -1,0 +1,129 @@
+"""`parallelize`: from Python data to literals of the plan, by the type of the data.
+
+A table is a literal of pairs and a grouping per level. Keys of empty groups come from literals of
+their own, as further inputs of the groupings down to the level where they are empty.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING
+
+from .engine.native import encode
+from .keys import identity
+from .options import TRANSFORM_OPTIONS, warn_unknown
+from .pcollection import PCollection
+from .plan.builder import ROOT
+from .plan.callsite import call_site
+from .plan.nodes import Literal, Member
+from .pobject import PObject
+from .ptable import PTable
+from .ptype import PType
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .pipeline import Pipeline
+    from .plan.nodes import CallSite
+
+
+def parallelized(pipeline: Pipeline, data: object, options: dict[str, Any]) -> PType:
+    """Give the dataset that `Pipeline.parallelize` promises."""
+    site = call_site("parallelize")
+    warn_unknown(options, TRANSFORM_OPTIONS, "parallelize")
+    if isinstance(data, PType):
+        raise ValueError(f"parallelize needs data, not a {type(data).__name__}")
+    if isinstance(data, MutableMapping):
+        return _table(pipeline, data, site)
+    if isinstance(data, list):
+        return PCollection(pipeline, ROOT, _literal(pipeline, data, False, site))
+    return PObject(pipeline, ROOT, _literal(pipeline, [data], True, site))
+
+
+def _literal(pipeline: Pipeline, records: list[Any], single: bool, site: CallSite) -> int:
+    return pipeline._builder.add(ROOT, Literal(tuple(encode(list(records)))), single, site)
+
+
+def _table(pipeline: Pipeline, data: MutableMapping[Any, Any], site: CallSite) -> PTable:
+    levels, many = _form(data)
+    rows = _Rows(levels, many)
+    rows.walk(data, ())
+    builder = pipeline._builder
+    # Inputs of the next grouping, the data first: (node, level down to which it is grouped).
+    inputs = [(_literal(pipeline, rows.pairs, False, site), levels)]
+    inputs += [
+        (_literal(pipeline, rows.empty[level], False, site), level)
+        for level in range(1, levels + 1)
+        if rows.empty[level]
+    ]
+    scopes = [ROOT]
+    for level in range(1, levels + 1):
+        scope = builder.open_scope(scopes[-1], tuple(node for node, _ in inputs), site)
+        scopes.append(scope)
+        single = level == levels and not many
+        inputs = [
+            (builder.add(scope, Member(side), single, site), down)
+            for side, (_, down) in enumerate(inputs)
+            if down > level or side == 0
+        ]
+    leaf = (PCollection if many else PObject)(pipeline, scopes[-1], inputs[0][0])
+    table: PType = leaf
+    for outer, inner in reversed(list(itertools.pairwise(scopes))):
+        table = PTable(pipeline, outer, inner, table)
+    assert isinstance(table, PTable)
+    return table
+
+
+def _form(data: MutableMapping[Any, Any]) -> tuple[int, bool]:
+    """Give the number of levels, and whether leaves are lists, by the first values."""
+    levels = 1
+    while data:
+        first = next(iter(data.values()))
+        if not isinstance(first, MutableMapping):
+            return levels, isinstance(first, list)
+        levels += 1
+        data = first
+    return levels, True
+
+
+class _Rows:
+    """The pairs of a table, ``(k0, (k1, … value))``, and the keys of empty groups by level."""
+
+    def __init__(self, levels: int, many: bool) -> None:
+        self.levels = levels
+        self.many = many
+        self.pairs: list[Any] = []
+        self.empty: list[list[Any]] = [[] for _ in range(levels + 1)]
+
+    def walk(self, value: Any, keys: tuple[Any, ...]) -> None:
+        if len(keys) < self.levels:
+            if not isinstance(value, MutableMapping):
+                raise ValueError(
+                    f"parallelize: the values of a table have to be of one form, {value!r:.100} is not a dict"
+                )
+            self._check_keys(value)
+            if keys and not value:
+                self.empty[len(keys)].append(_pair(keys, None))
+            for key, inner in value.items():
+                self.walk(inner, (*keys, key))
+        elif not self.many:
+            self.pairs.append(_pair(keys, value))
+        elif not isinstance(value, list):
+            raise ValueError(
+                f"parallelize: the values of a table have to be of one form, {value!r:.100} is not a list"
+            )
+        elif value:
+            self.pairs.extend(_pair(keys, item) for item in value)
+        else:
+            self.empty[len(keys)].append(_pair(keys, None))
+
+    def _check_keys(self, value: MutableMapping[Any, Any]) -> None:
+        if not self.many and len({identity(key) for key in value}) < len(value):
+            raise ValueError("parallelize: two keys of a table of single values are equal")
+
+
+def _pair(keys: tuple[Any, ...], value: Any) -> Any:
+    for key in reversed(keys):
+        value = (key, value)
+    return value

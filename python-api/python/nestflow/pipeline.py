@@ -1,0 +1,298 @@
+"""`Pipeline`: where datasets come from, and what makes them happen.
+
+Holds the plan under construction and what is pending; an engine, chosen by name, does the work.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from .engine import by_name
+from .engine.native import describe
+from .errors import InvalidDataException, NestflowPlanningException
+from .keys import nested_dict
+from .literal import parallelized
+from .pcollection import PCollection
+from .plan.builder import ROOT, PlanBuilder
+from .plan.callsite import call_site
+from .plan.encode import encode_plan
+from .plan.nodes import Effect, Keep, Materialized, Values, Write
+from .pobject import PObject
+from .ptable import PTable
+from .ptype import Dataset, PType
+from .transforms.call import check_visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+    from typing import Any
+
+    from .engine import Engine
+    from .plan.nodes import LogicalPlan, Target
+
+
+class Pipeline:
+    """A program of datasets and transforms; nothing is computed before `run` or a dataset's ``get``.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> p.parallelize(["a", "b", "a"]).distinct().count().get()
+        2
+    """
+
+    def __init__(self, kind: str, engine: Engine) -> None:
+        """Use `Pipeline.create`."""
+        import uuid
+
+        self._kind = kind
+        self._id = str(uuid.uuid4())
+        self._engine = engine
+        self._builder = PlanBuilder()
+        self._around = [ROOT]
+        self._lock = RLock()
+        self._pending: list[Target] = []
+        self._marked: dict[int, None] = {}
+        self._held: dict[int, int] = {}
+        self._caches = 0
+        self._before_run_hooks: dict[str, Callable[[], object]] = {}
+        self._after_run_hooks: dict[str, Callable[[], object]] = {}
+        self.last_run: dict[str, object] = {}
+        """What the engine says of the last run that succeeded: its stages, their rows and times."""
+
+    @staticmethod
+    def create(kind: str, **options: Any) -> Pipeline:
+        """Make a pipeline on an engine.
+
+        Args:
+            kind: ``"local"``, in any case.
+            options: for local: ``memory_limit`` (bytes or ``"64MB"``), ``threads``, ``host``
+                (``"auto"``, ``"in_process"``, ``"workers"``), ``tmp_dir``, ``progress`` (True, False
+                or a function of a dict). Unknown ones warn and are ignored.
+
+        Raises:
+            ValueError: no engine of that name, or an impossible value of an option.
+            NotImplementedError: an engine that this version does not have.
+
+        Example:
+            >>> Pipeline.create("LOCAL", threads=2)  # doctest: +ELLIPSIS
+            LOCAL: ...
+        """
+        return Pipeline(str(kind).upper(), by_name(kind, options))
+
+    def parallelize(self, data: object, **options: Any) -> Any:
+        """Make a dataset of Python data, which are stored now: later changes are not seen.
+
+        Args:
+            data: a list gives a PCollection; a dict a PTable, nested as deep as its first values are
+                dicts, of PCollections if its leaves are lists, of PObjects otherwise; anything else
+                a PObject. ``{}`` gives a table without keys; ``{k: []}`` one with an empty group.
+            options: hints, without effect on the result.
+
+        Raises:
+            ValueError: a dataset, or a dict whose leaves do not agree.
+
+        Example:
+            >>> p = Pipeline.create("local")
+            >>> p.parallelize([1]), p.parallelize((1, 2)), p.parallelize({"a": {"b": [1]}})
+            ([...], o, {k0: {k1: [...]}})
+        """
+        return parallelized(self, data, options)
+
+    def read(self, source: Any) -> Any:
+        """Make a dataset of a source, such as ``nf.TextFile(path)``; files are looked at by the run.
+
+        Raises:
+            ValueError: not a source.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").read(nf.TextFile("logs/*.txt"))
+            [...]
+        """
+        make = getattr(source, "_read", None)
+        if make is None or isinstance(source, type):
+            raise ValueError(f"read needs a source such as nestflow.TextFile(path), not {source!r:.100}")
+        return make(self)
+
+    def write(self, pvalue: PType, target: Any) -> None:
+        """Write a dataset at the next run, once; of a table, the values of all groups.
+
+        Args:
+            pvalue: a PCollection, PObject or PTable; without records the target is still made.
+            target: such as ``nf.output.TextFile(path)``.
+
+        Raises:
+            ValueError: not a dataset, or not a target.
+            NestflowPlanningException: a table whose values are a tuple.
+        """
+        site = call_site("write")
+        make = getattr(target, "_sink", None)
+        if make is None or isinstance(target, type):
+            raise ValueError(
+                f"write needs a target such as nestflow.output.TextFile(path), not {target!r:.100}"
+            )
+        if not isinstance(pvalue, PType):
+            raise ValueError(f"write needs a PCollection, PObject or PTable, not {pvalue!r:.100}")
+        check_visible(self, pvalue, site)
+        leaf = pvalue._leaf("write")
+        node, levels = leaf._node, self._builder.depth(leaf._scope)
+        if levels:
+            node = self._builder.add(ROOT, Values(node, levels), False, site)
+        self._pending.append(Write(node, make(self._builder), self._builder.site(site)))
+
+    def run(self) -> None:
+        """Do all writes and foreach that have not been done, and keep what `cache` has marked.
+
+        A run that fails changes nothing: the next one does all of it again.
+        """
+        self._run(())
+
+    def get(self, pvalue: PType) -> Any:
+        """Run everything that is pending and give the data of a dataset.
+
+        Raises:
+            InvalidDataException: a PObject without a value, a dataset inside `apply_values`, or a key
+                that a dict cannot have.
+            NestflowPlanningException: a table whose values are a tuple.
+        """
+        if pvalue._scope != ROOT:
+            raise InvalidDataException(
+                f"get: the {type(pvalue).__name__} made by {pvalue._made_at()} lives inside the groups of "
+                f"{self._builder.opener_site(pvalue._scope)}, without data "
+                "of its own; get the table that apply_values gives"
+            )
+        leaf = pvalue._leaf("get")
+        if leaf._node not in self._held:
+            self._run((leaf._node,))
+        rows = self._engine.fetch(self._held[leaf._node])
+        if isinstance(pvalue, PTable):
+            return nested_dict(rows, many=isinstance(leaf, PCollection))
+        values = [row[0] for row in rows]
+        return _the_value(pvalue, values) if isinstance(pvalue, PObject) else values
+
+    def explain(self, form: str = "text") -> str:
+        """Describe what the next `run` would do.
+
+        Args:
+            form: ``"text"``, ``"logical"``, ``"stages"``, ``"mermaid"`` or ``"svg"``.
+
+        Raises:
+            ValueError: another form.
+        """
+        return self._explain(form, ())
+
+    def close(self) -> None:
+        """Give back what the engine holds; the pipeline cannot run any more. Closing twice is harmless."""
+        self._engine.close()
+
+    def __enter__(self) -> Pipeline:
+        """Give the pipeline itself, to be closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """Close the pipeline."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Show the engine and the pipeline's id."""
+        return f"{self._kind}: {self._id}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle to an empty shell: a record function may hold an object that holds the pipeline."""
+        return object.__new__, (Pipeline,)
+
+    def _set_before_run_hook(self, name: str, fn: Callable[[], object]) -> None:
+        self._before_run_hooks[name] = _hook(fn)
+
+    def _set_after_run_hook(self, name: str, fn: Callable[[], object]) -> None:
+        self._after_run_hooks[name] = _hook(fn)
+
+    @property
+    def _scope(self) -> int:
+        """The scope that the program is in: that of the innermost lifted function being called."""
+        return self._around[-1]
+
+    @contextmanager
+    def _within(self, scope: int) -> Iterator[None]:
+        self._around.append(scope)
+        try:
+            yield
+        finally:
+            self._around.pop()
+
+    def _mark(self, pvalue: PType) -> None:
+        self._marked[pvalue._leaf("cache")._node] = None
+
+    def _add_effect(self, node: int) -> None:
+        self._pending.append(Effect(node))
+
+    def _run(self, wanted: Iterable[int]) -> None:
+        with self._lock:
+            _call_all(self._before_run_hooks)
+            pending = list(self._pending)
+            marked = list(self._marked)
+            keeps = self._keeps(dict.fromkeys((*marked, *wanted)))
+            if pending or keeps:
+                plan = self._plan([*pending, *keeps])
+                self.last_run = self._engine.run(encode_plan(plan))
+                self._held.update((keep.node, keep.cache) for keep in keeps)
+                del self._pending[: len(pending)]
+                for node in marked:
+                    del self._marked[node]
+            _call_all(self._after_run_hooks)
+
+    def _keeps(self, nodes: Iterable[int]) -> list[Keep]:
+        keeps = []
+        for node in nodes:
+            if node not in self._held:
+                self._caches += 1
+                keeps.append(Keep(node, self._caches))
+        return keeps
+
+    def _plan(self, targets: Iterable[Target]) -> LogicalPlan:
+        return self._builder.plan(targets, (Materialized(n, c) for n, c in self._held.items()))
+
+    def _explain(self, form: str, pvalues: Iterable[PType]) -> str:
+        nodes = dict.fromkeys(leaf._node for pvalue in pvalues for leaf in _leaves(pvalue))
+        if nodes:
+            return describe(encode_plan(self._plan([Keep(node, 0) for node in nodes])), form)
+        keeps = [Keep(node, 0) for node in self._marked]
+        return describe(encode_plan(self._plan([*self._pending, *keeps])), form)
+
+
+def _the_value(pvalue: PObject, values: list[Any]) -> Any:
+    if len(values) == 1:
+        return values[0]
+    raise InvalidDataException(
+        f"get: the PObject made by {pvalue._made_at()} has no value, since its dataset was empty. Use "
+        "aggregate with a zero instead of reduce or sum to have one always"
+        if not values
+        else f"get: the PObject made by {pvalue._made_at()} has {len(values)} values instead of one"
+    )
+
+
+def _leaves(pvalue: PType) -> Iterator[Dataset]:
+    if isinstance(pvalue, PTable):
+        for part in pvalue._values():
+            yield from _leaves(part)
+    elif isinstance(pvalue, Dataset):
+        yield pvalue
+
+
+def _hook(fn: Callable[[], object]) -> Callable[[], object]:
+    if not callable(fn):
+        raise NestflowPlanningException(f"a hook has to be callable, not {fn!r:.100}")
+    return fn
+
+
+def _call_all(hooks: dict[str, Callable[[], object]]) -> None:
+    """Call hooks in the order of their names; each is called once in its life."""
+    called = [hooks[name] for name in sorted(hooks)]
+    hooks.clear()
+    for hook in called:
+        hook()

@@ -1,0 +1,1 @@
+"""Parts of transforms that programs name: see ``sort``."""

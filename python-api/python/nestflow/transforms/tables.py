@@ -1,0 +1,202 @@
+"""Transforms of tables: what comes out of groups, and functions applied inside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NestflowPlanningException
+from ..options import TRANSFORM_OPTIONS, warn_unknown
+from ..pcollection import PCollection
+from ..plan.callsite import call_site
+from ..plan.nodes import Flatten, Key, Keys, ToList, Values
+from ..pobject import PObject
+from ..ptable import PTable
+from ..ptype import Dataset, PType
+from .call import Call, check_visible, need, outer_table, table_as_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..plan.nodes import CallSite
+
+
+def extract_keys(ptable: PTable, **options: Any) -> PCollection:
+    """Give the outermost keys of a table, each once, also those of emptied groups; no order.
+
+    Raises:
+        ValueError: not a PTable.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> sorted(nf.transforms.extract_keys(p.parallelize({"a": [1], "b": []})).get())
+        ['a', 'b']
+    """
+    site = _begin("extract_keys", ptable, options)
+    node = ptable._pipeline._builder.add(ptable._scope, Keys(ptable._inner), False, site)
+    return PCollection(ptable._pipeline, ptable._scope, node)
+
+
+def extract_values(ptable: PTable, **options: Any) -> PCollection:
+    """Give the values of all groups of all levels, without their keys.
+
+    Raises:
+        ValueError: not a PTable.
+        NestflowPlanningException: the values are a tuple.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> sorted(nf.transforms.extract_values(p.parallelize({"a": [1, 2], "b": [3]})).get())
+        [1, 2, 3]
+    """
+    site = _begin("extract_values", ptable, options)
+    leaf, levels = _leaf_and_levels(ptable, "extract_values")
+    node = ptable._pipeline._builder.add(ptable._scope, Values(leaf._node, levels), False, site)
+    return PCollection(ptable._pipeline, ptable._scope, node)
+
+
+def flatten(pvalue: Any, **options: Any) -> Any:
+    """Give a table as pairs ``(k0, value)``, nested ones as ``(k0, (k1, value))``.
+
+    Args:
+        pvalue: a PTable; a PCollection or PObject is given back unchanged. Groups without a record
+            give no pair; the order inside a group is kept, there is none between groups.
+        options: hints, without effect on the result.
+
+    Raises:
+        NestflowPlanningException: the values are a tuple.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> sorted(nf.transforms.flatten(p.parallelize({"a": [2, 1], "b": [3]})).get())
+        [('a', 1), ('a', 2), ('b', 3)]
+    """
+    if isinstance(pvalue, Dataset):
+        return pvalue
+    site = _begin("flatten", pvalue, options)
+    leaf, levels = _leaf_and_levels(pvalue, "flatten")
+    node = pvalue._pipeline._builder.add(pvalue._scope, Flatten(leaf._node, levels), False, site)
+    return PCollection(pvalue._pipeline, pvalue._scope, node)
+
+
+def flatten_values(pvalue: Any, **options: Any) -> Any:
+    """Do what `extract_values` does; a PCollection or PObject is given back unchanged.
+
+    Raises:
+        ValueError: not a handle.
+        NestflowPlanningException: the values are a tuple.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> nf.transforms.flatten_values(p.parallelize({"a": 1})).get()
+        [1]
+    """
+    return pvalue if isinstance(pvalue, Dataset) else extract_values(pvalue, **options)
+
+
+def to_pobject(pvalue: PType, **options: Any) -> PObject:
+    """Give the data as one value: a list of a PCollection, a (nested) dict of a PTable.
+
+    Args:
+        pvalue: a PObject is given back unchanged. Empty gives ``[]`` and ``{}``; groups without a
+            record are left out of the dict.
+        options: hints, without effect on the result.
+
+    Raises:
+        ValueError: not a handle.
+        NestflowPlanningException: the values of the table are a tuple.
+        InvalidDataException: at the run: a key that a dict cannot have.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> nf.transforms.to_pobject(p.parallelize({"a": {"x": 1}})).get()
+        {'a': {'x': 1}}
+    """
+    if isinstance(pvalue, PObject):
+        return pvalue
+    if isinstance(pvalue, PCollection):
+        call = Call("to_pobject", options, [pvalue])
+        return call.object(ToList(call.input(pvalue)))
+    site = _begin("to_pobject", pvalue, options)
+    assert isinstance(pvalue, PTable)
+    return table_as_object(pvalue, site)
+
+
+def apply_in_groups(
+    name: str,
+    table: PTable,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    with_key: bool,
+) -> PTable:
+    """Call a plan-time function once, on handles that stand for the data of every group.
+
+    What the function builds becomes part of the groups' scope; what it gives is the new value.
+    """
+    site = call_site(name)
+    if not callable(fn):
+        raise ValueError(f"{name} needs a function from datasets to datasets, not {fn!r:.100}")
+    pipeline, builder = table._pipeline, table._pipeline._builder
+    check_visible(pipeline, table, site)
+    for arg in (*args, *kwargs.values()):
+        if isinstance(arg, PTable):
+            raise outer_table(arg, site)
+        if isinstance(arg, PType):
+            _check_outer(table, arg, site)
+    given = table._values()
+    if with_key:
+        given = (PObject(pipeline, table._inner, builder.add(table._inner, Key(), True, site)), *given)
+    with pipeline._within(table._inner):
+        result = fn(*given, *args, **kwargs)
+        parts = result if isinstance(result, tuple) else (result,)
+        if not parts or not all(isinstance(part, PType) for part in parts):
+            raise ValueError(
+                f"{site}: the function has to give a PCollection, a PObject, a PTable or a tuple of these, "
+                f"not {result!r:.100}"
+            )
+        members = tuple(_member(table, part, site) for part in parts)
+    return PTable(pipeline, table._scope, table._inner, members if isinstance(result, tuple) else members[0])
+
+
+def _begin(name: str, ptable: object, options: dict[str, Any]) -> CallSite:
+    site = call_site(name)
+    warn_unknown(options, TRANSFORM_OPTIONS, name)
+    need(PTable, ptable, name)
+    assert isinstance(ptable, PTable)
+    check_visible(ptable._pipeline, ptable, site)
+    return site
+
+
+def _leaf_and_levels(ptable: PTable, name: str) -> tuple[Dataset, int]:
+    leaf = ptable._leaf(name)
+    depth = ptable._pipeline._builder.depth
+    return leaf, depth(leaf._scope) - depth(ptable._scope)
+
+
+def _check_outer(table: PTable, arg: PType, site: CallSite) -> None:
+    """Refuse an argument that the groups of the table cannot see."""
+    check_visible(table._pipeline, arg, site)
+    builder = table._pipeline._builder
+    if not builder.encloses(arg._scope, table._scope):
+        raise NestflowPlanningException(
+            f"{site}: the {type(arg).__name__} made by {arg._made_at()} lives inside the groups of "
+            f"{builder.opener_site(arg._scope)}, and the table made by {table._made_at()} outside of them: "
+            "its groups cannot see that data. Make the table from data of the group"
+        )
+
+
+def _member(table: PTable, part: PType, site: CallSite) -> Dataset | PTable:
+    """Give what a lifted function gave as a dataset of the groups; outer data are the same in each."""
+    check_visible(table._pipeline, part, site)
+    if isinstance(part, PTable):
+        if part._scope != table._inner:
+            raise outer_table(part, site)
+        return part
+    assert isinstance(part, Dataset)
+    node = table._pipeline._builder.import_into(table._inner, part._node, site)
+    return type(part)(table._pipeline, table._inner, node)
