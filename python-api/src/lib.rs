@@ -1,6 +1,109 @@
-//! The compiled module `nestflow._native`.
+//! The compiled module `nestflow._native`: plan bytes in, rows and texts out.
+//!
+//! Under ten functions. What they mean to Python stands in `_native.pyi`; sessions live in
+//! `session`, errors leave through `failure`. Must not know operators.
+
+mod failure;
+mod logs;
+mod machine;
+mod session;
+
+use nestflow_batch::block::{self, BlockHeader};
+use nestflow_runtime::plan::wire;
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+
+use failure::{RunError, raised};
+
+/// Records in one block of literal data.
+const LITERAL_ROWS: usize = 4096;
+
+/// Opens a session.
+#[pyfunction]
+fn open_session(options: &Bound<'_, PyDict>) -> PyResult<u64> {
+    session::open(options)
+}
+
+/// Gives back everything that a session holds.
+#[pyfunction]
+fn close_session(py: Python<'_>, session: u64) {
+    // Task threads that end may need the interpreter.
+    py.detach(|| session::close(session));
+}
+
+/// Executes a plan.
+#[pyfunction]
+#[pyo3(signature = (session, plan, progress))]
+fn run<'py>(
+    py: Python<'py>,
+    session: u64,
+    plan: &[u8],
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    session::run(py, session, plan, progress)
+}
+
+/// Rows of a kept dataset: tuples of keys and value.
+#[pyfunction]
+fn fetch<'py>(py: Python<'py>, session: u64, cache: u64) -> PyResult<Bound<'py, PyList>> {
+    let batches = py.detach(|| session::kept(session, cache)).map_err(|error| raised(py, error))?;
+    session::rows(py, &batches)
+}
+
+/// Forgets a kept dataset.
+#[pyfunction]
+fn release(session: u64, cache: u64) {
+    session::release(session, cache);
+}
+
+/// Describes a plan.
+#[pyfunction]
+fn explain(py: Python<'_>, plan: &[u8], form: &str) -> PyResult<String> {
+    let text = wire::decode_plan(plan).and_then(|plan| nestflow_runtime::explain::explain(&plan, form));
+    text.map_err(|error| raised(py, error))
+}
+
+/// Records as blocks of value cells.
+#[pyfunction]
+fn encode<'py>(py: Python<'py>, records: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyList>> {
+    let blocks = PyList::empty(py);
+    for start in (0..records.len()).step_by(LITERAL_ROWS) {
+        let end = (start + LITERAL_ROWS).min(records.len());
+        let cells = nestflow_host::encode_records(&records.get_slice(start, end))?;
+        let bytes = encoded(cells).map_err(|error| raised(py, error))?;
+        blocks.append(PyBytes::new(py, &bytes))?;
+    }
+    Ok(blocks)
+}
+
+fn encoded(cells: arrow::array::BinaryViewArray) -> nestflow_runtime::error::Result<Vec<u8>> {
+    let batch = arrow::array::RecordBatch::try_from_iter_with_nullable([(
+        "v",
+        std::sync::Arc::new(cells) as arrow::array::ArrayRef,
+        true,
+    )])?;
+    let mut bytes = Vec::new();
+    let written = block::encode(&BlockHeader::default(), &batch, false, &mut bytes);
+    written.map_err(|error| nestflow_runtime::error::Error::Data(error.to_string()))?;
+    Ok(bytes)
+}
 
 /// The compiled module.
 #[pymodule]
-mod _native {}
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    logs::install();
+    module.add("RunError", module.py().get_type::<RunError>())?;
+    module.add_function(wrap_pyfunction!(open_session, module)?)?;
+    module.add_function(wrap_pyfunction!(close_session, module)?)?;
+    module.add_function(wrap_pyfunction!(run, module)?)?;
+    module.add_function(wrap_pyfunction!(fetch, module)?)?;
+    module.add_function(wrap_pyfunction!(release, module)?)?;
+    module.add_function(wrap_pyfunction!(explain, module)?)?;
+    module.add_function(wrap_pyfunction!(encode, module)?)?;
+    Ok(())
+}
+
+/// A row as Python sees it.
+fn row<'py>(py: Python<'py>, cells: Vec<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(py, cells)
+}

@@ -7,7 +7,9 @@
 pub mod error;
 pub mod blocks;
 pub mod executor;
+pub mod explain;
 pub mod io;
+pub mod local;
 pub mod memory;
 pub mod plan;
 pub mod planner;

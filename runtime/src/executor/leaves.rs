@@ -68,6 +68,11 @@ pub fn kept_cols(depth: u32) -> Vec<crate::plan::flat::Col> {
     cols
 }
 
+/// A block of a kept dataset.
+pub fn kept_batch(bytes: &arrow::buffer::Buffer, depth: u32, origin: &str) -> Result<RecordBatch> {
+    decode(bytes, &schema(&kept_cols(depth)), origin)
+}
+
 fn blocks(env: &TaskEnv, place: Place, channel: u32, schema: SchemaRef) -> Result<Batches> {
     let blocks = env.blocks.read(place, channel)?;
     Ok(Box::new(blocks.map(move |block| {

@@ -9,6 +9,8 @@ mod operators;
 mod stream;
 mod tee;
 
+pub use leaves::kept_batch;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

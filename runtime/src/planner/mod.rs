@@ -14,6 +14,8 @@ mod prune;
 mod prune_columns;
 mod share;
 
+pub use prune::references;
+
 use crate::error::Result;
 use crate::plan::logical::LogicalPlan;
 use crate::plan::stage::StageGraph;

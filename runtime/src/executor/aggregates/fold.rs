@@ -1,7 +1,7 @@
 //! Folds by user functions: states are cells here and go to the host and back once per batch, so
 //! that they spill and ship like any other.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, BooleanArray, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -101,7 +101,7 @@ impl Folder {
 
 /// Folded states per group.
 pub struct Fold {
-    partial: Folder,
+    partial: Mutex<Folder>,
     merge: Folder,
     states: Slots,
 }
@@ -109,7 +109,7 @@ pub struct Fold {
 impl Fold {
     /// Values by `partial`, states by `merge`.
     pub fn new(partial: Folder, merge: Folder) -> Fold {
-        Fold { partial, merge, states: Slots::default() }
+        Fold { partial: Mutex::new(partial), merge, states: Slots::default() }
     }
 }
 
@@ -126,7 +126,8 @@ impl GroupsAccumulator for Fold {
         total: usize,
     ) -> Result<()> {
         self.states.resize(total);
-        Ok(self.partial.fold(&mut self.states, rows(cells(&values[0])?, groups))?)
+        let partial = self.partial.get_mut().map_err(|_| internal!("a fold is poisoned"))?;
+        Ok(partial.fold(&mut self.states, rows(cells(&values[0])?, groups))?)
     }
 
     fn merge_batch(&mut self, values: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
@@ -150,11 +151,17 @@ impl GroupsAccumulator for Fold {
         Ok(vec![column(&self.states.emit(emit_to))?])
     }
 
-    fn convert_to_state(&self, _: &[ArrayRef], _: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        Err(internal!("a fold cannot skip its partial states").into())
+    fn convert_to_state(&self, values: &[ArrayRef], _: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        let mut states = Slots::default();
+        states.resize(values[0].len());
+        let groups: Vec<usize> = (0..values[0].len()).collect();
+        let mut partial = self.partial.lock().map_err(|_| internal!("a fold is poisoned"))?;
+        partial.fold(&mut states, rows(cells(&values[0])?, &groups))?;
+        Ok(vec![column(&states.emit(EmitTo::All))?])
     }
 
     fn size(&self) -> usize {
-        self.states.size() + self.partial.size() + self.merge.size()
+        let partial = self.partial.lock().map_or(0, |partial| partial.size());
+        self.states.size() + partial + self.merge.size()
     }
 }

@@ -1,0 +1,31 @@
+//! What a run has done, stage by stage.
+
+/// The stages that were begun so far.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// How many stages the run has.
+    pub planned: usize,
+    /// In the order of execution.
+    pub stages: Vec<StageReport>,
+}
+
+/// One stage.
+#[derive(Clone, Debug, Default)]
+pub struct StageReport {
+    /// Its number.
+    pub stage: u32,
+    /// The user's transforms in it.
+    pub label: String,
+    /// Its tasks.
+    pub tasks: usize,
+    /// Tasks that are done.
+    pub finished: usize,
+    /// Rows that its leaves gave.
+    pub rows_in: u64,
+    /// Rows that went out.
+    pub rows_out: u64,
+    /// Bytes that went out.
+    pub bytes_out: u64,
+    /// Wall time.
+    pub seconds: f64,
+}
