@@ -123,8 +123,9 @@ def combine(
     Example:
         >>> import nestflow as nf
         >>> p = nf.Pipeline.create("local")
-        >>> nf.transforms.combine(p.parallelize([1, 2, 3]), sum).get()
-        6
+        >>> import math
+        >>> nf.transforms.combine(p.parallelize([1, 2, 3]), math.fsum).get()
+        6.0
     """
     call = Call("combine", options, [pvalue])
     input_, function = call.input(pvalue), call.function(fn)

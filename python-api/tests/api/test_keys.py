@@ -1,0 +1,91 @@
+"""Which keys of a table are one key of the dict, and which of them is shown."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+
+import pytest
+
+from nestflow.errors import InvalidDataException
+from nestflow.keys import identity, nested_dict, rank
+
+
+class Color(Enum):
+    RED = 1
+
+
+class Point:
+    def __init__(self, x):
+        self.x = x
+
+
+class Named:
+    def __init__(self, name):
+        self.name = name
+
+    def __eq__(self, other):
+        return self.name == other.name
+
+    def __hash__(self):
+        return 0
+
+    def __nestflow_key__(self):
+        return self.name.lower()
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ([True, 1.0, 1], 1),
+        ([True, 1.0], 1.0),
+        ([True, Decimal(1)], True),
+        ([Fraction(1), Decimal(1)], Decimal(1)),
+        ([(True, 1), (1, True)], (1, True)),
+        ([(1, 1.0), (1, 1)], (1, 1)),
+        (["a", "a"], "a"),
+    ],
+)
+def test_the_least_of_equal_keys_is_shown(given, shown):
+    for order in (given, given[::-1]):
+        [key] = nested_dict([(k, 0) for k in order], many=True)
+        assert repr(key) == repr(shown)
+
+
+def test_what_is_one_key():
+    nan = float("nan")
+    same = [
+        (1, True),
+        (nan, float("nan")),
+        ((nan,), (Decimal("nan"),)),
+        (Point(1), Point(1)),
+        (Named("A"), Named("a")),
+    ]
+    for a, b in same:
+        assert identity(a) == identity(b)
+    for a, b in [("a", b"a"), (1, "1"), (None, 0), (Color.RED, 1), (Point(1), Point(2)), ((1,), 1)]:
+        assert identity(a) != identity(b)
+
+
+def test_order_and_nesting():
+    rows = [("b", 1, "x"), ("a", 1, "y"), ("b", True, "z"), ("b", 2, "w")]
+    assert nested_dict(rows, many=True) == {"b": {1: ["x", "z"], 2: ["w"]}, "a": {1: ["y"]}}
+    assert list(nested_dict(rows, many=True)) == ["b", "a"]
+    assert nested_dict([], many=False) == {}
+
+
+@pytest.mark.parametrize("key", [[1], {1}, {"a": 1}, (1, [2])])
+def test_keys_without_a_hash(p, key):
+    with pytest.raises(InvalidDataException, match=r"flatten\(\)"):
+        nested_dict([(key, 1)], many=False)
+
+
+def test_ranks():
+    class Big(int):
+        pass
+
+    assert sorted([Fraction(1), Decimal(1), True, 1.0, Big(1), 1], key=rank) == [1] * 6
+    assert [type(k) for k in sorted([Fraction(1), Decimal(1), True, 1.0, Big(1), 1], key=rank)] == [
+        int, Big, float, bool, Decimal, Fraction,
+    ]  # fmt: skip

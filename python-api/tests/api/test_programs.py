@@ -1,0 +1,97 @@
+"""Programs of some size, with the results that they have to give."""
+
+from __future__ import annotations
+
+import nestflow as nf
+from nestflow import transforms as T
+from nestflow import udf
+from nestflow.transform_impls.sort import DESC
+
+
+def test_pagerank(p):
+    pairs = [(1, 0), (2, 0), (3, 1), (4, 1), (3, 0), (4, 2), (0, 1)]
+    links = p.parallelize(pairs).group_by_key()
+    ranks = p.parallelize([(page, 100) for page in range(5)])
+    for _ in range(2):
+        spread = links.flatten().join(ranks)
+        degree = links.apply_values(T.count).flatten()
+        shares = spread.join(degree).map(lambda r: (r[1][0][0], r[1][0][1] // r[1][1]))
+        ranks = shares.group_by_key().apply_values(T.sum).flatten()
+    expected = dict.fromkeys(range(5), 100)
+    for _ in range(2):
+        shares = [(to, expected[of] // sum(of == o for o, _ in pairs)) for of, to in pairs if of in expected]
+        expected = {to: sum(share for t, share in shares if t == to) for to, _ in shares}
+    assert dict(ranks.get()) == expected
+
+
+def test_unique_visitors(p):
+    visits = p.parallelize([("a", 1), ("a", 1), ("b", 2), ("a", 3)])
+    assert visits.group_by_key().apply_values(lambda v: v.distinct().count()).get() == {"a": 2, "b": 1}
+
+
+def test_grouped_top(p):
+    numbers = p.parallelize(list(range(20)))
+    top = numbers.group_by(lambda x: x % 4).apply_values(udf.max_elements(3))
+    assert top.get() == {0: [16, 12, 8], 1: [17, 13, 9], 2: [18, 14, 10], 3: [19, 15, 11]}
+
+
+def test_black_list(p):
+    clicks = p.parallelize([("good", 1), ("bad", 5), ("other", 2)])
+    white, black = p.parallelize(["good", "other"]), p.parallelize(["bad"])
+    flagged = clicks.cogroup(white.map(lambda w: (w, 1)), black.map(lambda w: (w, 1)))
+    kept = flagged.apply_values(
+        lambda clicks, white, black: clicks.filter(
+            lambda _, w, b: w > 0 and b == 0, white.count(), black.count()
+        )
+    )
+    assert kept.flatten_values().sum().get() == 3
+
+
+def test_all_the_transforms(p):
+    n = p.parallelize([3, 1, 2, 3])
+    assert n.accumulate([], lambda s, x: [*s, x]).get() == [3, 1, 2, 3]
+    assert n.accumulate(lambda k: [k], lambda s, x, k: [*s, x * k], p.parallelize(2)).get() == [2, 6, 2, 4, 6]
+    assert n.combine(len, pre_combine=False).get() == 4
+    assert n.reduce(lambda a, b, k: a + b + k, p.parallelize(1)).get() == 12
+    assert n.take(p.parallelize(2)).get() == n.take(2).get() == [3, 1]
+    assert n.take(p.parallelize(0)).get() == n.take(-1).get() == []
+    assert p.parallelize([]).take(p.parallelize([]).sum()).get() == []
+    assert n.min_elements(p.parallelize(2)).get() == [1, 2]
+    assert n.max_elements(p.parallelize(9), lambda x: -x).get() == [1, 2, 3, 3]
+    assert n.union(p.parallelize(7)).get() == [3, 1, 2, 3, 7]
+    assert n.sort_by(lambda x: DESC(x)).get() == n.sort(reverse=DESC).get() == [3, 3, 2, 1]
+    assert n.as_pobject().get() == 3 and n.first().as_pcollection().get() == [3]
+    assert n.intersection(p.parallelize([3, 3, 4]), output_duplicated=True).get() == [3, 3]
+    assert T.cartesian(p.parallelize(1)).get() == (1,) and T.cartesian(p.parallelize([1])).get() == [(1,)]
+    assert n.first().cartesian(n.take(2), p.parallelize(0)).get() == [(3, 3, 0), (3, 1, 0)]
+    assert T.to_pobject(n).get() == T.to_list_pobject(n).get() == [3, 1, 2, 3]
+    assert T.flatten(n) is n and T.flatten_values(n) is n
+    assert p.parallelize("ab").flat_map(list).get() == ["a", "b"]
+    assert p.parallelize({"a": [1]}).apply_values(udf.map(lambda x: -x)).get() == {"a": [-1]}
+    assert n.apply(udf.filter(lambda x, o: x != o), n.first()).get() == [1, 2]
+
+
+def test_both_forms_of_transform(p):
+    class Running(nf.Transformer):
+        def begin_process(self, start):
+            self.total = start
+            return []
+
+        def process(self, record, start):
+            self.total += record
+            return [self.total]
+
+        def end_process(self, start):
+            return ["end"]
+
+    numbers, ten = p.parallelize([1, 2]), p.parallelize(10)
+    assert numbers.transform(Running, ten).get() == numbers.transform(Running(), ten).get() == [11, 13, "end"]
+    assert p.parallelize([]).transform(Running, ten).get() == ["end"]
+
+    def step(status, emitter, x):
+        emitter.emit(x)
+        emitter.done()
+        return status
+
+    first = numbers.transform(lambda emitter: "s", step, lambda status, emitter: emitter.emit(status))
+    assert first.get() == [1, "s"]
