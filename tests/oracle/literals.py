@@ -1,0 +1,46 @@
+"""The records of literals, which a plan holds only as the engine's blocks.
+
+While remembering, whatever `parallelize` encodes is pickled under its blocks. Where the compiled
+module is missing, made-up blocks stand in, so that the oracle can be tried without it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import cloudpickle
+import nestflow.literal
+
+_records: dict[tuple[bytes, ...], bytes] = {(): pickle.dumps([])}
+_numbers = itertools.count()
+
+
+def records_of(blocks: tuple[bytes, ...]) -> list[Any]:
+    """The records behind a literal, as fresh objects."""
+    return pickle.loads(_records[blocks])
+
+
+@contextmanager
+def remember() -> Iterator[None]:
+    """Remember what is encoded inside the block."""
+    encode = nestflow.literal.encode
+
+    def remembering(records: list[Any]) -> list[bytes]:
+        try:
+            from nestflow import _native  # noqa: F401
+        except ImportError:
+            blocks = [b"literal %d" % next(_numbers)] if records else []
+        else:
+            blocks = encode(records)
+        _records[tuple(blocks)] = cloudpickle.dumps(records)
+        return blocks
+
+    nestflow.literal.encode = remembering
+    try:
+        yield
+    finally:
+        nestflow.literal.encode = encode
