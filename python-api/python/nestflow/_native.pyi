@@ -20,7 +20,8 @@ def run(session: int, plan: bytes, progress: Callable[[dict[str, object]], None]
     """Execute a plan.
 
     ``progress`` is told ``stage`` (from 1), ``stages``, ``name``, ``tasks_done``, ``tasks``, ``rows``.
-    The answer has ``stages``: a list of dicts with ``name``, ``rows``, ``bytes``, ``seconds``.
+    The answer has ``stages``: a list of dicts with ``name``, ``tasks``, ``rows`` (in),
+    ``rows_out``, ``bytes``, ``seconds``.
     """
 
 def fetch(session: int, cache: int) -> list[tuple[object, ...]]:

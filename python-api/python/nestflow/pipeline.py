@@ -260,9 +260,12 @@ class Pipeline:
     def _explain(self, form: str, pvalues: Iterable[PType]) -> str:
         nodes = dict.fromkeys(leaf._node for pvalue in pvalues for leaf in _leaves(pvalue))
         if nodes:
-            return describe(encode_plan(self._plan([Keep(node, 0) for node in nodes])), form)
-        keeps = [Keep(node, 0) for node in self._marked]
-        return describe(encode_plan(self._plan([*self._pending, *keeps])), form)
+            targets: list[Target] = []
+        else:
+            targets, nodes = list(self._pending), self._marked
+        # Names that no kept dataset has; nothing is kept by explaining.
+        keeps = (Keep(node, self._caches + number) for number, node in enumerate(nodes, 1))
+        return describe(encode_plan(self._plan([*targets, *keeps])), form)
 
 
 def _the_value(pvalue: PObject, values: list[Any]) -> Any:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 import nestflow as nf
 from nestflow import transforms as T
 from nestflow import udf
+from nestflow.errors import BigflowRuntimeException
 from nestflow.transform_impls.sort import DESC
 
 
@@ -95,3 +98,47 @@ def test_both_forms_of_transform(p):
 
     first = numbers.transform(lambda emitter: "s", step, lambda status, emitter: emitter.emit(status))
     assert first.get() == [1, "s"]
+
+
+def test_pipe(p):
+    lines = p.parallelize(["b\t1", "a\t2", ""])
+    assert T.pipe(lines, "cat").get() == ["b\t1", "a\t2"]
+    assert T.pipe(lines.take(2), "sort", output_fields_num=2).get() == [("a", "2"), ("b", "1")]
+    assert T.pipe(p.parallelize([("x", 1)]), "cat", input_fields_num=2, field_delimiter=";").get() == ["x;1"]
+    assert T.pipe(p.parallelize([]), "echo end").get() == ["end"]
+    assert T.pipe(p.parallelize([f"{i:06}" for i in range(50000)]), "head -n 1").get() == ["000000"]
+    many = [str(i) for i in range(50000)]
+    assert T.pipe(p.parallelize(many), "cat").get() == many
+    blobs = T.pipe(p.parallelize([("a\n", b"\xff")]), "cat", type="bistreaming", input_fields_num=2)
+    assert blobs.get() == [b"a\n", b"\xff"]
+
+
+def test_pipe_of_tables(p):
+    assert T.pipe(p.parallelize({"a": [1, 2]}), "cat", output_fields_num=2).get() == [("a", "1"), ("a", "2")]
+    nested = p.parallelize({"a": {"x": 1}, "b": {"y": 2}})
+    assert sorted(T.pipe(nested, "cat").get()) == ["a\tx\t1", "b\ty\t2"]
+    inside = p.parallelize({"a": ["2", "1"], "b": ["3"]}).apply_values(T.pipe, "sort")
+    assert inside.get() == {"a": ["1", "2"], "b": ["3"]}
+
+
+def test_pipe_failures(p):
+    one = p.parallelize(["a"])
+    with pytest.raises(BigflowRuntimeException, match="status 3"):
+        T.pipe(one, "cat; exit 3").get()
+    with pytest.raises(BigflowRuntimeException, match="2 fields"):
+        T.pipe(one, "cat", output_fields_num=2).get()
+    with pytest.raises(BigflowRuntimeException, match="tuples of 2"):
+        T.pipe(one, "cat", input_fields_num=2).get()
+    with pytest.raises(BigflowRuntimeException, match="buffer_size"):
+        T.pipe(one, "echo 123456", buffer_size=3, type="bistreaming").get()
+    for wrong in ({"type": "x"}, {"output_fields_num": 0}, {"field_delimiter": ""}):
+        with pytest.raises(ValueError):
+            T.pipe(one, "cat", **wrong)
+    with pytest.raises(ValueError):
+        T.pipe(one, ["cat"])
+
+
+@pytest.mark.parametrize("name", ["idl_to_str", "str_to_idl"])
+def test_what_is_absent(p, name):
+    with pytest.raises(NotImplementedError, match=name):
+        getattr(T, name)(p.parallelize([1]))

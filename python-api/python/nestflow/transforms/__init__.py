@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from . import arithmetic as arithmetic
 from . import tables as tables
+from .absent import idl_to_str, str_to_idl, window_into
 from .aggregation import (
     accumulate,
     aggregate,
@@ -21,8 +22,9 @@ from .aggregation import (
     to_list_pobject,
 )
 from .elementwise import filter, flat_map, foreach, map
-from .grouping import cogroup, group_by, group_by_key, window_into
+from .grouping import cogroup, group_by, group_by_key
 from .joins import full_join, join, left_join, right_join
+from .pipes import pipe
 from .sequential import transform
 from .sets import cartesian, diff, distinct, intersection, make_tuple, substract, subtract, union
 from .sorting import max_elements, min_elements, sort, sort_by, take
@@ -48,6 +50,7 @@ __all__ = [
     "full_join",
     "group_by",
     "group_by_key",
+    "idl_to_str",
     "intersection",
     "is_empty",
     "join",
@@ -58,10 +61,12 @@ __all__ = [
     "max_elements",
     "min",
     "min_elements",
+    "pipe",
     "reduce",
     "right_join",
     "sort",
     "sort_by",
+    "str_to_idl",
     "substract",
     "subtract",
     "sum",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ..pcollection import PCollection
 from ..plan.nodes import KeyBy, Member
@@ -90,15 +90,6 @@ def cogroup(*pcollections: PCollection, **options: Any) -> PTable:
     for value in pcollections:
         need(PCollection, value, "cogroup")
     return _open(call, tuple(call.input(value) for value in pcollections))
-
-
-def window_into(pvalue: PCollection, window: object, **options: Any) -> NoReturn:
-    """Refuse: windows belong to streams, which no engine has.
-
-    Raises:
-        NotImplementedError: always.
-    """
-    raise NotImplementedError("window_into is not available: group_by a time of the record instead")
 
 
 def _open(call: Call, inputs: tuple[NodeId, ...]) -> PTable:
