@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -52,6 +53,9 @@ class View(Sequence[Any]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> View:
+        return View(copy.deepcopy(self._items, memo))
 
     def __reduce__(self) -> tuple[type, tuple[list[Any]]]:
         return list, (self._items,)
