@@ -1,0 +1,441 @@
+"""What a user sees when something is wrong: their own exceptions with the place, and ours with the way out."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nestflow as nf
+import pytest
+from nestflow import errors
+from nestflow import transforms as T
+from nestflow.transform_impls.sort import DESC
+
+Create = Callable[..., nf.Pipeline]
+
+
+class Refused(Exception):
+    """An exception of a user's own."""
+
+    def __init__(self, code: int, why: str) -> None:
+        super().__init__(code, why)
+        self.code = code
+
+
+class Demanding(Exception):
+    """An exception that cannot be pickled and made again."""
+
+    def __init__(self, *, needed: object) -> None:
+        super().__init__("demanding")
+        self.needed = needed
+        self.lock = open(os.devnull)  # noqa: SIM115
+
+
+def inverse(x: int) -> float:
+    """Fails for 0."""
+    return 1 / x
+
+
+def place_of(error: BaseException) -> str:
+    """What the exception says of its place, where this Python has notes."""
+    if hasattr(error, "add_note"):
+        return "\n".join(getattr(error, "__notes__", []))
+    return str(error.__cause__)
+
+
+def test_users_exception_keeps_its_class_and_its_place(p: nf.Pipeline) -> None:
+    with pytest.raises(ZeroDivisionError, match="division by zero") as caught:
+        p.parallelize([2, 1, 0, 4]).map(inverse).get()
+    place = place_of(caught.value)
+    assert "map(inverse)" in place
+    assert "test_errors.py:" in place
+    assert "record: 0" in place
+    assert isinstance(caught.value.__cause__, errors.RemoteTraceback)
+    assert "return 1 / x" in str(caught.value.__cause__)
+
+
+def test_users_own_exception_class(p: nf.Pipeline) -> None:
+    def refuse(x: int) -> int:
+        raise Refused(x, "no")
+
+    with pytest.raises(Refused) as caught:
+        p.parallelize([7]).map(refuse).get()
+    assert caught.value.code == 7
+    assert caught.value.args == (7, "no")
+
+
+def test_exception_that_cannot_be_made_again(p: nf.Pipeline) -> None:
+    def demand(x: int) -> int:
+        raise Demanding(needed=x)
+
+    with pytest.raises(errors.NestflowRuntimeException, match=r"Demanding.*demanding") as caught:
+        p.parallelize([7]).map(demand).get()
+    assert "record: 7" in place_of(caught.value)
+
+
+def test_cause_of_users_exception_is_in_the_traceback(p: nf.Pipeline) -> None:
+    def wrap(x: int) -> int:
+        try:
+            return int(1 / x)
+        except ZeroDivisionError as error:
+            raise ValueError("wrapped") from error
+
+    with pytest.raises(ValueError, match="wrapped") as caught:
+        p.parallelize([0]).map(wrap).get()
+    assert "ZeroDivisionError" in str(caught.value.__cause__)
+
+
+FAILING: dict[str, Callable[[nf.PCollection], Any]] = {
+    "filter": lambda v: v.filter(inverse),
+    "flat_map": lambda v: v.flat_map(lambda x: (inverse(y) for y in [x])),
+    "group_by": lambda v: v.group_by(inverse),
+    "reduce": lambda v: v.reduce(lambda a, b: inverse(0)),
+    "combine": lambda v: v.combine(lambda xs: [inverse(x) for x in xs]),
+    "aggregate": lambda v: v.aggregate(0, lambda s, x: inverse(x), lambda a, b: a + b),
+    "accumulate": lambda v: v.accumulate(0, lambda s, x: inverse(x)),
+    "transform": lambda v: v.transform(lambda e: None, lambda s, e, x: inverse(x), lambda s, e: None),
+    "sort_by": lambda v: v.sort_by(inverse),
+    "max": lambda v: v.max(inverse),
+    "max_elements": lambda v: v.max_elements(2, inverse),
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_every_transform_names_itself(p: nf.Pipeline, name: str) -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        FAILING[name](p.parallelize([3, 0, 1])).get()
+    assert name in place_of(caught.value)
+    assert "test_errors.py:" in place_of(caught.value)
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_every_transform_names_itself_in_groups(p: nf.Pipeline, name: str) -> None:
+    table = p.parallelize({"a": [1], "b": [3, 0, 1]})
+    with pytest.raises(ZeroDivisionError) as caught:
+        table.apply_values(FAILING[name]).get()
+    assert name in place_of(caught.value)
+
+
+def test_place_in_a_chain(p: nf.Pipeline) -> None:
+    numbers = p.parallelize(list(range(5000)))
+    chained = numbers.map(lambda x: x + 1).filter(lambda x: x % 2).map(lambda x: 1 / (x - 4001)).map(str)
+    with pytest.raises(ZeroDivisionError) as caught:
+        chained.get()
+    assert "record: 4001" in place_of(caught.value)
+
+
+def test_exception_of_foreach(p: nf.Pipeline) -> None:
+    p.parallelize([0]).foreach(inverse)
+    with pytest.raises(ZeroDivisionError):
+        p.run()
+
+
+def test_missing_path_fails_the_run_not_the_read(p: nf.Pipeline, tmp_path: Path) -> None:
+    lines = p.read(nf.TextFile(str(tmp_path / "nothing here")))
+    with pytest.raises(errors.NestflowRuntimeException, match="nothing here"):
+        lines.count().get()
+
+
+@pytest.mark.parametrize("result", [None, 5])
+def test_flat_map_to_what_is_not_iterable(p: nf.Pipeline, result: object) -> None:
+    with pytest.raises(TypeError, match="iterable") as caught:
+        p.parallelize(["x"]).flat_map(lambda x: result).get()
+    assert "flat_map" in place_of(caught.value)
+    assert "record: 'x'" in place_of(caught.value)
+
+
+@pytest.mark.parametrize("record", [1, (1,), (1, 2, 3), "ab", None, {1: 2, 3: 4}])
+def test_grouping_what_is_not_a_pair(p: nf.Pipeline, record: object) -> None:
+    with pytest.raises(errors.NestflowRuntimeException, match="pair"):
+        p.parallelize([(1, 2), record]).group_by_key().get()
+
+
+@pytest.mark.parametrize("name", ["join", "left_join", "right_join", "full_join", "cogroup"])
+def test_joining_what_is_not_a_pair(p: nf.Pipeline, name: str) -> None:
+    joined = getattr(p.parallelize([(1, 2)]), name)(p.parallelize([3]))
+    with pytest.raises(errors.NestflowRuntimeException, match="pair"):
+        (joined.apply_values(lambda a, b: b) if name == "cogroup" else joined).get()
+
+
+UNORDERED: dict[str, Callable[[nf.PCollection], Any]] = {
+    "sort": lambda v: v.sort(),
+    "sort descending": lambda v: v.sort(True),
+    "sort_by": lambda v: v.sort_by(lambda x: (0, DESC(x))),
+    "max": lambda v: v.max(),
+    "min": lambda v: v.min(),
+    "max_elements": lambda v: v.max_elements(2),
+    "min_elements": lambda v: v.min_elements(2),
+}
+
+
+@pytest.mark.parametrize("name", UNORDERED)
+def test_keys_that_cannot_be_compared(p: nf.Pipeline, name: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        UNORDERED[name](p.parallelize([17, "seven"])).get()
+    text = f"{caught.value}\n{place_of(caught.value)}"
+    assert "17" in text
+    assert "seven" in text
+
+
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_extremes_do_not_compare_none(p: nf.Pipeline, name: str) -> None:
+    with pytest.raises(TypeError):
+        UNORDERED[name](p.parallelize([1, None])).get()
+
+
+def test_keys_of_different_groups_are_not_compared(p: nf.Pipeline) -> None:
+    table = p.parallelize({"a": [2, 1], "b": ["y", "x"]}).apply_values(T.sort)
+    assert table.get() == {"a": [1, 2], "b": ["x", "y"]}
+
+
+def test_dataset_captured_by_a_record_function(p: nf.Pipeline) -> None:
+    inside = p.parallelize([1, 2])
+    for transform in (inside.map, inside.filter, inside.group_by, inside.reduce):
+        with pytest.raises(errors.InvalidLogicalPlanException, match="side input"):
+            transform(lambda x: inside)
+
+
+def test_dataset_captured_inside_a_container(p: nf.Pipeline) -> None:
+    held = {"deep": [p.parallelize(1)]}
+    with pytest.raises(errors.InvalidLogicalPlanException, match="PObject"):
+        p.parallelize([1]).map(lambda x: held["deep"])
+
+
+def test_what_cannot_be_shipped_is_named(p: nf.Pipeline, tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w") as handle, pytest.raises(errors.NestflowPlanningException, match="handle"):
+        p.parallelize([1]).map(lambda x: handle.write(x))
+
+
+def test_unknown_options_warn_once_per_place(p: nf.Pipeline) -> None:
+    numbers = p.parallelize([1])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            numbers.map(lambda x: x, concurency=3)
+        numbers.map(lambda x: x, concurency=3)
+        numbers.map(lambda x: x, concurrency=3, serde=None, output_size=5, memory_limit=-1)
+    assert [w.category for w in caught] == [UserWarning, UserWarning]
+    assert "concurrency" in str(caught[0].message)
+    assert caught[0].filename == __file__
+
+
+def test_unknown_pipeline_options_warn(create: Create) -> None:
+    with pytest.warns(UserWarning, match="memory_limit"):
+        create(memory_limt="1GB")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        create(tmp_data_path="hdfs:///tmp", default_concurrency=3, job_name="x", hadoop_config_path="y")
+
+
+def test_object_without_a_value(p: nf.Pipeline) -> None:
+    with pytest.raises(errors.InvalidDataException, match="aggregate"):
+        p.parallelize([]).sum().get()
+
+
+def test_side_input_without_a_value(p: nf.Pipeline) -> None:
+    empty = p.parallelize([]).sum()
+    with pytest.raises(errors.NestflowRuntimeException, match="empty"):
+        p.parallelize([1]).map(lambda x, s: x, empty).get()
+    assert p.parallelize([]).map(lambda x, s: x, empty).get() == []
+
+
+def test_data_of_groups_cannot_be_shown(p: nf.Pipeline) -> None:
+    inner: list[nf.PCollection] = []
+    p.parallelize({"a": [1]}).apply_values(lambda v: inner.append(v) or v)
+    with pytest.raises(errors.InvalidDataException, match="inside"):
+        inner[0].get()
+
+
+def test_data_of_groups_used_outside(p: nf.Pipeline) -> None:
+    inner: list[nf.PCollection] = []
+    p.parallelize({"a": [1]}).apply_values(lambda v: inner.append(v) or v)
+    with pytest.raises(errors.NestflowPlanningException, match="flatten") as caught:
+        inner[0].map(lambda x: x)
+    assert str(caught.value).count("test_errors.py:") >= 2
+
+
+def test_tables_as_operands(p: nf.Pipeline) -> None:
+    table = p.parallelize({"a": [1]})
+    with pytest.raises(errors.NestflowPlanningException, match="to_pobject"):
+        p.parallelize({"b": [2]}).apply_values(lambda v, t: v, table)
+    with pytest.raises(errors.NestflowPlanningException, match="to_pobject"):
+        p.parallelize({"b": [2]}).apply_values(lambda v: v.map(lambda x, t: x, table))
+    with pytest.raises(ValueError, match="flatten"):
+        T.union(table, table)
+
+
+def test_table_of_outer_data_cannot_see_the_group(p: nf.Pipeline) -> None:
+    outer = p.parallelize({"a": [1]})
+    with pytest.raises(errors.NestflowPlanningException) as caught:
+        p.parallelize({"b": [2]}).apply_values(lambda v: outer.apply_values(lambda w: w.union(v)))
+    assert str(caught.value).count("test_errors.py:") >= 2
+
+
+def test_tuples_of_a_table(p: nf.Pipeline) -> None:
+    table = p.parallelize([(1, 2)]).cogroup(p.parallelize([(1, 3)]))
+    for wrong in (table.flatten, table.get, table.cache):
+        with pytest.raises(errors.NestflowPlanningException, match="tuple"):
+            wrong()
+
+
+def test_keys_that_a_dict_cannot_have(p: nf.Pipeline) -> None:
+    table = p.parallelize([1, 2, 3]).group_by(lambda x: [x % 2])
+    with pytest.raises(errors.InvalidDataException, match="flatten"):
+        table.get()
+    assert sorted(table.flatten().get()) == [([0], 2), ([1], 1), ([1], 3)]
+
+
+class OwnEquality:
+    """Equal to everything; says nothing of how it is a key."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("key", [OwnEquality(), lambda: 0, (1, [OwnEquality()])], ids=["own __eq__", "function", "deep"])
+def test_values_that_cannot_be_keys(p: nf.Pipeline, key: object) -> None:
+    with pytest.raises(errors.NestflowRuntimeException, match="key"):
+        p.parallelize([1]).map(lambda x: (key, x)).group_by_key().apply_values(T.count).flatten_values().get()
+
+
+def test_values_that_cannot_be_stored(p: nf.Pipeline) -> None:
+    with pytest.raises(errors.NestflowRuntimeException, match="generator"):
+        p.parallelize([1]).map(lambda x: (y for y in [x])).get()
+
+
+def test_wrong_arguments_at_the_call(p: nf.Pipeline) -> None:
+    numbers = p.parallelize([1])
+    wrong: list[Callable[[], object]] = [
+        lambda: numbers.map(3),
+        lambda: numbers.map(lambda x, s: x, 5),
+        lambda: numbers.take("3"),
+        lambda: numbers.max_elements(1.5),
+        lambda: T.union(),
+        lambda: T.join(numbers),
+        lambda: T.cartesian(),
+        lambda: T.max(numbers.count()),
+        lambda: T.extract_keys(numbers),
+        lambda: p.parallelize(numbers),
+        lambda: p.parallelize({"a": [1]}).apply_values(lambda v: 3),
+        lambda: p.read("path"),
+        lambda: p.write(numbers, "path"),
+        lambda: nf.Pipeline.create("hadoop"),
+    ]
+    for call in wrong:
+        with pytest.raises(ValueError):
+            call()
+
+
+def test_datasets_of_two_pipelines(create: Create) -> None:
+    with pytest.raises(ValueError, match="another pipeline"):
+        create().parallelize([1]).union(create().parallelize([2]))
+
+
+class Switch:
+    """Fails while a file is missing, so that a second run can succeed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, x: object) -> object:
+        if not self.path.exists():
+            raise RuntimeError("not yet")
+        return x
+
+    def turn(self) -> None:
+        """Let it succeed from now on."""
+        self.path.touch()
+
+
+def test_failed_run_changes_nothing_and_the_next_one_does_it(p: nf.Pipeline, tmp_path: Path) -> None:
+    switch = Switch(tmp_path / "switch")
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    visits = tmp_path / "visits"
+    numbers = p.parallelize([1, 2, 3])
+    kept = numbers.map(lambda x: x * 2).cache()
+    p.write(numbers, nf.output.TextFile(str(good)))
+    p.write(numbers.map(switch), nf.output.TextFile(str(bad)))
+    kept.map(switch).foreach(lambda x: visits.open("a").write(f"{x}\n") and None)
+
+    with pytest.raises(RuntimeError, match="not yet"):
+        p.run()
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+    switch.turn()
+    p.run()
+    for target in (good, bad):
+        assert [part.read_text() for part in sorted(target.glob("part-*"))] == ["1\n2\n3\n"]
+    assert sorted(visits.read_text().split()) == ["2", "4", "6"]
+    assert kept.get() == [2, 4, 6]
+
+    p.run()
+    assert sorted(visits.read_text().split()) == ["2", "4", "6"]
+
+
+def test_failed_run_keeps_an_older_target(p: nf.Pipeline, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    p.write(p.parallelize(["old"]), nf.output.TextFile(str(target)))
+    p.run()
+    p.write(p.parallelize([0]).map(inverse), nf.output.TextFile(str(target)))
+    with pytest.raises(ZeroDivisionError):
+        p.run()
+    assert (target / "part-00000").read_text() == "old\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_failed_get_can_be_asked_again(p: nf.Pipeline, tmp_path: Path) -> None:
+    switch = Switch(tmp_path / "switch")
+    result = p.parallelize([1]).map(switch)
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            result.get()
+    switch.turn()
+    assert result.get() == [1]
+
+
+def test_target_that_must_not_be_replaced(p: nf.Pipeline, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "mine").write_text("precious")
+    p.write(p.parallelize([1]), nf.output.TextFile(str(target), overwrite=False))
+    with pytest.raises(errors.NestflowRuntimeException, match="out"):
+        p.run()
+    assert [path.name for path in target.iterdir()] == ["mine"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_partition_function_out_of_range(p: nf.Pipeline, tmp_path: Path) -> None:
+    target = nf.output.TextFile(str(tmp_path / "out")).partition(2, lambda x, n: 5)
+    p.write(p.parallelize([1]), target)
+    with pytest.raises((errors.NestflowRuntimeException, ValueError, IndexError)):
+        p.run()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_process_that_dies(p: nf.Pipeline, engine: str) -> None:
+    if "workers" not in engine:
+        pytest.skip("it would end the tests")
+    with pytest.raises(errors.NestflowRuntimeException):
+        p.parallelize([1]).map(lambda x: os._exit(3)).get()
+    assert p.parallelize([1]).map(lambda x: x + 1).get() == [2]
+
+
+def test_exit_in_a_function(p: nf.Pipeline) -> None:
+    def leave(x: int) -> int:
+        raise SystemExit(3)
+
+    with pytest.raises((SystemExit, errors.NestflowRuntimeException)):
+        p.parallelize([1]).map(leave).get()
+    assert p.parallelize([1]).map(lambda x: x + 1).get() == [2]
+
+
+def test_error_of_a_key_in_an_inner_group(p: nf.Pipeline) -> None:
+    nested = p.parallelize({"a": {"x": [1, 0]}, "b": {"y": [2]}})
+    with pytest.raises(ZeroDivisionError) as caught:
+        nested.apply_values(lambda t: t.apply_values(lambda v: v.map(inverse).sum())).get()
+    assert "map(inverse)" in place_of(caught.value)
