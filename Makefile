@@ -1,0 +1,46 @@
+# The tasks of this project. `make` alone lists them.
+#
+# Variables: PYTHON, the interpreter behind .venv (python3); NESTFLOW_CACHE, where compiled
+# dependencies go when CI is set (~/.cache/nestflow); BENCH_KIT, SCALE, PEERS and WORKLOADS for `make bench`.
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check fmt bench soak clean
+
+py := .venv/bin/python
+python_sources := bench examples scripts tests
+
+help: ## list the tasks
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+build: ## compile the engine and put the package into .venv
+	@scripts/build
+
+demo: build ## a year of flights from New York, grouped twice
+	@$(py) examples/flights/fetch.py out/demo/data
+	@$(py) examples/flights/flights.py --data out/demo/data --out out/demo
+
+test: build ## all tests of Rust and Python
+	@$(py) scripts/test.py
+
+check: build ## formats, lints and types
+	cargo fmt --check
+	scripts/cargo clippy --workspace --all-targets -- -D warnings
+	cd python-api && ../$(py) -m ruff check . && ../$(py) -m ruff format --check . && ../$(py) -m mypy
+	$(py) -m ruff check $(python_sources)
+	$(py) -m ruff format --check $(python_sources)
+	@if command -v cargo-deny >/dev/null; then cargo deny check; fi
+
+fmt: ## format everything
+	cargo fmt
+	cd python-api && ../$(py) -m ruff format .
+	$(py) -m ruff format $(python_sources)
+
+bench: build ## measure against other engines (BENCH_KIT=folder of the peer kit)
+	@PY=$(py) scripts/bench
+
+soak: build ## the slow tests: a wheel by pip alone, in an environment of its own
+	@scripts/soak
+
+clean: ## remove what the other tasks made, the cache of CI excepted
+	rm -rf target .venv out
+	rm -f python-api/python/nestflow/*.so
