@@ -1,6 +1,7 @@
 """The engines that every test runs on, and pipelines on them.
 
-An engine is a way to run the same plan: where user functions are called, and with how much memory.
+An engine is a way to run the same plan: where user functions are called, with how much memory, and
+in how many parts. Small data would be one part; `scattered` engines cut it up all the same.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import nestflow as nf
 import oracle
 import pytest
 
-TINY = {"memory_limit": "8MB"}
+TINY = {"memory_limit": "8MB", "threads": 2}
 
 ENGINES: dict[str, dict[str, Any]] = {
     "in_process": {"host": "in_process"},
@@ -25,6 +26,9 @@ ENGINES: dict[str, dict[str, Any]] = {
 
 SKIP_WORKERS = bool(os.environ.get("NESTFLOW_SKIP_WORKERS"))
 """Set the variable to leave worker processes out, where they cannot be started."""
+
+PADDING = os.urandom(300_000)
+"""More input than what an engine would work on in one part."""
 
 _engines = [
     pytest.param(
@@ -50,9 +54,21 @@ def _remember_literals() -> Iterator[None]:
 
 
 @pytest.fixture(params=_engines, scope="module")
-def engine(request: pytest.FixtureRequest) -> str:
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     """The name of an engine; a test that uses it runs on each."""
-    return request.param
+    with oracle.cut(3 if "tiny" in request.param else None):
+        yield request.param
+
+
+def scattered(pipeline: nf.Pipeline) -> nf.Pipeline:
+    """Make each run of the pipeline large enough for several parts, by other work beside the tested one."""
+
+    def pad() -> None:
+        pipeline._set_before_run_hook("pad", pad)  # a hook is called once
+        pipeline.parallelize(PADDING).apply(nf.transforms.foreach, len)
+
+    pipeline._set_before_run_hook("pad", pad)
+    return pipeline
 
 
 @pytest.fixture
@@ -61,8 +77,9 @@ def create(engine: str) -> Iterator[Callable[..., nf.Pipeline]]:
     made: list[nf.Pipeline] = []
 
     def make(**options: Any) -> nf.Pipeline:
-        made.append(nf.Pipeline.create("local", **{"progress": False, **ENGINES[engine], **options}))
-        return made[-1]
+        pipeline = nf.Pipeline.create("local", **{"progress": False, **ENGINES[engine], **options})
+        made.append(scattered(pipeline) if "tiny" in engine else pipeline)
+        return pipeline
 
     yield make
     for pipeline in made:
@@ -73,10 +90,3 @@ def create(engine: str) -> Iterator[Callable[..., nf.Pipeline]]:
 def p(create: Callable[..., nf.Pipeline]) -> nf.Pipeline:
     """A fresh pipeline on the engine."""
     return create()
-
-
-@pytest.fixture(scope="module")
-def shared(engine: str) -> Iterator[nf.Pipeline]:
-    """One pipeline for all tests of a module: plans grow long, and runs take what they need of them."""
-    with nf.Pipeline.create("local", progress=False, **ENGINES[engine]) as pipeline:
-        yield pipeline

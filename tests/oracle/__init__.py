@@ -11,7 +11,7 @@ lists may be empty.
 
 from .compare import check, difference, same
 from .evaluate import Fails, get
-from .literals import remember
+from .literals import cut, remember
 from .rows import Bag
 
-__all__ = ["Bag", "Fails", "check", "difference", "get", "remember", "same"]
+__all__ = ["Bag", "Fails", "check", "cut", "difference", "get", "remember", "same"]

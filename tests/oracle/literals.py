@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import cloudpickle
 import nestflow.literal
 
+_rows: list[int | None] = [None]
 _records: dict[tuple[bytes, ...], bytes] = {(): pickle.dumps([])}
 _numbers = itertools.count()
 
@@ -22,6 +23,21 @@ _numbers = itertools.count()
 def records_of(blocks: tuple[bytes, ...]) -> list[Any]:
     """The records behind a literal, as fresh objects."""
     return pickle.loads(_records[blocks])
+
+
+@contextmanager
+def cut(rows: int | None) -> Iterator[None]:
+    """Make blocks of so many records inside the block, so that several tasks share a small literal."""
+    _rows.append(rows)
+    try:
+        yield
+    finally:
+        _rows.pop()
+
+
+def _encoded(encode: Callable[[list[Any]], list[bytes]], records: list[Any]) -> list[bytes]:
+    size = _rows[-1] or len(records) or 1
+    return [block for start in range(0, len(records), size) for block in encode(records[start : start + size])]
 
 
 @contextmanager
@@ -35,7 +51,7 @@ def remember() -> Iterator[None]:
         except ImportError:
             blocks = [b"literal %d" % next(_numbers)] if records else []
         else:
-            blocks = encode(records)
+            blocks = _encoded(encode, records)
         _records[tuple(blocks)] = cloudpickle.dumps(records)
         return blocks
 
