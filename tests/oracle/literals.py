@@ -36,7 +36,7 @@ def cut(rows: int | None) -> Iterator[None]:
 
 
 def _encoded(encode: Callable[[list[Any]], list[bytes]], records: list[Any]) -> list[bytes]:
-    size = _rows[-1] or len(records) or 1
+    size = (_rows[-1] if len(records) < 1000 else None) or len(records) or 1
     return [block for start in range(0, len(records), size) for block in encode(records[start : start + size])]
 
 
