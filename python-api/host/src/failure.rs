@@ -2,10 +2,10 @@
 
 use nestflow_chain::{HostError, UserError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyTuple};
 
 /// What `nestflow.host.errors` made of an exception.
-pub(crate) fn of_failure(failure: PyResult<Bound<'_, PyAny>>) -> HostError {
+fn of_failure(failure: PyResult<Bound<'_, PyAny>>) -> HostError {
     type Fields = (String, String, String, Option<Vec<u8>>, String, String, String);
     let fields = failure.and_then(|failure| failure.cast::<PyTuple>()?.extract::<Fields>());
     match fields {
@@ -15,6 +15,35 @@ pub(crate) fn of_failure(failure: PyResult<Bound<'_, PyAny>>) -> HostError {
         Ok((_, _, message, ..)) => HostError::Data(message),
         Err(error) => internal(&error),
     }
+}
+
+/// The error of an exception that a driver raised; `at` is how far it came in which records.
+#[cold]
+pub(crate) fn raised<'py>(
+    py: Python<'py>,
+    error: &PyErr,
+    driver: &Bound<'py, PyAny>,
+    at: Option<(&Bound<'py, PyAny>, &Bound<'py, PyList>)>,
+) -> HostError {
+    let arguments = (error.clone_ref(py).into_value(py), driver, at.map(|at| at.0), at.map(|at| at.1));
+    let errors = py.import("nestflow.host.errors");
+    of_failure(errors.and_then(|errors| errors.call_method1("raised", arguments)))
+}
+
+/// The error of a value that could not be stored as part of a row, in a role: `value`, `key`,
+/// `order`.
+#[cold]
+pub(crate) fn unfit<'py>(
+    py: Python<'py>,
+    error: &PyErr,
+    driver: &Bound<'py, PyAny>,
+    part: usize,
+    value: &Bound<'py, PyAny>,
+    role: &str,
+) -> HostError {
+    let arguments = (error.clone_ref(py).into_value(py), driver, part, value, role);
+    let errors = py.import("nestflow.host.errors");
+    of_failure(errors.and_then(|errors| errors.call_method1("unfit", arguments)))
 }
 
 /// An exception of our own Python code.
@@ -37,5 +66,7 @@ pub fn exception(py: Python<'_>, error: &UserError) -> PyErr {
 /// An exception while a program was opened: a function that cannot be loaded.
 pub(crate) fn unloadable(py: Python<'_>, error: &PyErr) -> HostError {
     let errors = py.import("nestflow.host.errors");
-    of_failure(errors.and_then(|errors| errors.call_method1("unloadable", (error.value(py),))))
+    of_failure(
+        errors.and_then(|errors| errors.call_method1("unloadable", (error.clone_ref(py).into_value(py),))),
+    )
 }

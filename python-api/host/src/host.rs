@@ -3,9 +3,11 @@
 use arrow_array::RecordBatch;
 use nestflow_chain::{ChainSpec, Host, HostError, OpenChain, Program};
 
+use crate::groups::Groups;
 use crate::pin;
 use crate::program::open_cells;
 use crate::records::Records;
+use crate::sequential::Walk;
 
 /// Runs chains on the calling thread, which holds the GIL for a batch at a time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,7 +21,12 @@ impl Host for InProcessHost {
                 let program = (steps.as_slice(), emit, *keep_groups_from);
                 Ok(Box::new(Records::open(py, chain, program, &open)?) as Box<dyn OpenChain>)
             }
-            _ => Err(HostError::Internal("not yet".to_owned())),
+            Program::Fold { .. } | Program::Combine { .. } => {
+                Ok(Box::new(Groups::open(py, chain, &open)?) as _)
+            }
+            Program::Sequential { kind, site, sides } => {
+                Ok(Box::new(Walk::open(py, chain, (kind, site, sides), &open)?) as _)
+            }
         })
     }
 

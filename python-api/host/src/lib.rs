@@ -1,7 +1,8 @@
 //! The host of user functions: batches to Python objects, through chains of functions, and back.
 //!
 //! Read in this order: [`host`] opens a program; `program` describes it to the Python half
-//! (`nestflow/host/`), which writes a driver; `records` runs it chunk by chunk; `rows` stores what
+//! (`nestflow/host/`), which writes a driver; `records` runs it chunk by chunk,
+//! `groups` and `sequential` run the programs that work on groups; `rows` stores what
 //! it gives, `keys` where a key is wanted; `fast` and `odd` turn objects into cells and back.
 //! `failure` is how errors leave, `pin` how engine threads meet the interpreter.
 //!
@@ -10,6 +11,7 @@
 
 mod failure;
 mod fast;
+mod groups;
 pub mod host;
 mod keys;
 mod kinds;
@@ -21,6 +23,7 @@ mod pin;
 mod program;
 mod records;
 mod rows;
+mod sequential;
 mod sides;
 
 pub use failure::exception;

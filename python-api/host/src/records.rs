@@ -12,7 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use crate::failure::{of_failure, unloadable};
+use crate::failure::{raised, unfit, unloadable};
 use crate::kinds::kinds;
 use crate::markers::Markers;
 use crate::program::{Describe, by_column, cells, ours};
@@ -21,7 +21,7 @@ use crate::sides::ColumnSide;
 use crate::{fast, pin};
 
 /// So many records are objects at a time: more of them would leave the processor's cache.
-const CHUNK: usize = 1024;
+pub(crate) const CHUNK: usize = 1024;
 
 /// How a driver gives its rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -109,12 +109,12 @@ impl Records {
             for (side, column) in self.sides.iter_mut().zip(&columns) {
                 arguments.push(ours(side.list(py, kinds, column, chunk.iter().copied()))?.into_any());
             }
-            let result = ours(PyTuple::new(py, arguments)).and_then(|arguments| {
-                let run = self.run.bind(py).call1(arguments);
-                run.map_err(|error| of_failure(self.raised(py, &error, Some((&iterator, &records)))))
-            })?;
+            let arguments = ours(PyTuple::new(py, arguments))?;
+            let driver = self.driver.bind(py);
+            let result = self.run.bind(py).call1(arguments);
+            let result = result.map_err(|error| raised(py, &error, driver, Some((&iterator, &records))))?;
             self.store(&mut rows, start..end, values, &result)
-                .map_err(|unfit| of_failure(self.unfit(py, unfit)))?;
+                .map_err(|it| unfit(py, &it.error, driver, it.part, &it.value, it.role))?;
             start = end;
         }
         self.finish_batch(rows, values.len())
@@ -175,21 +175,6 @@ impl Records {
         let options = RecordBatchOptions::new().with_row_count(Some(length));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map_err(|error| HostError::Internal(error.to_string()))
-    }
-
-    fn raised<'py>(
-        &self,
-        py: Python<'py>,
-        error: &PyErr,
-        at: Option<(&Bound<'py, PyAny>, &Bound<'py, PyList>)>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let arguments = (error.value(py), &self.driver, at.map(|at| at.0), at.map(|at| at.1));
-        py.import("nestflow.host.errors")?.call_method1(intern!(py, "raised"), arguments)
-    }
-
-    fn unfit<'py>(&self, py: Python<'py>, unfit: Unfit<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let arguments = (unfit.error.value(py), &self.driver, unfit.part, unfit.value, unfit.role);
-        py.import("nestflow.host.errors")?.call_method1(intern!(py, "unfit"), arguments)
     }
 }
 

@@ -95,3 +95,47 @@ def notes(error: BaseException) -> str:
     if sys.version_info >= (3, 11):
         return "\n".join(getattr(error, "__notes__", ()))
     return str(error.__cause__)
+
+
+def zero(value: Any, *, callable_zero: bool = False) -> bytes:
+    return function(value) + (b"\1" if callable_zero else b"\0")
+
+
+def fold(
+    step_function: Any, start: bytes | None = None, shown: tuple[str, ...] = (), used: tuple[int, ...] = ()
+) -> bytes:
+    body = _u32(1) + function(step_function) + _option(start) + site("aggregate")
+    return body + _sequence(map(_u32, used)) + sides(*shown)
+
+
+def combine(combiner: Any) -> bytes:
+    return _u32(2) + function(combiner) + site("combine") + sides()
+
+
+_SEQUENTIAL = ["accumulate", "reduce", "transform", "transformer", "whole"]
+
+
+def sequential(kind: str, *parts: Any, shown: tuple[str, ...] = (), used: tuple[int, ...] = ()) -> bytes:
+    """`parts` are the encoded zero of an accumulate, and functions."""
+    encoded = b"".join(part if isinstance(part, bytes) else function(part) for part in parts)
+    body = _u32(3) + _u32(_SEQUENTIAL.index(kind)) + encoded
+    return body + site(kind) + _sequence(map(_u32, used)) + sides(*shown)
+
+
+def fold_groups(program: bytes, states: list[Any], pairs: list[tuple[int, Any]], *side_records: list[Any]) -> list[Any]:
+    """The new states; `pairs` are group numbers and values."""
+    batch = {"g": [*range(len(states)), *(g for g, _ in pairs)], "v": [*states, *(x for _, x in pairs)]}
+    (out,) = _host.try_program(program, list(side_records), [batch])
+    return objects(out["v"])
+
+
+def walk(program: bytes, *batches: list[tuple[Any, ...]], side_records: tuple[list[Any], ...] = ()) -> list[Any]:
+    """All `(group, value)` that come out; rows are group, value, sides by column."""
+    columns = []
+    for rows in batches:
+        names = ["g", "v", *(f"x{i}" for i in range(len(rows[0]) - 2))]
+        columns.append({name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)})
+    found = []
+    for out in _host.try_program(program, list(side_records), columns):
+        found += zip(out["g"], objects(out["v"]), strict=True)
+    return found

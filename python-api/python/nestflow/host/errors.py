@@ -172,27 +172,15 @@ def _trim(text: traceback.TracebackException | None) -> None:
         _trim(other)
 
 
-class RemoteTraceback(Exception):
-    """The cause of a user's exception: the traceback where it was raised."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
-    def __str__(self) -> str:
-        return f"\n{self.text}"
-
-    def __reduce__(self) -> tuple[type[RemoteTraceback], tuple[str]]:
-        return RemoteTraceback, (self.text,)
-
-
 def rebuild(
     pickled: bytes | None, class_name: str, message: str, trace: str, step: str, record: str
 ) -> BaseException:
     """The exception as the user is to see it: their class, with step and record in its notes."""
+    from nestflow.errors import NestflowRuntimeException, RemoteTraceback
+
     error = _unpickled(pickled)
     if error is None:
-        error = KeyboardInterrupt(message) if class_name == "KeyboardInterrupt" else _unknown(class_name, message)
+        error = NestflowRuntimeException(f"{class_name}: {message}")
     notes = [f"in {step}"] if step else []
     if record:
         notes.append(f"with the record {record}")
@@ -214,8 +202,3 @@ def _unpickled(pickled: bytes | None) -> BaseException | None:
         return None
     return error if isinstance(error, BaseException) else None
 
-
-def _unknown(class_name: str, message: str) -> BaseException:
-    from nestflow.error import BigflowRuntimeException
-
-    return BigflowRuntimeException(f"{class_name}: {message}")

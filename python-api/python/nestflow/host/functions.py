@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from nestflow.host.program import Step, Unloadable
+
 # Values of exactly these types cannot change, so every group may share one.
 _UNCHANGEABLE = frozenset({type(None), bool, int, float, complex, str, bytes})
 
@@ -20,9 +22,37 @@ def load(pickled: bytes) -> Any:
     return pickle.loads(pickled)
 
 
-def copies(pickled: bytes) -> Callable[[], Any]:
-    """A maker of independent copies of the pickled value: one for each group."""
-    value = pickle.loads(pickled)
+def load_for(step: Step, index: int) -> Any:
+    """A function of a step; one that cannot be loaded is an error that names the step."""
+    try:
+        return load(step.functions[index].pickled)
+    except Exception as error:
+        raise Unloadable(step) from error
+
+
+def copies_for(step: Step, index: int) -> Callable[[], Any]:
+    """A maker of independent copies of a value of a step: one for each group."""
+    return _copies(step, step.functions[index].pickled)
+
+
+def start_of(
+    step: Step, zero: bytes, callable_zero: bool, arguments: Callable[[], tuple[Any, ...]]
+) -> Callable[[], Any]:
+    """What gives each group of a fold its first state."""
+    if not callable_zero:
+        return _copies(step, zero)
+    try:
+        function = load(zero)
+    except Exception as error:
+        raise Unloadable(step) from error
+    return lambda: function(*arguments())
+
+
+def _copies(step: Step, pickled: bytes) -> Callable[[], Any]:
+    try:
+        value = pickle.loads(pickled)
+    except Exception as error:
+        raise Unloadable(step) from error
     if type(value) in _UNCHANGEABLE:
         return lambda: value
     return lambda: pickle.loads(pickled)

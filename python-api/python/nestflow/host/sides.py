@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
+
+from nestflow.host.program import MISSING, EmptySide, Side, Step
 
 
 class SideView(Sequence[Any]):
@@ -50,3 +52,34 @@ class SideView(Sequence[Any]):
     def __reduce__(self) -> tuple[type[list[Any]], tuple[list[Any]]]:
         # Where a view is stored or sent, only its records matter.
         return list, (self._records,)
+
+
+def arguments_of(step: Step, sides: Sequence[Side]) -> Callable[..., tuple[Any, ...]]:
+    """What gives the side inputs of a step as arguments, from those that come by column.
+
+    It raises where one has no value, so it is to be called just before a user function is.
+    """
+    columns = sorted(side.column for side in sides if side.records is None)
+    # For each argument, its place among the columns, or its value.
+    wanted = [
+        (columns.index(side.column), None) if side.records is None else (-1, open_value(side))
+        for side in (sides[index] for index in step.sides)
+    ]
+    if not wanted:
+        return lambda *_: ()
+
+    def arguments(*by_column: Any) -> tuple[Any, ...]:
+        given = tuple(value if place < 0 else by_column[place] for place, value in wanted)
+        if any(value is MISSING for value in given):
+            raise EmptySide
+        return given
+
+    return arguments
+
+
+def open_value(side: Side) -> Any:
+    """A side input that is the same for all records, as functions see it; `MISSING`: it has no value."""
+    records = side.records or []
+    if side.shape == "sequence":
+        return SideView(records)
+    return records[0] if records else MISSING

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nestflow.host import functions
-from nestflow.host.program import DROP, GONE, MISSING, EmptySide, NotAPair, Side, Step, Unloadable
-from nestflow.host.sides import SideView
+from nestflow.host.program import DROP, GONE, MISSING, EmptySide, NotAPair, Side, Step
+from nestflow.host.sides import open_value
 
 
 class Line(NamedTuple):
@@ -77,17 +77,10 @@ class Names:
         values |= {"missing_side": _missing_side, "check_pair": _check_pair}
         for index, step in enumerate(self.steps):
             kinds = ("k", "v") if step.kind == "key_by" else ("",)
-            for which, function in zip(kinds, step.functions):
-                try:
-                    values[f"f{index}{which}"] = functions.load(function.pickled)
-                except Exception as error:
-                    raise Unloadable(step) from error
+            for number, which in zip(range(len(step.functions)), kinds):
+                values[f"f{index}{which}"] = functions.load_for(step, number)
         for index, side in enumerate(self.sides):
-            if side.records is None:
-                continue
-            if side.shape == "sequence":
-                values[f"s{index}"] = SideView(side.records)
-            elif side.records:
-                values[f"s{index}"] = side.records[0]
+            if side.records is not None:
+                values[f"s{index}"] = open_value(side)
         return values
 

@@ -1,0 +1,174 @@
+"""Functions that walk through one group after another, with a status that stays here.
+
+The host calls `begin` with the side inputs of a group that come by column, `feed` with its records
+piece by piece, `end`, and takes what has gathered in `out` in between. In loops that call a user
+function the record is called `x`: errors look for it. `feed` is never called without a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from nestflow.host import functions
+from nestflow.host.program import MISSING, Side, Step
+from nestflow.host.sides import arguments_of
+
+
+class Walk:
+    """What all programs share: the step, its side inputs, and what came out so far."""
+
+    lines: dict[int, tuple[int, str]] = {}
+    made_by = (0,)
+
+    def __init__(self, step: Step, sides: Sequence[Side]) -> None:
+        self.steps = (step,)
+        self.out: list[Any] = []
+        self._arguments = arguments_of(step, sides)
+        # The side inputs of this group that come by column.
+        self._columns: Sequence[Any] = ()
+
+    def _given(self) -> tuple[Any, ...]:
+        return self._arguments(*self._columns)
+
+
+class Accumulate(Walk):
+    """A strict left fold, which gives its last state; without a zero from the first record."""
+
+    def __init__(self, step: Step, sides: Sequence[Side], zero: bytes | None, callable_zero: bool) -> None:
+        super().__init__(step, sides)
+        self._step = functions.load_for(step, 0)
+        self._start = None if zero is None else functions.start_of(step, zero, callable_zero, self._given)
+        self._state: Any = MISSING
+
+    def begin(self, columns: Sequence[Any]) -> None:
+        self._columns = columns
+        self._state = MISSING if self._start is None else self._start()
+
+    def feed(self, records: list[Any]) -> None:
+        state = self._state
+        if state is MISSING:
+            state, *records = records
+        step, given = self._step, self._given() if records else ()
+        if given:
+            for x in records:
+                state = step(state, x, *given)
+        else:
+            for x in records:
+                state = step(state, x)
+        self._state = state
+
+    def end(self) -> None:
+        if self._state is not MISSING:
+            self.out.append(self._state)
+        self._state = MISSING
+
+
+class Emitter:
+    """Takes the output of a `transform`."""
+
+    __slots__ = ("emit", "finished")
+
+    def __init__(self, emit: Callable[[Any], None]) -> None:
+        # Called for every record, so that it is bound once.
+        self.emit = emit
+        self.finished = False
+
+    def done(self) -> None:
+        """No further record of this group is wanted."""
+        self.finished = True
+
+
+class Transform(Walk):
+    """`transform` with three functions; the finalizer runs also after `done()`."""
+
+    def __init__(self, step: Step, sides: Sequence[Side]) -> None:
+        super().__init__(step, sides)
+        self._init, self._step, self._done = (functions.load_for(step, index) for index in range(3))
+        self._emitter = Emitter(self.out.append)
+        self._status: Any = None
+
+    def begin(self, columns: Sequence[Any]) -> None:
+        self._columns = columns
+        self._emitter = Emitter(self.out.append)
+        self._status = self._init(self._emitter, *self._given())
+
+    def feed(self, records: list[Any]) -> None:
+        emitter, status = self._emitter, self._status
+        if emitter.finished:
+            return
+        step, given = self._step, self._given()
+        for x in records:
+            status = step(status, emitter, x, *given)
+            if emitter.finished:
+                break
+        self._status = status
+
+    def end(self) -> None:
+        self._done(self._status, self._emitter, *self._given())
+        self._status = None
+
+
+class Transformer(Walk):
+    """`transform` with an object of which each group gets a copy."""
+
+    def __init__(self, step: Step, sides: Sequence[Side]) -> None:
+        super().__init__(step, sides)
+        self._copy = functions.copies_for(step, 0)
+        self._transformer: Any = None
+
+    def begin(self, columns: Sequence[Any]) -> None:
+        self._columns = columns
+        transformer = self._copy()
+        self._transformer = transformer() if isinstance(transformer, type) else transformer
+        self._take(self._transformer.begin_process(*self._given()), "begin_process")
+
+    def feed(self, records: list[Any]) -> None:
+        process, given = self._transformer.process, self._given()
+        for x in records:
+            self._take(process(x, *given), "process")
+
+    def end(self) -> None:
+        self._take(self._transformer.end_process(*self._given()), "end_process")
+        self._transformer = None
+
+    def _take(self, outputs: Iterable[Any] | None, method: str) -> None:
+        if outputs is None:
+            raise TypeError(f"{method} of the transformer returned None: it has to return an iterable of outputs")
+        self.out.extend(outputs)
+
+
+class Whole(Walk):
+    """One call on all records of a group."""
+
+    def __init__(self, step: Step, sides: Sequence[Side]) -> None:
+        super().__init__(step, sides)
+        self._function = functions.load_for(step, 0)
+        self._records: list[Any] = []
+
+    def begin(self, columns: Sequence[Any]) -> None:
+        self._columns = columns
+        self._records = []
+
+    def feed(self, records: list[Any]) -> None:
+        self._records.extend(records)
+
+    def end(self) -> None:
+        x, self._records = self._records, []
+        self.out.append(self._function(x, *self._given()))
+
+
+def build(
+    kind: str, step: Step, sides: Sequence[Side], zero: bytes | None, callable_zero: bool
+) -> Accumulate | Transform | Transformer | Whole:
+    """The program of that kind."""
+    match kind:
+        case "accumulate" | "reduce":
+            return Accumulate(step, sides, zero, callable_zero)
+        case "transform":
+            return Transform(step, sides)
+        case "transformer":
+            return Transformer(step, sides)
+        case "whole":
+            return Whole(step, sides)
+    raise ValueError(kind)
