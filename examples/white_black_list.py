@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import nestflow as nf
 
-CLICKS = [("shop.org", 1000), ("news.org", 2000), ("shop.org", 20), ("spam.org", 500), ("news.org", 1), ("else.org", 7)]
+CLICKS = [
+    ("shop.org", 1000),
+    ("news.org", 2000),
+    ("shop.org", 20),
+    ("spam.org", 500),
+    ("news.org", 1),
+    ("else.org", 7),
+]
 WHITE = ["shop.org", "news.org", "spam.org"]
 BLACK = ["spam.org", "scam.org"]
 

@@ -7,13 +7,16 @@ in how many parts. Small data would be one part; `scattered` engines cut it up a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
-import nestflow as nf
 import oracle
 import pytest
+
+import nestflow as nf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 TINY = {"memory_limit": "8MB", "threads": 2}
 
@@ -32,7 +35,8 @@ PADDING = os.urandom(300_000)
 
 _engines = [
     pytest.param(
-        name, marks=pytest.mark.skipif(SKIP_WORKERS and "workers" in name, reason="NESTFLOW_SKIP_WORKERS is set")
+        name,
+        marks=pytest.mark.skipif(SKIP_WORKERS and "workers" in name, reason="NESTFLOW_SKIP_WORKERS is set"),
     )
     for name in ENGINES
 ]

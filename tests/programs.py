@@ -9,13 +9,16 @@ values, so that it does not matter which of the equal values of a key is shown.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
 
 import nestflow as nf
-from hypothesis import strategies as st
 from nestflow import transforms as T
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST = 60
 """More records than this are cut by the steps that multiply them."""
@@ -151,7 +154,9 @@ ON_COLLECTIONS: dict[str, Callable[[nf.PCollection, int, Outer], Any]] = {
     "join": lambda v, n, o: pairs(few(v), n).join(pairs(few(o[n % len(o)]), n)),
     "left_join": lambda v, n, o: pairs(few(v), n).left_join(pairs(few(o[n % len(o)]), n)),
     "right_join": lambda v, n, o: pairs(few(v), n).right_join(pairs(few(o[n % len(o)]), n)),
-    "full_join": lambda v, n, o: pairs(few(v), n).full_join(pairs(few(o[n % len(o)]), n), pairs(few(v, 2), 2)),
+    "full_join": lambda v, n, o: pairs(few(v), n).full_join(
+        pairs(few(o[n % len(o)]), n), pairs(few(v, 2), 2)
+    ),
     "side_count": lambda v, n, o: v.map(lambda x, c: (x, c), v.count()),
     "side_first": lambda v, n, o: v.map(lambda x, c: (c, x), few(v.filter(lambda x: weight(x) % 2)).first()),
     "side_all": lambda v, n, o: v.filter(lambda x, s: sum(map(weight, s)) % (n + 1), o[n % len(o)]),
@@ -229,7 +234,9 @@ def _steps(inner: st.SearchStrategy[tuple[Step, ...]] | None) -> st.SearchStrate
     names = st.sampled_from(sorted({*ON_COLLECTIONS, *ON_OBJECTS, *ON_TABLES}))
     step = st.builds(Step, names, st.integers(0, 4))
     if inner is not None:
-        group = st.builds(Step, st.sampled_from(["group", "group_by_key", "group_by_self"]), st.integers(0, 4))
+        group = st.builds(
+            Step, st.sampled_from(["group", "group_by_key", "group_by_self"]), st.integers(0, 4)
+        )
         within = st.builds(Step, st.sampled_from(["inside", "inside_with_key"]), st.integers(0, 4), inner)
         nested = st.lists(within, min_size=1, max_size=2)
         block = st.one_of(

@@ -6,10 +6,11 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import nestflow as nf
 import oracle
 import pytest
 from cases import ALL, Case
+
+import nestflow as nf
 
 Shape = Callable[[nf.Pipeline, Case], Any]
 
@@ -41,7 +42,10 @@ def depth_2(p: nf.Pipeline, case: Case) -> Any:
 def depth_3(p: nf.Pipeline, case: Case) -> Any:
     """Three levels."""
     first, second, *rest = map(_numbered, _groups(case.records))
-    data = {1: {"a": {None: r for r in [case.records]}, "b": {"x": second["x"]}}, 2: {"a": {"x": [], **first}}}
+    data = {
+        1: {"a": {None: case.records}, "b": {"x": second["x"]}},
+        2: {"a": {"x": [], **first}},
+    }
     data[2]["c"] = rest[0]
     outer = _outer(case, p)
     return p.parallelize(data).apply_values(
@@ -61,7 +65,12 @@ def emptied_1(p: nf.Pipeline, case: Case) -> Any:
 
 def emptied_2(p: nf.Pipeline, case: Case) -> Any:
     """Two levels of groupings, emptied inside."""
-    records = [(outer, row) for row in _flagged(case.records) for outer in ("u", "v") if (outer, row[1][0]) != ("u", True)]
+    records = [
+        (outer, row)
+        for row in _flagged(case.records)
+        for outer in ("u", "v")
+        if (outer, row[1][0]) != ("u", True)
+    ]
     table = p.parallelize(records).group_by_key().apply_values(lambda v: v.group_by_key())
     outer = _outer(case, p)
     return table.apply_values(lambda t: t.apply_values(lambda v: case.fn(_kept(v), *outer)))

@@ -1,18 +1,21 @@
-"""What a user sees when something is wrong: their own exceptions with the place, and ours with the way out."""
+"""What a user sees when something is wrong: their own exceptions with the place, ours with the way out."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 import nestflow as nf
-import pytest
 from nestflow import errors
 from nestflow import transforms as T
 from nestflow.transform_impls.sort import DESC
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Create = Callable[..., nf.Pipeline]
 
@@ -205,7 +208,10 @@ def test_dataset_captured_inside_a_container(p: nf.Pipeline) -> None:
 
 
 def test_what_cannot_be_shipped_is_named(p: nf.Pipeline, tmp_path: Path) -> None:
-    with (tmp_path / "file").open("w") as handle, pytest.raises(errors.NestflowPlanningException, match="handle"):
+    with (
+        (tmp_path / "file").open("w") as handle,
+        pytest.raises(errors.NestflowPlanningException, match="handle"),
+    ):
         p.parallelize([1]).map(lambda x: handle.write(x))
 
 
@@ -297,7 +303,9 @@ class OwnEquality:
     __hash__ = None  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("key", [OwnEquality(), lambda: 0, (1, [OwnEquality()])], ids=["own __eq__", "function", "deep"])
+@pytest.mark.parametrize(
+    "key", [OwnEquality(), lambda: 0, (1, [OwnEquality()])], ids=["own __eq__", "function", "deep"]
+)
 def test_values_that_cannot_be_keys(p: nf.Pipeline, key: object) -> None:
     with pytest.raises(errors.NestflowRuntimeException, match="key"):
         p.parallelize([1]).map(lambda x: (key, x)).group_by_key().apply_values(T.count).flatten_values().get()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nestflow as nf
 import pytest
+
+if TYPE_CHECKING:
+    import nestflow as nf
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import nestflow as nf
 import oracle
 import programs
 from conftest import ENGINES, scattered
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
+
+import nestflow as nf
 
 records = st.lists(programs.plain, max_size=10)
 mixed_records = st.lists(programs.mixed, max_size=10)
@@ -35,7 +36,9 @@ def _compare(
         if "tiny" in engine:
             scattered(pipeline)
         result = programs.run(steps, pipeline.parallelize(data), [pipeline.parallelize(other)])
-        seen = [result, result.flatten(), result.extract_keys()] if isinstance(result, nf.PTable) else [result]
+        seen = (
+            [result, result.flatten(), result.extract_keys()] if isinstance(result, nf.PTable) else [result]
+        )
         for dataset in seen:
             note(f"{dataset!r} of {steps!r}")
             _check(dataset, exact)

@@ -6,12 +6,16 @@ import gzip
 import random
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nestflow as nf
 import oracle
 import pytest
+
+import nestflow as nf
 from nestflow import transforms as T
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Create = Callable[..., nf.Pipeline]
 
@@ -56,7 +60,9 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("paths", [["."], ["*.txt"], ["b.txt", "a.txt"], ["a.txt", "a.txt"], ["c.txt.gz", "inner"]])
+@pytest.mark.parametrize(
+    "paths", [["."], ["*.txt"], ["b.txt", "a.txt"], ["a.txt", "a.txt"], ["c.txt.gz", "inner"]]
+)
 def test_lines_come_in_order(p: nf.Pipeline, files: Path, paths: list[str]) -> None:
     lines = p.read(nf.TextFile(*(str(files / path) for path in paths)))
     oracle.check(lines.get(), oracle.get(lines))
@@ -144,7 +150,9 @@ def test_parts_are_sorted_by_value(p: nf.Pipeline, tmp_path: Path) -> None:
     numbers = p.parallelize([10, 9, 2, 33, 1, 25])
     p.write(numbers, nf.output.TextFile(str(tmp_path / "up")).partition(2, lambda x, n: x % n).sort())
     p.write(numbers, nf.output.TextFile(str(tmp_path / "down")).partition(1).sort(reverse=True))
-    by_last = nf.output.TextFile(str(tmp_path / "by")).partition(1).sort_by(lambda x: (x % 10, x), reverse=True)
+    by_last = (
+        nf.output.TextFile(str(tmp_path / "by")).partition(1).sort_by(lambda x: (x % 10, x), reverse=True)
+    )
     p.write(numbers, by_last)
     p.run()
     assert parts(tmp_path / "up") == [b"2\n10\n", b"1\n9\n25\n33\n"]
@@ -208,7 +216,9 @@ def test_foreach_with_side_inputs_in_groups(p: nf.Pipeline, tmp_path: Path) -> N
         log((x, n, all_))
 
     outer = p.parallelize([7])
-    p.parallelize({"a": [1, 2], "b": [3]}).apply_values(lambda v, o: v.foreach(visit, v.count(), o) or v, outer)
+    p.parallelize({"a": [1, 2], "b": [3]}).apply_values(
+        lambda v, o: v.foreach(visit, v.count(), o) or v, outer
+    )
     p.run()
     assert log.lines() == ["(1, 2, [7])", "(2, 2, [7])", "(3, 1, [7])"]
 
@@ -307,7 +317,9 @@ def test_shown_keys_are_keys_that_were_given(p: nf.Pipeline) -> None:
     assert [type(key) for key in shown] == [bool, bool]
     floats = numbers.group_by(lambda x: x / 1).apply_values(T.count).get()
     assert all(type(key) is float for key in floats)
-    both = p.parallelize([(True, "a"), (1.0, "b"), (1, "c"), ((1.0, "x"), "d"), ((True, "x"), "e")]).group_by_key()
+    both = p.parallelize(
+        [(True, "a"), (1.0, "b"), (1, "c"), ((1.0, "x"), "d"), ((True, "x"), "e")]
+    ).group_by_key()
     table = both.get()
     assert {repr(key): sorted(values) for key, values in table.items()} == {
         "1": ["a", "b", "c"],
@@ -328,7 +340,10 @@ ROWS = 60_000
 def rows() -> list[tuple[int, str]]:
     """More than fits the memory of tiny engines at once, in some places."""
     dice = random.Random(5)
-    return [(dice.randrange(50) if dice.random() < 0.5 else 7, f"user-{dice.randrange(ROWS)}-{'x' * 40}") for _ in range(ROWS)]
+    return [
+        (dice.randrange(50) if dice.random() < 0.5 else 7, f"user-{dice.randrange(ROWS)}-{'x' * 40}")
+        for _ in range(ROWS)
+    ]
 
 
 def test_sort_of_much(p: nf.Pipeline, rows: list[tuple[int, str]]) -> None:

@@ -49,7 +49,10 @@ CASES = [
     Case("take less than none", lambda v: v.take(-1)),
     Case("take more than there are", lambda v: v.take(100)),
     Case("take as many as a PObject says", lambda v: v.take(v.min())),
-    Case("take as many as an empty PObject of nothing", lambda v: v.filter(lambda x: x > 99).take(v.filter(lambda x: x > 99).first())),
+    Case(
+        "take as many as an empty PObject of nothing",
+        lambda v: v.filter(lambda x: x > 99).take(v.filter(lambda x: x > 99).first()),
+    ),
     Case("take after sort and map", lambda v: v.sort(True).map(lambda x: x + 1).take(2)),
     Case("take of take", lambda v: v.take(5).filter(lambda x: x != 4).take(2)),
     Case("is_empty", lambda v: v.is_empty()),
@@ -60,7 +63,11 @@ CASES = [
     Case("to_pobject", lambda v: T.to_pobject(v)),
     Case("to_pobject of a PObject", lambda v: T.to_pobject(v.sum())),
     Case("reduce", lambda v: v.reduce(lambda a, b: a * b)),
-    Case("reduce that changes its first argument", lambda v: v.reduce(_extended).map(sorted), [[1], [2], [3, 4]]),
+    Case(
+        "reduce that changes its first argument",
+        lambda v: v.reduce(_extended).map(sorted),
+        [[1], [2], [3, 4]],
+    ),
     Case("combine", lambda v: v.combine(sum)),
     Case("combine of a stingy function", lambda v: v.combine(lambda xs: max(xs, default=None))),
     Case("combine in one call", lambda v: v.combine(lambda xs: sorted(xs), pre_combine=False)),
@@ -73,7 +80,10 @@ CASES = [
     Case("accumulate with a zero that changes", lambda v: v.accumulate([], _appended)),
     Case("accumulate with a callable zero", lambda v: v.accumulate(list, _appended)),
     Case("accumulate after sort", lambda v: v.sort().accumulate((), lambda s, x: (*s, x))),
-    Case("several results", lambda v: (v.count(), v.sum(), v.max(), v.map(lambda x: x * x).sum(), v.distinct().count())),
+    Case(
+        "several results",
+        lambda v: (v.count(), v.sum(), v.max(), v.map(lambda x: x * x).sum(), v.distinct().count()),
+    ),
     Case("a result used inside", lambda v: v.map(lambda x, s: x / s, v.sum())),
     Case("mean", lambda v: v.sum() / v.count(), NUMBERS),
 ]

@@ -30,12 +30,23 @@ _BINARY = {
 
 CASES = [
     *(
-        Case(f"PObject {sign}", lambda v, f=f: (f(v.count() + 1, 3), f(20, v.count() + 1), f(v.count() + 1, v.count() + 2)))
+        Case(
+            f"PObject {sign}",
+            lambda v, f=f: (f(v.count() + 1, 3), f(20, v.count() + 1), f(v.count() + 1, v.count() + 2)),
+        )
         for sign, f in _BINARY.items()
     ),
     Case("PObject **", lambda v: (v.count() ** 2, 2 ** v.count(), v.count() ** v.count())),
     Case("PObject unary", lambda v: (-v.count(), +v.count(), abs(-v.count()), ~v.count(), v.count().not_())),
-    Case("PObject rounding", lambda v: ((v.count() / 3).ceil(), (v.count() / 3).floor(), (v.count() / 3).round(), (v.count() / 3).round(2))),
+    Case(
+        "PObject rounding",
+        lambda v: (
+            (v.count() / 3).ceil(),
+            (v.count() / 3).floor(),
+            (v.count() / 3).round(),
+            (v.count() / 3).round(2),
+        ),
+    ),
     Case("PObject with an outer one", lambda v, o: v.count() * o.sum()),
     Case("PObject with an outer one first", lambda v, o: o.sum() - v.count()),
     Case("PObject arithmetic on an empty one", lambda v: v.filter(lambda x: False).sum() + 1),

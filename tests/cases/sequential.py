@@ -69,19 +69,50 @@ class Above(Transformer):
 CASES = [
     Case("transform", lambda v: v.transform(lambda emitter: 0, _running, lambda status, emitter: None)),
     Case("transform with a finalizer", lambda v: v.transform(lambda emitter: 0, _running, _ended)),
-    Case("transform with outputs everywhere", lambda v: v.transform(lambda emitter: emitter.emit("begin") or 0, _running, _ended)),
-    Case("transform after a filter", lambda v: v.filter(lambda x: x > 4).transform(lambda emitter: 0, _running, _ended)),
+    Case(
+        "transform with outputs everywhere",
+        lambda v: v.transform(lambda emitter: emitter.emit("begin") or 0, _running, _ended),
+    ),
+    Case(
+        "transform after a filter",
+        lambda v: v.filter(lambda x: x > 4).transform(lambda emitter: 0, _running, _ended),
+    ),
     Case("transform after sort", lambda v: v.sort().transform(lambda emitter: 0, _running, _ended)),
     Case("transform that is done early", lambda v: v.transform(lambda emitter: 0, _until, _ended)),
-    Case("transform with an open status", lambda v: v.transform(lambda emitter: (n for n in range(99)), lambda s, e, x: e.emit((next(s), x)) or s, lambda s, e: e.emit(next(s)))),
-    Case("transform with side inputs", lambda v, o: v.transform(lambda e, s, n: n, lambda s, e, x, all_, n: e.emit(x in all_) or s + 1, lambda s, e, all_, n: e.emit((s, len(all_))), o, v.count())),
-    Case("transform to None", lambda v: v.transform(lambda e: None, lambda s, e, x: e.emit(None), lambda s, e: e.emit(None))),
+    Case(
+        "transform with an open status",
+        lambda v: v.transform(
+            lambda emitter: (n for n in range(99)),
+            lambda s, e, x: e.emit((next(s), x)) or s,
+            lambda s, e: e.emit(next(s)),
+        ),
+    ),
+    Case(
+        "transform with side inputs",
+        lambda v, o: v.transform(
+            lambda e, s, n: n,
+            lambda s, e, x, all_, n: e.emit(x in all_) or s + 1,
+            lambda s, e, all_, n: e.emit((s, len(all_))),
+            o,
+            v.count(),
+        ),
+    ),
+    Case(
+        "transform to None",
+        lambda v: v.transform(lambda e: None, lambda s, e, x: e.emit(None), lambda s, e: e.emit(None)),
+    ),
     Case("transform of a PObject", lambda v: T.transform(v.count(), lambda e: 5, _running, _ended)),
-    Case("transform then group", lambda v: v.transform(lambda emitter: 0, _running, lambda s, e: None).group_by(lambda x: x % 2)),
+    Case(
+        "transform then group",
+        lambda v: v.transform(lambda emitter: 0, _running, lambda s, e: None).group_by(lambda x: x % 2),
+    ),
     Case("transformer", lambda v: v.transform(Pairs())),
     Case("transformer class", lambda v: v.transform(Pairs)),
     Case("transformer that keeps", lambda v: v.transform(Keeping([0]))),
     Case("transformer after sort", lambda v: v.sort(True).transform(Pairs())),
     Case("transformer with side inputs", lambda v, o: v.transform(Above(), v.count(), o), NUMBERS),
-    Case("transform then count", lambda v: v.filter(lambda x: False).transform(lambda emitter: 0, _running, _ended).count()),
+    Case(
+        "transform then count",
+        lambda v: v.filter(lambda x: False).transform(lambda emitter: 0, _running, _ended).count(),
+    ),
 ]

@@ -6,7 +6,23 @@ from nestflow import transforms as T
 
 from .case import NUMBERS, WORDS, Case
 
-_MIXED = [1, True, 1.0, 2.0, 2, "1", b"1", None, (1, 2), (1.0, 2.0), 0, -0.0, False, float("nan"), float("nan")]
+_MIXED = [
+    1,
+    True,
+    1.0,
+    2.0,
+    2,
+    "1",
+    b"1",
+    None,
+    (1, 2),
+    (1.0, 2.0),
+    0,
+    -0.0,
+    False,
+    float("nan"),
+    float("nan"),
+]
 _HEAPS = [[1, 2], [2, 1], [1, 2], {1, 2}, frozenset([2, 1]), {"a": 1, "b": 2}, {"b": 2, "a": 1}, (1, 2)]
 
 CASES = [
@@ -33,7 +49,9 @@ CASES = [
     Case("cartesian of an outer one first", lambda v, o: o.cartesian(v)),
     Case("cartesian with an empty side", lambda v: v.cartesian(v.filter(lambda x: False))),
     Case("make_tuple", lambda v: T.make_tuple(v.count(), v.sum(), v.is_empty())),
-    Case("make_tuple of an empty PObject", lambda v: T.make_tuple(v.count(), v.filter(lambda x: False).sum())),
+    Case(
+        "make_tuple of an empty PObject", lambda v: T.make_tuple(v.count(), v.filter(lambda x: False).sum())
+    ),
     Case("make_tuple with an outer one", lambda v, o: T.make_tuple(o.count(), v.count())),
     Case("subtract", lambda v: v.subtract(v.filter(lambda x: x > 4))),
     Case("subtract an outer one", lambda v, o: v.subtract(o)),
@@ -45,7 +63,9 @@ CASES = [
     Case("intersection with an outer one first", lambda v, o: o.intersection(v)),
     Case("intersection with copies", lambda v, o: v.intersection(o, output_duplicated=True)),
     Case("intersection with itself", lambda v: v.intersection(v, True)),
-    Case("intersection with parts", lambda v: v.filter(lambda x: x > 2).intersection(v.filter(lambda x: x < 5))),
+    Case(
+        "intersection with parts", lambda v: v.filter(lambda x: x > 2).intersection(v.filter(lambda x: x < 5))
+    ),
     Case("diff", lambda v, o: v.diff(o)),
     Case("diff of an outer one first", lambda v, o: o.diff(v)),
     Case("diff with itself", lambda v: v.diff(v)),

@@ -47,12 +47,16 @@ def difference(got: Any, expected: Any, exact: bool = True, where: str = "answer
         return None
     if not exact:
         return None if identity(got) == identity(expected) else f"{where}: {got!r} is not {expected!r}"
-    return None if type(got) is type(expected) and _equal(got, expected) else f"{where}: {got!r} is not {expected!r}"
+    return (
+        None
+        if type(got) is type(expected) and _equal(got, expected)
+        else f"{where}: {got!r} is not {expected!r}"
+    )
 
 
 def _equal(got: Any, expected: Any) -> bool:
     if isinstance(got, float):
-        return got == expected or math.isnan(got) and math.isnan(expected)
+        return got == expected or (math.isnan(got) and math.isnan(expected))
     return identity(got) == identity(expected)
 
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nestflow.plan import nodes as op
 
 from .identity import identity, least
 from .rows import MISSING, Row, Rows, merged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Path = tuple[Any, ...]
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import itertools
 import pickle
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
+
 import nestflow.literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _rows: list[int | None] = [None]
 _records: dict[tuple[bytes, ...], bytes] = {(): pickle.dumps([])}
@@ -37,7 +40,9 @@ def cut(rows: int | None) -> Iterator[None]:
 
 def _encoded(encode: Callable[[list[Any]], list[bytes]], records: list[Any]) -> list[bytes]:
     size = (_rows[-1] if len(records) < 1000 else None) or len(records) or 1
-    return [block for start in range(0, len(records), size) for block in encode(records[start : start + size])]
+    return [
+        block for start in range(0, len(records), size) for block in encode(records[start : start + size])
+    ]
 
 
 @contextmanager

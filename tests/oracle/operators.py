@@ -8,8 +8,7 @@ import itertools
 import operator
 import pickle
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nestflow.plan import nodes as op
 
@@ -19,6 +18,9 @@ from .literals import records_of
 from .ordering import sorted_by, tied
 from .rows import MISSING, Row, Rows, View, merged
 from .texts import lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Operators(Groups):
@@ -203,7 +205,9 @@ class Operators(Groups):
         key = self._order_key(o.key)
         all_ = sorted_by(rows.rows, key, o.largest)
         taken = all_[: max(o.limit, 0)]
-        if taken and any(tied(key(row), key(taken[-1])) and row.value != taken[-1].value for row in all_[len(taken) :]):
+        if taken and any(
+            tied(key(row), key(taken[-1])) and row.value != taken[-1].value for row in all_[len(taken) :]
+        ):
             self.undefined.add("max_elements")
         return Rows(taken, self._no_ties(taken, key))
 
@@ -214,7 +218,8 @@ class Operators(Groups):
     def _no_ties(self, ordered: list[Row], key: Callable[[Row], Any]) -> bool:
         """Whether neighbours with equal keys are equal records, so that their order cannot be told."""
         return all(
-            identity(a.value) == identity(b.value) or not tied(key(a), key(b)) for a, b in itertools.pairwise(ordered)
+            identity(a.value) == identity(b.value) or not tied(key(a), key(b))
+            for a, b in itertools.pairwise(ordered)
         )
 
     def on_first(self, o: op.First, path: Path, node: int) -> Rows:
@@ -295,7 +300,9 @@ class Operators(Groups):
                 op.JoinKind.FULL: True,
             }[o.kind]
             if kept:
-                out += [_joined(rows) for rows in itertools.product(*(side.get(key, [None]) for side in sides))]
+                out += [
+                    _joined(rows) for rows in itertools.product(*(side.get(key, [None]) for side in sides))
+                ]
         return Rows(out, False)
 
     def on_compare(self, o: op.Compare, path: Path, node: int) -> Rows:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cmp_to_key
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nestflow.transform_impls.sort import ASC, DESC
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def sorted_by(rows: list[Any], key: Callable[[Any], Any], reverse: bool) -> list[Any]:

@@ -67,5 +67,7 @@ MISSING = object()
 
 def merged(rows: Iterable[Row]) -> tuple[Any, ...]:
     """The keys of a row that is made of these rows: the least of each level."""
-    levels = [[key for key in keys if key is not MISSING] for keys in zip(*(row.keys for row in rows), strict=True)]
+    levels = [
+        [key for key in keys if key is not MISSING] for keys in zip(*(row.keys for row in rows), strict=True)
+    ]
     return tuple(least(keys) if keys else MISSING for keys in levels)

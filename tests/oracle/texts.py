@@ -5,10 +5,12 @@ from __future__ import annotations
 import glob
 import gzip
 import os
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nestflow.plan import nodes as op
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nestflow.plan import nodes as op
 
 
 def lines(source: op.TextSource) -> Iterator[Any]:
