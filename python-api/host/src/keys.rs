@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyTuple};
 
 use crate::fast;
-use crate::kinds::kinds;
+use crate::kinds::{Kinds, kinds};
 
 /// How deeply keys may be nested, what makes up the state of an object included.
 const DEEPEST: usize = 150;
@@ -51,13 +51,29 @@ pub(crate) fn put_key(
 
 /// Appends a sort key: ascending unless `sort.DESC` says otherwise.
 pub(crate) fn put_order(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, scratch: &mut Vec<u8>) -> PyResult<()> {
-    scratch.clear();
-    fast::put_value(value, scratch)?;
-    match scratch.first() {
-        Some(&first) if tag::is_same_in_both_forms(first) => put_order_component(out, scratch, false),
-        _ => put_components(value, out, false, 0)?,
+    if is_plain(kinds(value.py())?, value, 0) {
+        scratch.clear();
+        fast::put_value(value, scratch)?;
+        let mut key = Vec::new();
+        match key_of(scratch, &mut key).map_err(damaged)? {
+            KeyForm::Same => put_order_component(out, scratch, false),
+            KeyForm::Rewritten | KeyForm::Changed => put_order_component(out, &key, false),
+            KeyForm::NeedsHost => put_components(value, out, false, 0)?,
+        }
+        return Ok(());
     }
-    Ok(())
+    put_components(value, out, false, 0)
+}
+
+/// Whether it is nothing but scalars in tuples and lists: neither directed nor of an odd class.
+fn is_plain(kinds: &Kinds, value: &Bound<'_, PyAny>, depth: usize) -> bool {
+    if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+        return depth < DEEPEST && tuple.iter().all(|item| is_plain(kinds, &item, depth + 1));
+    }
+    if let Ok(list) = value.cast_exact::<PyList>() {
+        return depth < DEEPEST && list.iter().all(|item| is_plain(kinds, &item, depth + 1));
+    }
+    kinds.is_native(value)
 }
 
 fn put_components(
@@ -90,7 +106,7 @@ fn is_directed(value: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 /// Whether it is a tuple or list with an `ASC` or `DESC` anywhere in it.
 fn holds_directed(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<bool> {
-    check_depth(depth)?;
+    check_depth(value.py(), depth)?;
     if value.cast::<PyTuple>().is_err() && value.cast::<PyList>().is_err() {
         return Ok(false);
     }
@@ -112,7 +128,7 @@ fn put_identity(
     ordering: bool,
     depth: usize,
 ) -> PyResult<()> {
-    check_depth(depth)?;
+    check_depth(value.py(), depth)?;
     let deeper = depth + 1;
     if value.is_exact_instance_of::<PyTuple>() || value.is_exact_instance_of::<PyList>() {
         put::open(out, if value.is_exact_instance_of::<PyTuple>() { tag::TUPLE } else { tag::LIST });
@@ -196,11 +212,12 @@ fn put_canonical(
     put_identity(&canonical, out, nested, ordering, depth)
 }
 
-fn check_depth(depth: usize) -> PyResult<()> {
+fn check_depth(py: Python<'_>, depth: usize) -> PyResult<()> {
     if depth < DEEPEST {
         return Ok(());
     }
-    Err(PyValueError::new_err(format!("a key is nested more than {DEEPEST} levels deep")))
+    let text = format!("a key is nested more than {DEEPEST} levels deep, or contains itself");
+    Err(PyErr::from_value(kinds(py)?.unfit.bind(py).call1((text,))?))
 }
 
 fn damaged(error: nestflow_batch::cell::CellError) -> PyErr {

@@ -28,6 +28,8 @@ pub(crate) struct Kinds {
     pub(crate) drop: Py<PyAny>,
     /// `nestflow.host.sides.SideView`.
     pub(crate) side_view: Py<PyType>,
+    /// `nestflow.host.program.Unfit`.
+    pub(crate) unfit: Py<PyType>,
     /// `nestflow.host.keys.canonical`.
     pub(crate) canonical: Py<PyAny>,
     /// `nestflow.host.keys.Identity`.
@@ -38,17 +40,20 @@ pub(crate) struct Kinds {
 
 impl Kinds {
     /// Whether a scalar is of a kind that has a cell of its own and, mostly, a key.
+    #[inline]
     pub(crate) fn is_native(&self, value: &Bound<'_, PyAny>) -> bool {
+        value.is_exact_instance_of::<PyString>()
+            || value.is_exact_instance_of::<PyInt>()
+            || value.is_exact_instance_of::<PyFloat>()
+            || value.is_exact_instance_of::<PyBool>()
+            || value.is_exact_instance_of::<PyBytes>()
+            || value.is_none()
+            || self.is_moment(value)
+    }
+
+    fn is_moment(&self, value: &Bound<'_, PyAny>) -> bool {
         let class = value.get_type();
-        value.is_none()
-            || class.is(value.py().get_type::<PyString>())
-            || class.is(value.py().get_type::<PyInt>())
-            || class.is(value.py().get_type::<PyFloat>())
-            || class.is(value.py().get_type::<PyBool>())
-            || class.is(value.py().get_type::<PyBytes>())
-            || [&self.date, &self.datetime, &self.time, &self.timedelta, &self.uuid]
-                .iter()
-                .any(|k| class.is(*k))
+        [&self.date, &self.datetime, &self.time, &self.timedelta, &self.uuid].iter().any(|k| class.is(*k))
     }
 }
 
@@ -84,6 +89,7 @@ fn look_up(py: Python<'_>) -> PyResult<Kinds> {
         gone: program.getattr("GONE")?.unbind(),
         drop: program.getattr("DROP")?.unbind(),
         side_view: class(&py.import("nestflow.host.sides")?, "SideView")?,
+        unfit: class(&program, "Unfit")?,
         canonical: keys.getattr("canonical")?.unbind(),
         identity: class(&keys, "Identity")?,
         beyond: class(&keys, "Beyond")?,

@@ -30,7 +30,7 @@ def maker(kind: type, ordering: bool) -> Callable[[Any], Any] | None:
             return lambda value: _with_nanoseconds("timestamp", value.to_pydatetime(warn=False), value.nanosecond, ordering)
         if kind.__name__ == "Timedelta":
             return lambda value: _with_nanoseconds(
-                "timedelta", value.to_pytimedelta(warn=False), value.nanoseconds, ordering
+                "timedelta", value.to_pytimedelta(), value.nanoseconds, ordering
             )
     if hasattr(kind, "__array__"):
         raise Unfit(f"a {kind.__module__}.{kind.__qualname__} cannot be a key: use a tuple of its values")
