@@ -74,6 +74,11 @@ def _maker(kind: type, ordering: bool) -> Maker:
         )
     if issubclass(kind, Enum):
         return lambda value: Identity(("enum", _name(kind), value.name or value.value))
+    pathlib = sys.modules.get("pathlib")
+    if pathlib is not None and issubclass(kind, pathlib.PurePath):
+        # Its state is the text that it was made from, which need not be the same for equal paths.
+        folded = issubclass(kind, pathlib.PureWindowsPath)
+        return lambda value: Identity(("path", folded, str(value).lower() if folded else str(value)))
     if issubclass(kind, type):
         return lambda value: Identity(("class", _name(value)))
     if issubclass(kind, FunctionType):
