@@ -11,7 +11,7 @@ mod session;
 use nestflow_batch::block::{self, BlockHeader};
 use nestflow_runtime::plan::wire;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList};
 
 use failure::{RunError, raised};
 
@@ -101,9 +101,4 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(explain, module)?)?;
     module.add_function(wrap_pyfunction!(encode, module)?)?;
     Ok(())
-}
-
-/// A row as Python sees it.
-fn row<'py>(py: Python<'py>, cells: Vec<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyTuple>> {
-    PyTuple::new(py, cells)
 }

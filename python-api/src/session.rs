@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, BinaryViewArray, RecordBatch};
 use nestflow_host::InProcessHost;
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::local::{Local, Options, Report};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::failure::raised;
-use crate::{logs, machine, row};
+use crate::{logs, machine};
 
 type Sessions = HashMap<u64, Arc<Local>>;
 
@@ -142,26 +142,43 @@ pub fn rows<'py>(py: Python<'py>, batches: &[RecordBatch]) -> PyResult<Bound<'py
     for batch in batches {
         let cells = |index: usize| batch.column(index).as_binary_view();
         let levels = (batch.num_columns() - 1) / 2;
-        let values = cells(2 * levels);
         let mut columns = Vec::new();
         for level in 0..levels {
-            let keys = nestflow_host::decode_column(py, cells(2 * level))?;
-            let given = nestflow_host::decode_column(py, cells(2 * level + 1))?;
-            columns.push((keys, given, cells(2 * level + 1).clone()));
+            columns.push((Present::new(py, cells(2 * level))?, Present::new(py, cells(2 * level + 1))?));
         }
-        let records = nestflow_host::decode_column(py, values)?;
+        let mut records = Present::new(py, cells(2 * levels))?;
         for index in 0..batch.num_rows() {
-            if values.is_null(index) {
-                continue;
+            let mut row = Vec::with_capacity(levels + 1);
+            for (keys, given) in &mut columns {
+                let key = keys.next(index)?;
+                row.extend(given.next(index)?.or(key));
             }
-            let mut cells = Vec::with_capacity(levels + 1);
-            for (keys, given, column) in &columns {
-                let shown = if column.is_null(index) { keys } else { given };
-                cells.push(shown.get_item(index)?);
+            if let Some(record) = records.next(index)? {
+                row.push(record);
+                all.append(PyTuple::new(py, row)?)?;
             }
-            cells.push(records.get_item(index)?);
-            all.append(row(py, cells)?)?;
         }
     }
     Ok(all)
+}
+
+/// The objects of a column, asked for row by row; nulls have none.
+struct Present<'py> {
+    cells: BinaryViewArray,
+    objects: Bound<'py, PyList>,
+    next: usize,
+}
+
+impl<'py> Present<'py> {
+    fn new(py: Python<'py>, cells: &BinaryViewArray) -> PyResult<Present<'py>> {
+        Ok(Present { cells: cells.clone(), objects: nestflow_host::decode_column(py, cells)?, next: 0 })
+    }
+
+    fn next(&mut self, row: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if self.cells.is_null(row) {
+            return Ok(None);
+        }
+        self.next += 1;
+        self.objects.get_item(self.next - 1).map(Some)
+    }
 }

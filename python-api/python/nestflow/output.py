@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import NestflowPlanningException
 from .functions import ship_function
+from .transforms.lowered import PartOf
 from .options import warn_unknown
 from .plan.nodes import SinkSort, TextSink
 
@@ -79,7 +80,12 @@ class TextFile:
         if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
             raise ValueError(f"the number of parts has to be a number from 1, not {n!r:.100}")
         self._parts = n
-        self._partition = None if partition_fn is None else ship_function(partition_fn, "partition function")
+        self._partition = None
+        if partition_fn is not None:
+            if n is None:
+                raise ValueError("a partition function needs the number of parts")
+            ship_function(partition_fn, "partition function")
+            self._partition = ship_function(PartOf(partition_fn, n), "partition function")
         return self
 
     def sort(self, reverse: bool = False) -> TextFile:

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::cell::CellError;
+use crate::cell::{Cell, CellError};
 use crate::compare::{Incomparable, check_comparable};
 use crate::key::nested_len;
 use crate::put::put_item;
@@ -34,11 +34,27 @@ pub fn check_order_comparable(a: &[u8], b: &[u8]) -> Result<(), Incomparable> {
     let (mut a, mut b) = (a, b);
     while let (Ok(Some((x, rest_of_a))), Ok(Some((y, rest_of_b)))) = (split(a), split(b)) {
         if x != y {
-            return check_comparable(&x, &y);
+            // Compared as they are; shown as keys of their own.
+            return check_comparable(&x, &y).or_else(|_| check_comparable(&top_level(&x), &top_level(&y)));
         }
         (a, b) = (rest_of_a, rest_of_b);
     }
     Ok(())
+}
+
+/// A nested key cell as a cell of its own; what is none stays as it is.
+fn top_level(nested: &[u8]) -> Vec<u8> {
+    let mut tuple = vec![tag::TUPLE];
+    tuple.extend_from_slice(nested);
+    tuple.push(tag::END);
+    let mut out = Vec::new();
+    if let Ok(Cell::Tuple(mut items)) = Cell::read(&tuple)
+        && let Some(Ok(item)) = items.next()
+    {
+        item.put_top(&mut out);
+        return out;
+    }
+    nested.to_vec()
 }
 
 /// The first component as a nested key cell, and what follows it.

@@ -282,6 +282,7 @@ fn join(left: Plan, right: Plan, on: &[(Col, Col)], kind: FlatJoin, heavy: bool)
         return Ok(Arc::new(join));
     }
     // The build side is DataFusion's left one; the probe side keeps its order.
+    let left = if kind == FlatJoin::Full { left } else { number::in_declared_order(left)? };
     let pairs = pairs.into_iter().map(|(l, r)| (r, l)).collect();
     let join_type = match kind {
         FlatJoin::Inner | FlatJoin::Cross => JoinType::Inner,
@@ -311,9 +312,9 @@ fn rename(joined: Plan, take: &[(bool, Col, Col)], left: &FlatNode, out: Arc<Sch
     let left_width = left.cols.len();
     let mut picks = Vec::new();
     for (from_right, of, _) in take {
-        let range = if *from_right { left_width..joined_schema.fields().len() } else { 0..left_width };
+        let mut range = if *from_right { left_width..joined_schema.fields().len() } else { 0..left_width };
         let name = of.to_string();
-        let found = range.into_iter().find(|&i| *joined_schema.field(i).name() == name);
+        let found = range.find(|&i| *joined_schema.field(i).name() == name);
         picks.push(found.ok_or_else(|| internal!("a join without column {name}"))?);
     }
     Ok(StreamExec::plan("Pick", out.clone(), move |context| {

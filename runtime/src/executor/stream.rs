@@ -51,8 +51,17 @@ impl StreamExec {
         schema: SchemaRef,
         make: impl FnOnce(Arc<TaskContext>) -> DfResult<BoxStream<'static, DfResult<RecordBatch>>> + Send + 'static,
     ) -> Arc<dyn ExecutionPlan> {
+        StreamExec::with_properties(name, EquivalenceProperties::new(schema), make)
+    }
+
+    /// The same, where more is known about the rows.
+    pub fn with_properties(
+        name: &'static str,
+        known: EquivalenceProperties,
+        make: impl FnOnce(Arc<TaskContext>) -> DfResult<BoxStream<'static, DfResult<RecordBatch>>> + Send + 'static,
+    ) -> Arc<dyn ExecutionPlan> {
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema),
+            known,
             Partitioning::UnknownPartitioning(1),
             EmissionType::Incremental,
             Boundedness::Bounded,

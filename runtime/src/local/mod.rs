@@ -27,7 +27,7 @@ use crate::plan::flat::{FlatId, FlatOp, Sink};
 use crate::plan::logical::{LogicalPlan, Op, Scope, Target, TextSource};
 use crate::plan::stage::{Exchange, OutputTo, Stage, StageGraph};
 use crate::plan::wire;
-use crate::planner::{Settings, plan};
+use crate::planner::{Settings, plan, plan_pruned, prune};
 
 pub use progress::{Report, StageReport};
 use scratch::Scratch;
@@ -107,12 +107,13 @@ impl Local {
         cancelled: &Arc<AtomicBool>,
         progress: &mut dyn FnMut(&Report) -> Result<()>,
     ) -> Result<Report> {
-        let logical = wire::decode_plan(plan_bytes)?;
+        // Files that only held datasets came from are not even listed.
+        let logical = prune(&wire::decode_plan(plan_bytes)?)?;
         let splits = self.splits(&logical.root)?;
         let input: u64 = splits.values().flatten().flat_map(|s| &s.pieces).map(|p| p.end - p.start).sum();
         let input = input + literal_bytes(&logical.root) + self.held_bytes(&logical);
         let channels = if input < SMALL_INPUT { 1 } else { self.options.threads as u32 * 2 };
-        let graph = plan(&logical, Settings { channels })?;
+        let graph = plan_pruned(&logical, Settings { channels })?;
         let run = Run::new(self, graph, splits, cancelled.clone())?;
         let result = run.execute(progress);
         run.end(result, &logical)

@@ -18,6 +18,8 @@ impl Display for Col {
             Col::Order => f.write_str("o"),
             Col::Pos => f.write_str("p"),
             Col::Side(number) => write!(f, "x{number}"),
+            Col::RightKey(level) => write!(f, "rk{level}"),
+            Col::RightShown(level) => write!(f, "rs{level}"),
             Col::Agg(number) => write!(f, "a{number}"),
         }
     }

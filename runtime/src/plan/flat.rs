@@ -32,6 +32,10 @@ pub enum Col {
     Pos,
     /// `x0`…: the value of a side input, or of a side of a join.
     Side(u32),
+    /// `rk0`…: in a join, the right side's key of a level; of the join itself at 0.
+    RightKey(u32),
+    /// `rs0`…: the same as given.
+    RightShown(u32),
     /// `a0`…: the state or the result of an aggregate.
     Agg(u32),
 }
@@ -47,10 +51,10 @@ pub enum Expr {
     Cell(Vec<u8>),
     /// The first where it is not null, else the second: a key as given.
     Given(Col, Col),
-    /// The tuple of the parts; None for a null part; null where `unless_null` is null.
-    Tuple(Vec<Expr>),
+    /// The tuple of the parts; None for a null part.
+    Tuple(#[serde(deserialize_with = "super::depth::bounded")] Vec<Expr>),
     /// The second where the first is not null, else null.
-    Where(Col, Box<Expr>),
+    Where(Col, #[serde(deserialize_with = "super::depth::bounded")] Box<Expr>),
     /// Whether a count is zero, as a bool cell.
     IsZero(Col),
     /// The key as given of a joined row: (left key, left given, right key, right given).

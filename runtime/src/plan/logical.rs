@@ -42,6 +42,7 @@ pub struct Scope {
     /// Nodes, in ascending id.
     pub nodes: Vec<Node>,
     /// The scopes that `Group` nodes of this scope open, in ascending id.
+    #[serde(deserialize_with = "super::depth::bounded")]
     pub children: Vec<Scope>,
 }
 
@@ -106,7 +107,7 @@ pub struct TextSink {
     pub gzip: bool,
     /// Number of parts, or as the engine likes.
     pub parts: Option<u32>,
-    /// `f(record, n) -> part`; without: by position.
+    /// `f(record) -> part`; without: by position.
     pub partition: Option<FunctionId>,
     /// Sort the records within each part.
     pub sort: Option<SinkSort>,
@@ -167,6 +168,7 @@ pub enum Compare {
 }
 
 /// What a node does. `input` is always a node of the same scope.
+#[expect(missing_docs, reason = "the variants say what their fields, named alike throughout, are for")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Op {
     /// Lines of text files.

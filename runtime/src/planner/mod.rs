@@ -20,6 +20,12 @@ use crate::error::Result;
 use crate::plan::logical::LogicalPlan;
 use crate::plan::stage::StageGraph;
 
+/// A checked plan with only what its targets need.
+pub fn prune(logical: &LogicalPlan) -> Result<LogicalPlan> {
+    check::logical(logical)?;
+    Ok(prune::prune(logical))
+}
+
 /// What the planner is told about the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -27,14 +33,17 @@ pub struct Settings {
     pub channels: u32,
 }
 
-/// Plans a run. The order of the passes is this function:
+/// Plans a run.
 pub fn plan(logical: &LogicalPlan, settings: Settings) -> Result<StageGraph> {
-    // Hostile or damaged plans stop here; all later passes rely on what is checked.
-    check::logical(logical)?;
-    // First, so that nothing is planned for what is held already or leads nowhere.
-    let logical = prune::prune(logical);
+    // First, so that nothing is planned for what is held already or leads nowhere. Hostile or damaged
+    // plans stop here; all later passes rely on what is checked.
+    plan_pruned(&prune(logical)?, settings)
+}
+
+/// Plans what `prune` has left. The order of the passes is this function:
+pub fn plan_pruned(logical: &LogicalPlan, settings: Settings) -> Result<StageGraph> {
     // Depth becomes leading columns; from here on there is no nesting.
-    let flat = lift::lift(&logical)?;
+    let flat = lift::lift(logical)?;
     // Before siblings are compared, so that equal inputs are equal chains.
     let flat = fuse_chains::fuse_chains(flat);
     // Before exchanges are chosen, since one aggregate needs one exchange, and a join of two results

@@ -135,12 +135,15 @@ fn cyclic_stages(plan: &FlatPlan, heads: &[FlatId], regions: &[Region], stage_of
     cyclic
 }
 
-/// Puts a `Forward` exchange behind an operator, in front of all its readers.
+/// Puts a `Forward` exchange behind an operator, in front of the operators that read it; exchanges
+/// and results go on taking its rows where they are made.
 fn put_down(plan: FlatPlan, node: FlatId) -> FlatPlan {
     let shift = |id: FlatId| if id > node { id + 1 } else { id };
     let mut nodes = Vec::with_capacity(plan.nodes.len() + 1);
     for (id, mut each) in plan.nodes.into_iter().enumerate() {
-        each.inputs.iter_mut().for_each(|input| *input = if *input == node { node + 1 } else { shift(*input) });
+        let is_exchange = matches!(each.op, FlatOp::Exchange { .. });
+        let redirect = |input: FlatId| if input == node && !is_exchange { node + 1 } else { shift(input) };
+        each.inputs.iter_mut().for_each(|input| *input = redirect(*input));
         let forward = (id == node).then(|| FlatNode {
             op: FlatOp::Exchange {
                 kind: ExchangeKind::Forward,
@@ -153,6 +156,6 @@ fn put_down(plan: FlatPlan, node: FlatId) -> FlatPlan {
         nodes.extend(forward);
     }
     let mut roots = plan.roots;
-    roots.iter_mut().for_each(|root| root.node = if root.node == node { node + 1 } else { shift(root.node) });
+    roots.iter_mut().for_each(|root| root.node = shift(root.node));
     FlatPlan { nodes, roots }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import pickle
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ def rebuilt(failure: dict[str, Any]) -> tuple[BaseException, BaseException | Non
 def _of_user(failure: dict[str, Any], message: str) -> tuple[BaseException, BaseException]:
     error = _unpickled(failure.get("pickled"))
     if error is None:
+        error = _builtin(failure.get("class"), message)
+    if error is None:
         error = NestflowRuntimeException(f"{failure.get('class') or 'an exception'}: {message}")
     _remember(error, "orig_args", error.args)
     _remember(error, "orig_message", message)
@@ -69,6 +72,16 @@ def _unpickled(pickled: object) -> BaseException | None:
     except Exception:
         return None  # its class cannot be made here: the text has to do
     return error if isinstance(error, BaseException) else None
+
+
+def _builtin(name: object, message: str) -> BaseException | None:
+    kind = getattr(builtins, str(name), None)
+    if not (isinstance(kind, type) and issubclass(kind, Exception)):
+        return None
+    try:
+        return kind(message)
+    except Exception:
+        return None  # a class that wants more than a text
 
 
 def _remember(error: BaseException, name: str, value: object) -> None:

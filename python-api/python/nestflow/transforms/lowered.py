@@ -60,6 +60,20 @@ class Limit:
         return int(number.__index__())
 
 
+class PartOf:
+    """A partition function with its number of parts."""
+
+    def __init__(self, function: Callable[[Any, int], int], parts: int) -> None:
+        """Keep both."""
+        self.function = function
+        self.parts = parts
+        self.__name__ = getattr(function, "__name__", "partition")
+
+    def __call__(self, record: Any) -> int:
+        """Give the part of a record."""
+        return self.function(record, self.parts)
+
+
 class RightOperand:
     """A binary operator with a constant on its right."""
 

@@ -52,7 +52,7 @@ impl Lift<'_> {
         for (number, side) in sides.iter().enumerate() {
             let column = Col::Side(number as u32);
             let shape = if side.single { SideShape::Value } else { SideShape::Sequence };
-            if let Some(level) = self.key_level(side.node)? {
+            if let Some(level) = self.key_level(side.node)?.filter(|_| side.single) {
                 let mut exprs: Vec<_> =
                     self.cols(ready.main).into_iter().map(|col| (col, Expr::Col(col))).collect();
                 exprs.push((column, Expr::Given(Col::Shown(level), Col::Key(level))));

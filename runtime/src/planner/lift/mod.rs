@@ -228,7 +228,12 @@ impl<'a> Lift<'a> {
 
     fn target(&mut self, target: &Target) -> Result<Root> {
         match target {
-            Target::Keep { node, cache } => Ok(Root { node: self.dataset(*node)?, sink: Sink::Keep(*cache) }),
+            Target::Keep { node, cache } => {
+                // An outer dataset that a lifted function returned belongs to every group.
+                let (asked, scope) = self.node(*node)?;
+                let at = At { site: self.call_site(asked.site)?, depth: self.scope(scope)?.depth, scope };
+                Ok(Root { node: self.operand(*node, &at)?, sink: Sink::Keep(*cache) })
+            }
             Target::Effect { node } => Ok(Root { node: self.dataset(*node)?, sink: Sink::Drain }),
             Target::Write { node, sink, site } => self.write(*node, sink, *site),
         }

@@ -123,16 +123,13 @@ impl Lift<'_> {
         let shared = self.depth(right).min(self.depth(left));
         let mut on: Vec<_> = keys(shared).into_iter().map(|key| (key, key)).collect();
         on.push((Col::Join, Col::Join));
-        // The right side's keys come under names that nothing else has until they are merged.
-        let right_key = |level: u32| Col::Agg(u32::MAX - 2 * level);
-        let right_shown = |level: u32| Col::Agg(u32::MAX - 2 * level - 1);
         let mut take: Vec<_> = self.cols(left).into_iter().map(|col| (false, col, col)).collect();
-        take.push((true, Col::Join, right_key(0)));
-        take.push((true, Col::JoinShown, right_shown(0)));
+        take.push((true, Col::Join, Col::RightKey(0)));
+        take.push((true, Col::JoinShown, Col::RightShown(0)));
         if kind == FlatJoin::Full {
             for level in 1..=at.depth {
-                take.push((true, Col::Key(level), right_key(level)));
-                take.push((true, Col::Shown(level), right_shown(level)));
+                take.push((true, Col::Key(level), Col::RightKey(level)));
+                take.push((true, Col::Shown(level), Col::RightShown(level)));
             }
         }
         take.push((true, Col::Side(number as u32), Col::Side(number as u32)));
@@ -143,15 +140,15 @@ impl Lift<'_> {
         for level in 1..=at.depth {
             let (key, shown) = (Col::Key(level), Col::Shown(level));
             if kind == FlatJoin::Full {
-                exprs.push((key, Expr::Coalesce(key, right_key(level))));
-                let given = Expr::JoinedGiven(key, shown, right_key(level), right_shown(level));
+                exprs.push((key, Expr::Coalesce(key, Col::RightKey(level))));
+                let given = Expr::JoinedGiven(key, shown, Col::RightKey(level), Col::RightShown(level));
                 exprs.push((shown, given));
             } else {
                 exprs.extend([(key, Expr::Col(key)), (shown, Expr::Col(shown))]);
             }
         }
-        exprs.push((Col::Join, Expr::Coalesce(Col::Join, right_key(0))));
-        let given = Expr::JoinedGiven(Col::Join, Col::JoinShown, right_key(0), right_shown(0));
+        exprs.push((Col::Join, Expr::Coalesce(Col::Join, Col::RightKey(0))));
+        let given = Expr::JoinedGiven(Col::Join, Col::JoinShown, Col::RightKey(0), Col::RightShown(0));
         exprs.push((Col::JoinShown, given));
         for &side in sides.iter().chain([&number]) {
             exprs.push((Col::Side(side as u32), Expr::Col(Col::Side(side as u32))));
