@@ -50,7 +50,12 @@ pub(crate) fn put_key(
 }
 
 /// Appends a sort key: ascending unless `sort.DESC` says otherwise.
-pub(crate) fn put_order(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, scratch: &mut Vec<u8>) -> PyResult<()> {
+pub(crate) fn put_order(
+    value: &Bound<'_, PyAny>,
+    out: &mut Vec<u8>,
+    reverse: bool,
+    scratch: &mut Vec<u8>,
+) -> PyResult<()> {
     if is_plain(kinds(value.py())?, value, 0) {
         scratch.clear();
         fast::put_value(value, scratch)?;
@@ -58,11 +63,11 @@ pub(crate) fn put_order(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, scratch: &m
         match key_of(scratch, &mut key).map_err(damaged)? {
             KeyForm::Same => put_order_component(out, scratch, false),
             KeyForm::Rewritten | KeyForm::Changed => put_order_component(out, &key, false),
-            KeyForm::NeedsHost => put_components(value, out, false, 0)?,
+            KeyForm::NeedsHost => put_components(value, out, (false, reverse), 0)?,
         }
         return Ok(());
     }
-    put_components(value, out, false, 0)
+    put_components(value, out, (false, reverse), 0)
 }
 
 /// Whether it is nothing but scalars in tuples and lists: neither directed nor of an odd class.
@@ -79,17 +84,18 @@ fn is_plain(kinds: &Kinds, value: &Bound<'_, PyAny>, depth: usize) -> bool {
 fn put_components(
     value: &Bound<'_, PyAny>,
     out: &mut Vec<u8>,
-    descending: bool,
+    (descending, reverse): (bool, bool),
     depth: usize,
 ) -> PyResult<()> {
     if is_directed(value)? {
         let py = value.py();
-        let reverse = value.getattr(intern!(py, "reverse"))?.is_truthy()?;
-        return put_components(&value.getattr(intern!(py, "key"))?, out, reverse, depth + 1);
+        // What is turned around as a whole afterwards is turned around here too.
+        let descending = value.getattr(intern!(py, "reverse"))?.is_truthy()? != reverse;
+        return put_components(&value.getattr(intern!(py, "key"))?, out, (descending, reverse), depth + 1);
     }
     if holds_directed(value, depth)? {
         for item in value.try_iter()? {
-            put_components(&item?, out, descending, depth + 1)?;
+            put_components(&item?, out, (descending, reverse), depth + 1)?;
         }
         return Ok(());
     }

@@ -63,8 +63,9 @@ impl Records {
                 Emit::Value => ("value", None),
                 Emit::Key => ("key", None),
                 Emit::Pair => ("pair", None),
-                Emit::Ordered(order) => {
-                    ("ordered", order.as_ref().map(|order| describe.function(order)).transpose()?)
+                Emit::Ordered { key, site, .. } => {
+                    let step = key.as_ref().map(|key| describe.step("order", &[key], site, &[]));
+                    ("ordered", step.transpose()?)
                 }
             };
             let arguments =
@@ -76,7 +77,8 @@ impl Records {
         let one_to_one = !steps.iter().any(|step| {
             matches!(step.kind, StepKind::Filter(_) | StepKind::FlatMap(_) | StepKind::Foreach(_))
         });
-        let layout = Layout::new(&parts);
+        let reverse = matches!(emit, Emit::Ordered { reverse: true, .. });
+        let layout = Layout::new(&parts, reverse);
         let origin = (!one_to_one).then(|| Field::new("origin", DataType::UInt32, false));
         let fields = origin.into_iter().chain(layout.names.iter().map(cell_field));
         Ok(Records {

@@ -81,12 +81,14 @@ pub(crate) struct Layout {
     parts: Vec<(Part, Range<usize>)>,
     /// The names of all columns.
     pub(crate) names: Vec<String>,
+    /// Whether rows will be sorted by their order cells descending.
+    reverse: bool,
 }
 
 impl Layout {
     /// The columns of these parts, in order.
-    pub(crate) fn new(parts: &[Part]) -> Self {
-        let mut layout = Layout { parts: Vec::new(), names: Vec::new() };
+    pub(crate) fn new(parts: &[Part], reverse: bool) -> Self {
+        let mut layout = Layout { parts: Vec::new(), names: Vec::new(), reverse };
         for (level, part) in parts.iter().enumerate() {
             let start = layout.names.len();
             layout.names.extend(part.columns(level));
@@ -175,11 +177,11 @@ impl<'a> Rows<'a> {
                 put_value(&second, cells).map_err(unfit("value", &second))
             }
             (Part::Order, [order]) => {
-                put_order(value, order, &mut self.scratch).map_err(unfit("order", value))
+                put_order(value, order, self.layout.reverse, &mut self.scratch).map_err(unfit("order", value))
             }
             (Part::Ordered, [cells, order]) => {
                 put_value(value, cells).map_err(unfit("value", value))?;
-                put_order(value, order, &mut self.scratch).map_err(unfit("order", value))
+                put_order(value, order, self.layout.reverse, &mut self.scratch).map_err(unfit("order", value))
             }
             (Part::Present, [cells]) => {
                 put::put_none(cells.buffer());
@@ -198,8 +200,13 @@ fn put_value(value: &Bound<'_, PyAny>, cells: &mut CellBuilder) -> PyResult<()> 
     Ok(())
 }
 
-fn put_order(value: &Bound<'_, PyAny>, cells: &mut CellBuilder, scratch: &mut Vec<u8>) -> PyResult<()> {
-    keys::put_order(value, cells.buffer(), scratch)?;
+fn put_order(
+    value: &Bound<'_, PyAny>,
+    cells: &mut CellBuilder,
+    reverse: bool,
+    scratch: &mut Vec<u8>,
+) -> PyResult<()> {
+    keys::put_order(value, cells.buffer(), reverse, scratch)?;
     cells.commit();
     Ok(())
 }

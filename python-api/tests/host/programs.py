@@ -74,7 +74,9 @@ def records(
     return body + _option(None if keep is None else _u32(keep)) + sides(*shown)
 
 
-def run(program: bytes, values: list[Any], *side_records: list[Any], **columns: list[Any]) -> dict[str, list[Any]]:
+def run(
+    program: bytes, values: list[Any], *side_records: list[Any], **columns: list[Any]
+) -> dict[str, list[Any]]:
     """The columns that come out of one batch."""
     (out,) = _host.try_program(program, list(side_records), [{"v": values, **columns}])
     return out
@@ -85,7 +87,9 @@ def objects(cells: list[bytes | None]) -> list[Any]:
     return [MISSING if cell is None else _host.decode([cell])[0] for cell in cells]
 
 
-def values(program: bytes, records_in: list[Any], *side_records: list[Any], **columns: list[Any]) -> list[Any]:
+def values(
+    program: bytes, records_in: list[Any], *side_records: list[Any], **columns: list[Any]
+) -> list[Any]:
     """Column `v` as objects."""
     return objects(run(program, records_in, *side_records, **columns)["v"])
 
@@ -122,19 +126,25 @@ def sequential(kind: str, *parts: Any, shown: tuple[str, ...] = (), used: tuple[
     return body + site(kind) + _sequence(map(_u32, used)) + sides(*shown)
 
 
-def fold_groups(program: bytes, states: list[Any], pairs: list[tuple[int, Any]], *side_records: list[Any]) -> list[Any]:
+def fold_groups(
+    program: bytes, states: list[Any], pairs: list[tuple[int, Any]], *side_records: list[Any]
+) -> list[Any]:
     """The new states; `pairs` are group numbers and values."""
     batch = {"g": [*range(len(states)), *(g for g, _ in pairs)], "v": [*states, *(x for _, x in pairs)]}
     (out,) = _host.try_program(program, list(side_records), [batch])
     return objects(out["v"])
 
 
-def walk(program: bytes, *batches: list[tuple[Any, ...]], side_records: tuple[list[Any], ...] = ()) -> list[Any]:
+def walk(
+    program: bytes, *batches: list[tuple[Any, ...]], side_records: tuple[list[Any], ...] = ()
+) -> list[Any]:
     """All `(group, value)` that come out; rows are group, value, sides by column."""
     columns = []
     for rows in batches:
         names = ["g", "v", *(f"x{i}" for i in range(len(rows[0]) - 2))]
-        columns.append({name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)})
+        columns.append(
+            {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+        )
     found = []
     for out in _host.try_program(program, list(side_records), columns):
         found += zip(out["g"], objects(out["v"]), strict=True)

@@ -64,7 +64,10 @@ class TestSequential:
 
     def test_a_group_goes_on_in_the_next_batch(self):
         program = sequential("accumulate", zero([]), append)
-        assert walk(program, [(1, "a")], [(1, "b"), (2, "c")], [(2, "d")]) == [(1, ["a", "b"]), (2, ["c", "d"])]
+        assert walk(program, [(1, "a")], [(1, "b"), (2, "c")], [(2, "d")]) == [
+            (1, ["a", "b"]),
+            (2, ["c", "d"]),
+        ]
 
     def test_reduce_needs_a_record(self):
         program = sequential("reduce", lambda a, b, side: a + b + side, shown=("value open",), used=(0,))
@@ -98,7 +101,9 @@ class TestSequential:
                 emitter.done()
             return status + 1
 
-        program = sequential("transform", lambda emitter: 0, step, lambda status, emitter: emitter.emit(-status))
+        program = sequential(
+            "transform", lambda emitter: 0, step, lambda status, emitter: emitter.emit(-status)
+        )
         rows = [(0, 1), (0, 2), (0, 3)]
         assert walk(program, rows, [(0, 4), (1, 5)]) == [(0, 1), (0, 2), (0, -2), (1, 5), (1, -1)]
 
@@ -122,7 +127,14 @@ class TestSequential:
         for given in (Pairs(), Pairs):
             pickled = cloudpickle.dumps(given)
             program = sequential("transformer", _raw(pickled), shown=("value open",), used=(0,))
-            assert walk(program, rows, side_records=([10],)) == [(0, 10), (0, 10), (0, 20), (0, 2), (3, 10), (3, 0)]
+            assert walk(program, rows, side_records=([10],)) == [
+                (0, 10),
+                (0, 10),
+                (0, 20),
+                (0, 2),
+                (3, 10),
+                (3, 0),
+            ]
 
     def test_whole(self):
         program = sequential("whole", lambda values: sorted(values)[-1:] if values else "none")

@@ -149,9 +149,13 @@ EQUAL = [
 
 def test_equal_values_are_one_key_and_others_are_not():
     found = [set(keys(group)) for group in EQUAL]
-    assert all(len(group) == 1 for group in found), [g for g, f in zip(EQUAL, found, strict=True) if len(f) != 1]
-    others = ["1", b"1", (1,), [1], {1}, {1: 1}, dt.date(2024, 1, 1), dt.time(0), dt.timedelta(0), Shade.LIGHT,
-              Place("Ulm", 2), Plain(a=1), Slots(2, 1), Keyed(2), str, F(1, 3), D("0.1000000000000000000000001"),
+    assert all(len(group) == 1 for group in found), [
+        g for g, f in zip(EQUAL, found, strict=True) if len(f) != 1
+    ]
+    others = ["1", b"1", (1,), [1], {1}, {1: 1}, dt.date(2024, 1, 1), dt.time(0), dt.timedelta(0),
+    Shade.LIGHT,
+              Place("Ulm", 2), Plain(a=1), Slots(2, 1), Keyed(2), str, F(1, 3),
+              D("0.1000000000000000000000001"),
               2**70 + 1, ((1,),), (1, 2, 3), "b", float("-inf"), 1 + 1j, 0.1]  # fmt: skip
     everything = [cell for group in found for cell in group] + keys(others)
     assert len(set(everything)) == len(everything)
@@ -163,13 +167,15 @@ def test_the_key_that_is_shown_is_the_one_given(value):
     given_back = objects(program["js"])[0]
     if given_back is MISSING:
         given_back = objects(program["j"])[0]
-    assert type(given_back) is type(value) and repr(given_back).split(" at ")[0] == repr(value).split(" at ")[0]
+    assert (
+        type(given_back) is type(value) and repr(given_back).split(" at ")[0] == repr(value).split(" at ")[0]
+    )
 
 
 def test_keys_do_not_depend_on_the_process():
     code = (
-        "import sys; sys.path[:] = %r; import test_keys as t, hashlib;"
-        "print(hashlib.md5(repr(t.keys([v for g in t.EQUAL for v in g])).encode()).hexdigest())" % sys.path
+        f"import sys; sys.path[:] = {sys.path!r}; import test_keys as t, hashlib;"
+        "print(hashlib.md5(repr(t.keys([v for g in t.EQUAL for v in g])).encode()).hexdigest())"
     )
     found = {
         subprocess.run(
@@ -216,9 +222,17 @@ def test_numpy_and_pandas():
         [float(numpy.float32(0.1)), numpy.float32(0.1)],
         ["a", numpy.str_("a")],
         [b"a", numpy.bytes_(b"a")],
-        [when, numpy.datetime64("2024-01-01"), numpy.datetime64("2024-01-01T00", "ns"), pandas.Timestamp(when)],
+        [
+            when,
+            numpy.datetime64("2024-01-01"),
+            numpy.datetime64("2024-01-01T00", "ns"),
+            pandas.Timestamp(when),
+        ],
         [dt.timedelta(1), numpy.timedelta64(1, "D"), pandas.Timedelta(days=1)],
-        [numpy.datetime64("2024-01-01T00:00:00.000000001"), pandas.Timestamp("2024-01-01T00:00:00.000000001")],
+        [
+            numpy.datetime64("2024-01-01T00:00:00.000000001"),
+            pandas.Timestamp("2024-01-01T00:00:00.000000001"),
+        ],
         [pandas.NA, pandas.NA],
     ]:
         assert len(set(keys(group))) == 1, group
@@ -246,8 +260,10 @@ def test_attrs_classes():
 
 
 numbers = (
-    st.integers() | st.floats(allow_nan=False) | st.booleans() | st.decimals(allow_nan=False, allow_infinity=False)
-    | st.fractions() | st.integers(-5, 5) | st.decimals(-5, 5, places=2) | st.fractions(-5, 5, max_denominator=8)
+    st.integers() | st.floats(allow_nan=False) | st.booleans()
+    | st.decimals(allow_nan=False, allow_infinity=False)
+    | st.fractions() | st.integers(-5, 5) | st.decimals(-5, 5, places=2)
+    | st.fractions(-5, 5, max_denominator=8)
 )  # fmt: skip
 hashable = st.recursive(
     numbers | st.text(max_size=2) | st.none() | st.sampled_from(Shade),
@@ -281,7 +297,9 @@ def sorts_like(values, expected):
 def test_sort_keys_sort_as_python_sorts(values):
     assert sorts_like(values, sorted(values))
     cells = orders(map(desc, values))
-    assert [values[i] for i in sorted(range(len(values)), key=lambda i: cells[i])] == sorted(values, reverse=True)
+    assert [values[i] for i in sorted(range(len(values)), key=lambda i: cells[i])] == sorted(
+        values, reverse=True
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -305,7 +323,9 @@ def test_generated_orders_sort_by_their_fields():
     assert sorts_like(values, sorted(values))
 
 
-@pytest.mark.parametrize("value", [Ordered(), (1, Ordered()), desc(Ordered()), pathlib.PurePosixPath("a")], ids=repr)
+@pytest.mark.parametrize(
+    "value", [Ordered(), (1, Ordered()), desc(Ordered()), pathlib.PurePosixPath("a")], ids=repr
+)
 def test_an_order_of_its_own_asks_for_a_tuple(value):
     with pytest.raises(TypeError, match="tuple") as caught:
         orders([value])

@@ -57,7 +57,8 @@ def same(left, right):
         None, True, False, 0, 1, -1, 2**63 - 1, -(2**63), 2**63, -(2**63) - 1, 2**200, -(2**200), 10**2000,
         0.0, -0.0, 1.5, math.inf, -math.inf, math.nan, 5e-324,
         "", "a", "ä€😀", "a\0b", "\udc80 lone", b"", b"\0\xff", "x" * 5000,
-        (), (1,), (1, (2, ("a", None))), [], [[], [1]], {}, {"b": 1, "a": [2]}, {(1, 2): {3}}, set(), {1, "a"},
+        (), (1,), (1, (2, ("a", None))), [], [[], [1]], {}, {"b": 1, "a": [2]}, {(1, 2): {3}}, set(),
+        {1, "a"},
         frozenset(), frozenset({(1, 2)}), ("\0", b"\0\0", ""),
         dt.date.min, dt.date(2024, 2, 29), dt.date.max,
         dt.datetime.min, dt.datetime(1969, 12, 31, 23, 59, 59, 999999), dt.datetime.max,
@@ -70,7 +71,8 @@ def same(left, right):
         dt.timedelta.min, dt.timedelta.max, dt.timedelta(-1, 5, 6),
         uuid.UUID(int=2**127 + 5), decimal.Decimal("1.10"), decimal.Decimal("-0"), decimal.Decimal("1E+9"),
         1j, fractions.Fraction(1, 3), range(3), Point(1, 2), Color.RED, Name("a"), bytearray(b"a"), Node(1),
-        collections.OrderedDict(b=1, a=2), collections.Counter("abca"), [Point(1, [Color.RED])], int, len, ...,
+        collections.OrderedDict(b=1, a=2), collections.Counter("abca"), [Point(1, [Color.RED])],
+        int, len, ...,
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
@@ -119,7 +121,8 @@ def test_damaged_cells_are_errors():
 
 scalars = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
-    | st.text(st.characters(categories=["Cs", "Lu"])) | st.dates() | st.datetimes() | st.times() | st.timedeltas()
+    | st.text(st.characters(categories=["Cs", "Lu"])) | st.dates() | st.datetimes() | st.times()
+    | st.timedeltas()
     | st.uuids() | st.decimals(allow_nan=False) | st.datetimes(timezones=st.just(dt.timezone.utc))
 )  # fmt: skip
 hashable = st.recursive(
@@ -127,7 +130,9 @@ hashable = st.recursive(
 )
 anything = st.recursive(
     scalars,
-    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(hashable, inner) | st.sets(hashable),
+    lambda inner: (
+        st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(hashable, inner) | st.sets(hashable)
+    ),
     max_leaves=20,
 )
 

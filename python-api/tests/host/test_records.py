@@ -1,6 +1,5 @@
 """Record programs: what comes out of each kind of step, alone and together."""
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import objects, records, run, step, values
@@ -46,7 +45,13 @@ def test_filter_and_flat_map_tell_the_origin():
 
 
 def test_flat_map_iterates_whatever_can_be_iterated():
-    assert values(records(step("flat_map", lambda x: x)), ["ab", {"k": 1}, (1, 2), []]) == ["a", "b", "k", 1, 2]
+    assert values(records(step("flat_map", lambda x: x)), ["ab", {"k": 1}, (1, 2), []]) == [
+        "a",
+        "b",
+        "k",
+        1,
+        2,
+    ]
     assert values(records(step("flat_map", lambda x: (y for y in x))), [[1, 2]]) == [1, 2]
     assert values(records(step("flat_map", iter), step("map", str)), [[1, 2]]) == ["1", "2"]
 
@@ -85,7 +90,11 @@ def test_split():
 
 def test_emits():
     out = run(records(step("map", lambda x: (x, str(x))), emit="pair"), [1, True])
-    assert (objects(out["j"]), objects(out["js"]), objects(out["v"])) == ([1, 1], [MISSING, True], ["1", "True"])
+    assert (objects(out["j"]), objects(out["js"]), objects(out["v"])) == (
+        [1, 1],
+        [MISSING, True],
+        ["1", "True"],
+    )
     out = run(records(emit="key"), [1, 1.0])
     assert (objects(out["j"]), objects(out["js"])) == ([1, 1], [MISSING, 1.0])
     out = run(records(emit="ordered"), [3, 1])
@@ -153,7 +162,10 @@ def test_without_values_a_record_is_told_from_a_marker():
 
 
 def test_open_sides():
-    program = records(step("map", lambda x, one, many: (x, one, len(many)), sides=(0, 1)), shown=("value open", "sequence open"))
+    program = records(
+        step("map", lambda x, one, many: (x, one, len(many)), sides=(0, 1)),
+        shown=("value open", "sequence open"),
+    )
     assert values(program, [1], [7], [1, 2, 3]) == [(1, 7, 3)]
 
 
@@ -164,7 +176,9 @@ def test_sequences_look_like_lists():
         assert list(many) == list(many) and list(reversed(many)) == [3, 2, 1] and many.index(2) == 1
         return many
 
-    assert values(records(step("map", use, sides=(0,)), shown=("sequence open",)), [1], [1, 2, 3]) == [[1, 2, 3]]
+    assert values(records(step("map", use, sides=(0,)), shown=("sequence open",)), [1], [1, 2, 3]) == [
+        [1, 2, 3]
+    ]
 
 
 def test_foreach_gets_a_real_list():
@@ -235,9 +249,11 @@ def test_chains_do_what_their_steps_do(kinds, given_records):
     levels = kinds.count("key_by")
     found = zip(
         out.get("origin", range(len(given_records))),
-        zip(*(objects(out[f"n{level}"]) for level in range(levels)), strict=True) if levels else [()] * len(out["v"]),
+        zip(*(objects(out[f"n{level}"]) for level in range(levels)), strict=True)
+        if levels
+        else [()] * len(out["v"]),
         objects(out["v"]),
         strict=True,
     )
     null = (MISSING,) * levels
-    assert [row for row in found] == [(o, null, MISSING) if x is None else (o, k, x) for o, k, x in expected]
+    assert list(found) == [(o, null, MISSING) if x is None else (o, k, x) for o, k, x in expected]

@@ -6,10 +6,14 @@ Fits where each record gives at most one row (`layout` "rows"), or the last step
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from nestflow.host.program import Step
 from nestflow.host.source import Line, Names, indent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nestflow.host.program import Step
 
 # Nested brackets and nested calls of the compiler both have limits.
 _LONGEST = 24

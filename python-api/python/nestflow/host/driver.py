@@ -7,18 +7,20 @@ finds its step. Must not call a user function itself, and must not know cells.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nestflow.host import comprehension, loops
-from nestflow.host.program import FILENAME, Driver, Side, Step, UserFunction
+from nestflow.host.program import FILENAME, Driver, Side, Step
 from nestflow.host.source import Line, Names, indent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def build(
     steps: Sequence[Step],
     emit: str,
-    order: UserFunction | None,
+    order: Step | None,
     keep_from: int | None,
     sides: Sequence[Side],
 ) -> Driver:
@@ -34,7 +36,7 @@ def build(
     elif emit == "value" and body and body[-1].kind == "split":
         tail, body = "split", body[:-1]
     elif emit == "ordered" and order is not None:
-        body = (*body, Step("order", (order,), None, ()))
+        body = (*body, order)
     levels = sum(step.kind in ("key_by", "split") for step in body)
     # The record stands in the row wherever it is needed, and where there is nothing else.
     with_record = tail != "nothing" or levels == 0

@@ -9,12 +9,14 @@ import os
 import pickle
 import reprlib
 import traceback
-from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nestflow.host import pickles
 from nestflow.host.program import FILENAME, Driver, EmptySide, NotAPair, Step, Unfit, Unloadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
 
 _LONGEST_REPR = 200
 _OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -32,7 +34,9 @@ class Failure(NamedTuple):
     record: str
 
 
-def raised(error: BaseException, driver: Driver, records: Iterator[Any] | None, given: list[Any] | None) -> Failure:
+def raised(
+    error: BaseException, driver: Driver, records: Iterator[Any] | None, given: list[Any] | None
+) -> Failure:
     """The failure of a run; `given` are the records that the iterator `records` went over."""
     step, record = _place(error.__traceback__, driver, records, given)
     shown = show(record[0]) if record else ""
@@ -73,7 +77,7 @@ def show(value: Any) -> str:
     try:
         long = isinstance(value, (list, tuple, dict, set, frozenset, str, bytes)) and len(value) > 1000
         text = reprlib.repr(value) if long else repr(value)
-    except Exception:  # noqa: BLE001 - any class may be broken
+    except Exception:
         text = f"<a {_class_name(type(value))} whose repr fails>"
     return text if len(text) <= _LONGEST_REPR else text[: _LONGEST_REPR - 1] + "…"
 
@@ -112,7 +116,13 @@ def _not_a_pair(step: Step | None, shown: str) -> Failure:
 
 def _user(error: BaseException, step: Step | None, shown: str) -> Failure:
     return Failure(
-        "user", _class_name(type(error)), _message(error), _portable(error), _formatted(error), _text(step), shown
+        "user",
+        _class_name(type(error)),
+        _message(error),
+        _portable(error),
+        _formatted(error),
+        _text(step),
+        shown,
     )
 
 
@@ -139,7 +149,7 @@ def _class_name(kind: type) -> str:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - any class may be broken
+    except Exception:
         return "<an exception whose str fails>"
 
 
@@ -148,7 +158,7 @@ def _portable(error: BaseException) -> bytes | None:
     try:
         pickled = pickles.dumps(error)
         back = pickle.loads(pickled)
-    except Exception:  # noqa: BLE001 - any class may be broken
+    except Exception:
         return None
     return pickled if _class_name(type(back)) == _class_name(type(error)) else None
 
@@ -159,7 +169,7 @@ def _formatted(error: BaseException) -> str:
         text = traceback.TracebackException.from_exception(error)
         _trim(text)
         return "".join(text.format())
-    except Exception:  # noqa: BLE001 - any class may be broken
+    except Exception:
         return f"{_class_name(type(error))}: {_message(error)}\n"
 
 
@@ -198,7 +208,6 @@ def _unpickled(pickled: bytes | None) -> BaseException | None:
         return None
     try:
         error = pickle.loads(pickled)
-    except Exception:  # noqa: BLE001 - any class may be broken
+    except Exception:
         return None
     return error if isinstance(error, BaseException) else None
-

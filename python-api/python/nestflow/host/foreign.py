@@ -6,12 +6,14 @@ Neither library is imported here: a value of theirs shows that it is.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nestflow.host.program import Unfit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _EPOCH = datetime(1970, 1, 1)
 
@@ -27,7 +29,9 @@ def maker(kind: type, ordering: bool) -> Callable[[Any], Any] | None:
         if kind.__name__ in ("NAType", "NaTType"):
             return lambda value: _missing(kind, ordering)
         if kind.__name__ == "Timestamp":
-            return lambda value: _with_nanoseconds("timestamp", value.to_pydatetime(warn=False), value.nanosecond, ordering)
+            return lambda value: _with_nanoseconds(
+                "timestamp", value.to_pydatetime(warn=False), value.nanosecond, ordering
+            )
         if kind.__name__ == "Timedelta":
             return lambda value: _with_nanoseconds(
                 "timedelta", value.to_pytimedelta(), value.nanoseconds, ordering
@@ -54,7 +58,9 @@ def _numpy_scalar(value: Any) -> Any:
     if type(plain) is not type(value):
         return plain
     # A long double: only a fraction holds all its digits.
-    return Fraction(*value.as_integer_ratio()) if value == value and abs(value) != float("inf") else float(value)
+    return (
+        Fraction(*value.as_integer_ratio()) if value == value and abs(value) != float("inf") else float(value)
+    )
 
 
 def _numpy_time(numpy: Any, value: Any, ordering: bool) -> Any:

@@ -6,11 +6,13 @@ Must not look inside a function, and must not import anything of nestflow that a
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nestflow.host.program import Step, Unloadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Values of exactly these types cannot change, so every group may share one.
 _UNCHANGEABLE = frozenset({type(None), bool, int, float, complex, str, bytes})

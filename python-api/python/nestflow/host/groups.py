@@ -6,12 +6,15 @@ function the record is called `x`: errors look for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nestflow.host import functions
 from nestflow.host.program import MISSING, Side, Step
 from nestflow.host.sides import arguments_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 class GroupsDriver(NamedTuple):
@@ -22,7 +25,7 @@ class GroupsDriver(NamedTuple):
     end: Callable[[list[Any]], list[Any]]
     steps: tuple[Step, ...]
     made_by: tuple[int, ...] = (0,)
-    lines: dict[int, tuple[int, str]] = {}
+    lines: Mapping[int, tuple[int, str]] = MappingProxyType({})
 
 
 def build_fold(step: Step, zero: bytes | None, callable_zero: bool, sides: Sequence[Side]) -> GroupsDriver:
@@ -37,14 +40,14 @@ def build_fold(step: Step, zero: bytes | None, callable_zero: bool, sides: Seque
     def feed(states: list[Any], groups: Iterable[int], records: Iterable[Any]) -> None:
         arguments = given()
         if start is None:
-            for group, x in zip(groups, records):
+            for group, x in zip(groups, records, strict=False):
                 state = states[group]
                 states[group] = x if state is MISSING else function(state, x, *arguments)
         elif arguments:
-            for group, x in zip(groups, records):
+            for group, x in zip(groups, records, strict=False):
                 states[group] = function(states[group], x, *arguments)
         else:
-            for group, x in zip(groups, records):
+            for group, x in zip(groups, records, strict=False):
                 states[group] = function(states[group], x)
 
     return GroupsDriver(begin, feed, lambda states: states, (step,))
@@ -58,7 +61,7 @@ def build_combine(step: Step) -> GroupsDriver:
         return [[] if state is MISSING else [state] for state in states]
 
     def feed(groups: list[Any], numbers: Iterable[int], records: Iterable[Any]) -> None:
-        for number, record in zip(numbers, records):
+        for number, record in zip(numbers, records, strict=False):
             groups[number].append(record)
 
     def end(groups: list[Any]) -> list[Any]:

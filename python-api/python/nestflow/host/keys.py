@@ -45,7 +45,7 @@ Maker = Callable[[Any], Any]
 
 def canonical(value: Any, ordering: bool) -> Any:
     """A plainer value with the same identity; with `ordering` also with the same order."""
-    return _maker(type(value), ordering)(value)
+    return _maker(type(value), ordering)(value)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=1024)
@@ -78,7 +78,8 @@ def _maker(kind: type, ordering: bool) -> Maker:
     if pathlib is not None and issubclass(kind, pathlib.PurePath):
         # Its state is the text that it was made from, which need not be the same for equal paths.
         folded = issubclass(kind, pathlib.PureWindowsPath)
-        return lambda value: Identity(("path", folded, str(value).lower() if folded else str(value)))
+        text = (lambda value: str(value).lower()) if folded else str
+        return lambda value: Identity(("path", folded, text(value)))
     if issubclass(kind, type):
         return lambda value: Identity(("class", _name(value)))
     if issubclass(kind, FunctionType):
@@ -196,7 +197,9 @@ def _time(value: time) -> Any:
     clock = time(value.hour, value.minute, value.second, value.microsecond)
     if offset is None:
         return clock
-    since = timedelta(hours=clock.hour, minutes=clock.minute, seconds=clock.second, microseconds=clock.microsecond)
+    since = timedelta(
+        hours=clock.hour, minutes=clock.minute, seconds=clock.second, microseconds=clock.microsecond
+    )
     return Identity(("time", since - offset))
 
 

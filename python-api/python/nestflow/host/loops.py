@@ -68,7 +68,12 @@ class _Loops:
                 mark = self._mark(index)
                 if mark:
                     before = f"before{index}"
-                    loop = [Line(f"{before} = len(rows)"), *loop, Line(f"if len(rows) == {before}:"), *indent(mark)]
+                    loop = [
+                        Line(f"{before} = len(rows)"),
+                        *loop,
+                        Line(f"if len(rows) == {before}:"),
+                        *indent(mark),
+                    ]
                 return loop
             case "foreach":
                 return [call, *self._mark(index)]

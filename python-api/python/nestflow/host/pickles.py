@@ -18,7 +18,7 @@ def dumps(value: Any) -> bytes:
     if not _cloudpickle._PICKLE_BY_VALUE_MODULES:
         try:
             pickled = pickle.dumps(value, 5)
-        except Exception:  # noqa: BLE001 - cloudpickle tells better than pickle what is wrong
+        except Exception:
             pass
         else:
             # A class of __main__ is found there in this process only.

@@ -6,8 +6,10 @@ Plain data, shared by the drivers that are generated (`driver`) and those that a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FILENAME = "<nestflow driver>"
 
@@ -103,5 +105,6 @@ class Unloadable(Exception):
     """A user function whose pickle cannot be loaded here; the cause tells why."""
 
     def __init__(self, step: Step) -> None:
+        """Say which step it is."""
         super().__init__(f"cannot load the functions of {step}")
         self.step = step

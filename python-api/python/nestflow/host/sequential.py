@@ -7,18 +7,21 @@ function the record is called `x`: errors look for it. `feed` is never called wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from nestflow.host import functions
 from nestflow.host.program import MISSING, Side, Step
 from nestflow.host.sides import arguments_of
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-class Walk:
+
+class _Walk:
     """What all programs share: the step, its side inputs, and what came out so far."""
 
-    lines: dict[int, tuple[int, str]] = {}
+    lines: Mapping[int, tuple[int, str]] = MappingProxyType({})
     made_by = (0,)
 
     def __init__(self, step: Step, sides: Sequence[Side]) -> None:
@@ -32,7 +35,7 @@ class Walk:
         return self._arguments(*self._columns)
 
 
-class Accumulate(Walk):
+class _Accumulate(_Walk):
     """A strict left fold, which gives its last state; without a zero from the first record."""
 
     def __init__(self, step: Step, sides: Sequence[Side], zero: bytes | None, callable_zero: bool) -> None:
@@ -70,6 +73,7 @@ class Emitter:
     __slots__ = ("emit", "finished")
 
     def __init__(self, emit: Callable[[Any], None]) -> None:
+        """Hand what is emitted to `emit`."""
         # Called for every record, so that it is bound once.
         self.emit = emit
         self.finished = False
@@ -79,7 +83,7 @@ class Emitter:
         self.finished = True
 
 
-class Transform(Walk):
+class _Transform(_Walk):
     """`transform` with three functions; the finalizer runs also after `done()`."""
 
     def __init__(self, step: Step, sides: Sequence[Side]) -> None:
@@ -109,7 +113,7 @@ class Transform(Walk):
         self._status = None
 
 
-class Transformer(Walk):
+class _Transformer(_Walk):
     """`transform` with an object of which each group gets a copy."""
 
     def __init__(self, step: Step, sides: Sequence[Side]) -> None:
@@ -134,11 +138,13 @@ class Transformer(Walk):
 
     def _take(self, outputs: Iterable[Any] | None, method: str) -> None:
         if outputs is None:
-            raise TypeError(f"{method} of the transformer returned None: it has to return an iterable of outputs")
+            raise TypeError(
+                f"{method} of the transformer returned None: it has to return an iterable of outputs"
+            )
         self.out.extend(outputs)
 
 
-class Whole(Walk):
+class _Whole(_Walk):
     """One call on all records of a group."""
 
     def __init__(self, step: Step, sides: Sequence[Side]) -> None:
@@ -158,17 +164,15 @@ class Whole(Walk):
         self.out.append(self._function(x, *self._given()))
 
 
-def build(
-    kind: str, step: Step, sides: Sequence[Side], zero: bytes | None, callable_zero: bool
-) -> Accumulate | Transform | Transformer | Whole:
+def build(kind: str, step: Step, sides: Sequence[Side], zero: bytes | None, callable_zero: bool) -> _Walk:
     """The program of that kind."""
     match kind:
         case "accumulate" | "reduce":
-            return Accumulate(step, sides, zero, callable_zero)
+            return _Accumulate(step, sides, zero, callable_zero)
         case "transform":
-            return Transform(step, sides)
+            return _Transform(step, sides)
         case "transformer":
-            return Transformer(step, sides)
+            return _Transformer(step, sides)
         case "whole":
-            return Whole(step, sides)
+            return _Whole(step, sides)
     raise ValueError(kind)

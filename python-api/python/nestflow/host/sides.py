@@ -14,6 +14,7 @@ class SideView(Sequence[Any]):
     __slots__ = ("_records",)
 
     def __init__(self, records: list[Any]) -> None:
+        """Show these records."""
         self._records = records
 
     def as_list(self) -> list[Any]:
@@ -27,7 +28,7 @@ class SideView(Sequence[Any]):
         return iter(self._records)
 
     def __reversed__(self) -> Iterator[Any]:
-        return reversed(self._records)
+        yield from reversed(self._records)
 
     @overload
     def __getitem__(self, index: int) -> Any: ...

@@ -5,12 +5,14 @@ Must not decide what a driver looks like.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nestflow.host import functions
 from nestflow.host.program import DROP, GONE, MISSING, EmptySide, NotAPair, Side, Step
 from nestflow.host.sides import open_value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Line(NamedTuple):
@@ -39,6 +41,7 @@ class Names:
     """The names that the source of one driver uses."""
 
     def __init__(self, steps: Sequence[Step], sides: Sequence[Side]) -> None:
+        """Name what these steps and side inputs need."""
         self.steps = steps
         self.sides = sides
         self._fresh = 0
@@ -77,10 +80,9 @@ class Names:
         values |= {"missing_side": _missing_side, "check_pair": _check_pair}
         for index, step in enumerate(self.steps):
             kinds = ("k", "v") if step.kind == "key_by" else ("",)
-            for number, which in zip(range(len(step.functions)), kinds):
+            for number, which in zip(range(len(step.functions)), kinds, strict=False):
                 values[f"f{index}{which}"] = functions.load_for(step, number)
         for index, side in enumerate(self.sides):
             if side.records is not None:
                 values[f"s{index}"] = open_value(side)
         return values
-
