@@ -65,12 +65,14 @@ def records(
     *steps: bytes,
     emit: str = "value",
     order: Any = None,
+    reverse: bool = False,
     keep: int | None = None,
     shown: tuple[str, ...] = (),
 ) -> bytes:
     body = _u32(0) + _sequence(steps) + _u32(_EMITS.index(emit))
     if emit == "ordered":
-        body += _option(None if order is None else function(order))
+        key = _option(None if order is None else function(order))
+        body += key + (b"\1" if reverse else b"\0") + site("sort_by")
     return body + _option(None if keep is None else _u32(keep)) + sides(*shown)
 
 

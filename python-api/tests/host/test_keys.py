@@ -108,8 +108,8 @@ def shown(value):
     return objects(run(records(emit="key"), [value])["js"])[0]
 
 
-def orders(values):
-    return run(records(emit="ordered"), list(values))["o"]
+def orders(values, reverse=False):
+    return run(records(emit="ordered", reverse=reverse), list(values))["o"]
 
 
 UTC = dt.timezone.utc
@@ -310,6 +310,13 @@ def test_directions_by_component(values):
     expected = sorted(values, key=lambda v: v[1])
     expected = sorted(expected, key=lambda v: v[0], reverse=True)
     assert [(t, n) for t, n, _ in found] == [(t, n) for t, n, _ in expected]
+
+
+def test_a_direction_of_its_own_overrides_that_of_the_whole():
+    values = [(1, "b"), (1, "a"), (2, "c")]
+    cells = orders([(asc(number), text) for number, text in values], reverse=True)
+    found = sorted(zip(cells, values, strict=True), reverse=True)
+    assert [value for _, value in found] == [(1, "b"), (1, "a"), (2, "c")]
 
 
 def test_none_is_least():
