@@ -60,6 +60,13 @@ def text(x: Any) -> str:
     return repr(x)
 
 
+def settled(x: Any) -> Any:
+    """The same for any order inside a dict and its lists."""
+    if isinstance(x, dict):
+        return tuple(sorted((text(key), settled(value)) for key, value in x.items()))
+    return tuple(sorted(map(text, x))) if isinstance(x, list) else (text(x),)
+
+
 def in_order(v: nf.PCollection) -> nf.PCollection:
     """Sorted, so that equal records alone are neighbours that tie."""
     return v.sort_by(text)
@@ -185,7 +192,7 @@ ON_TABLES: dict[str, Callable[[nf.PTable, int, Outer], Any]] = {
     "count": lambda t, n, o: t.extract_keys(),
     "union": lambda t, n, o: t.flatten_values(),
     "pair": lambda t, n, o: t.flatten(),
-    "to_list": lambda t, n, o: T.to_pobject(t),
+    "to_list": lambda t, n, o: T.to_pobject(t).map(settled),
 }
 
 
@@ -221,7 +228,10 @@ def _on_table(step: Step, table: nf.PTable, outer: Outer) -> Any:
 
 def _inside(value: Any, step: Step, outer: Outer) -> Any:
     seen = [*outer, value] if isinstance(value, nf.PCollection) else outer
-    return run(step.inner, value, seen)
+    result = run(step.inner, value, seen)
+    if isinstance(result, nf.PTable) and result._scope != result._pipeline._scope:
+        return result.flatten()  # a table of outer data cannot be a result, but its pairs can
+    return result
 
 
 def _inside_with_key(key: nf.PObject, value: Any, step: Step, outer: Outer) -> Any:

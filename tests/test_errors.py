@@ -215,6 +215,12 @@ def test_what_cannot_be_shipped_is_named(p: nf.Pipeline, tmp_path: Path) -> None
         p.parallelize([1]).map(lambda x: handle.write(x))
 
 
+@pytest.fixture
+def _nothing_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nestflow.options._warned", set())
+
+
+@pytest.mark.usefixtures("_nothing_warned_of")
 def test_unknown_options_warn_once_per_place(p: nf.Pipeline) -> None:
     numbers = p.parallelize([1])
     with warnings.catch_warnings(record=True) as caught:
@@ -228,6 +234,7 @@ def test_unknown_options_warn_once_per_place(p: nf.Pipeline) -> None:
     assert caught[0].filename == __file__
 
 
+@pytest.mark.usefixtures("_nothing_warned_of")
 def test_unknown_pipeline_options_warn(create: Create) -> None:
     with pytest.warns(UserWarning, match="memory_limit"):
         create(memory_limt="1GB")

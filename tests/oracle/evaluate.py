@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nestflow import PCollection, PObject, PTable
+from nestflow.errors import InvalidDataException
 from nestflow.plan import nodes as op
 
 from .groups import Fails
@@ -25,9 +26,12 @@ def get(handle: Any, undefined: set[str] | None = None) -> Any:
     leaf = handle._leaf("get")
     plan = handle._pipeline._builder.plan([op.Keep(leaf._node, 0)], [])
     operators = Operators(plan, set() if undefined is None else undefined)
-    if isinstance(handle, PTable):
-        return operators.table(leaf._node, isinstance(leaf, PCollection))
-    rows = operators.rows(leaf._node, ())
+    try:
+        if isinstance(handle, PTable):
+            return operators.table(leaf._node, isinstance(leaf, PCollection))
+        rows = operators.rows(leaf._node, ())
+    except InvalidDataException as error:  # of a function that stands for a transform
+        raise Fails(str(error)) from error
     if isinstance(handle, PObject):
         if len(rows) != 1:
             raise Fails("no value")
