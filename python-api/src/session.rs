@@ -46,6 +46,8 @@ pub fn open(options: &Bound<'_, PyDict>) -> PyResult<u64> {
         scratch,
     };
     let engine = Local::new(options, Arc::new(InProcessHost)).map_err(|error| raised(py, error))?;
+    // No other process reads what this host's functions return.
+    py.import("nestflow.host.pickles")?.setattr("stays_here", true)?;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     sessions().insert(number, Arc::new(engine));
     Ok(number)

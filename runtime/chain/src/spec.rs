@@ -71,8 +71,16 @@ pub enum Emit {
     Key,
     /// A pair: its first element as a key (`j`, `js`), its second as a value cell (`v`).
     Pair,
-    /// The record (`v`) and its sort key (`o`): `f(x)`, or `x` itself without a function.
-    Ordered(Option<Function>),
+    /// The record (`v`) and its sort key (`o`).
+    Ordered {
+        /// The sort key is `key(x)`, or `x` itself without one.
+        key: Option<Function>,
+        /// The rows will be sorted by `o` descending; parts of a key that say a direction of their
+        /// own have to come out right then.
+        reverse: bool,
+        /// Where the user wrote it.
+        site: CallSite,
+    },
 }
 
 /// How the value of a side input reaches the user's function.

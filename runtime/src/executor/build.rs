@@ -70,7 +70,9 @@ impl Builder<'_> {
             return leaves::leaf(self.task, self.env, id, node);
         }
         if let FlatOp::Union { .. } = node.op {
-            let parts = node.inputs.iter().map(|&input| self.node(input)).collect::<Result<Vec<_>>>()?;
+            // A branch that has no share of the input belongs to other tasks of the stage.
+            let branches: Vec<_> = node.inputs.iter().copied().filter(|&input| self.has_share(input)).collect();
+            let parts = branches.into_iter().map(|input| self.node(input)).collect::<Result<Vec<_>>>()?;
             return Ok(union(parts, out));
         }
         let input = self.node(node.inputs[0])?;
@@ -121,6 +123,18 @@ impl Builder<'_> {
             }
             op => Err(internal!("{op} has no place inside a stage")),
         }
+    }
+
+    /// Whether the task reads anything of its own below this node; what all tasks read does not count.
+    fn has_share(&self, id: FlatId) -> bool {
+        let node = &self.task.stage.nodes[id];
+        if let FlatOp::Read { exchange } = node.op
+            && self.task.exchanges.get(exchange as usize).is_some_and(|e| e.kind == ExchangeKind::Broadcast)
+        {
+            return false;
+        }
+        let own = self.task.leaves.iter().any(|(leaf, _)| *leaf == id);
+        own || node.inputs.iter().any(|&input| self.has_share(input))
     }
 
     fn open_sides(&mut self, node: &FlatNode) -> Result<Vec<Plan>> {

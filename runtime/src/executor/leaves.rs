@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use datafusion_common::Result as DfResult;
 use datafusion_physical_plan::ExecutionPlan;
@@ -18,6 +18,9 @@ use crate::error::{Error, Result};
 use crate::internal;
 use crate::io::{TextEncoding, TextReader};
 use crate::plan::flat::{FlatId, FlatNode, FlatOp};
+
+/// How many batches of a leaf the memory of a task should at least hold.
+const BATCHES_HELD: usize = 32;
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
@@ -51,14 +54,42 @@ pub fn leaf(task: &Task, env: &TaskEnv, id: FlatId, node: &FlatNode) -> Result<A
     };
     let env = env.clone();
     Ok(StreamExec::plan(name, out.clone(), move |_| {
-        let rows = batches.map(move |batch| -> DfResult<RecordBatch> {
-            env.check_cancelled()?;
-            let batch = batch?;
-            env.progress.rows_in.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-            Ok(select(&batch, &out)?)
+        let most = (env.pool.limit() / BATCHES_HELD).clamp(64 << 10, 1 << 20);
+        let rows = batches.flat_map(move |batch| {
+            let pieces = env.check_cancelled().and_then(|()| {
+                let batch = select(&batch?, &out)?;
+                env.progress.rows_in.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                pieces(batch, most)
+            });
+            let pieces: Vec<DfResult<RecordBatch>> = match pieces {
+                Ok(pieces) => pieces.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error.into())],
+            };
+            pieces
         });
         Ok(stream::iter(rows).boxed())
     }))
+}
+
+/// A batch in pieces of at most so many bytes, each with buffers of its own: operators that hold
+/// a few rows of a large block would otherwise hold, and account for, all of it.
+fn pieces(batch: RecordBatch, most: usize) -> Result<Vec<RecordBatch>> {
+    let bytes = batch.get_array_memory_size();
+    if bytes <= most || batch.num_rows() < 2 {
+        return Ok(vec![batch]);
+    }
+    let rows = (batch.num_rows() * most / bytes).max(1);
+    let starts = (0..batch.num_rows()).step_by(rows);
+    starts
+        .map(|start| {
+            let piece = batch.slice(start, rows.min(batch.num_rows() - start));
+            let own = piece.columns().iter().map(|column| match column.as_binary_view_opt() {
+                Some(cells) => Arc::new(cells.gc()) as ArrayRef,
+                None => column.clone(),
+            });
+            super::columns::batch(batch.schema_ref(), own.collect(), piece.num_rows())
+        })
+        .collect()
 }
 
 /// The columns under which a dataset is kept.

@@ -89,7 +89,7 @@ fn emit(emit: &Emit) -> &'static str {
         Emit::Value => "",
         Emit::Key => " → key of record",
         Emit::Pair => " → pair",
-        Emit::Ordered(_) => " → record, sort key",
+        Emit::Ordered { .. } => " → record, sort key",
     }
 }
 

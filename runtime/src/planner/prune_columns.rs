@@ -65,7 +65,7 @@ fn own_columns(op: &FlatOp) -> Vec<Col> {
             Emit::Value => vec![Col::Value],
             Emit::Key => vec![Col::Join, Col::JoinShown],
             Emit::Pair => vec![Col::Join, Col::JoinShown, Col::Value],
-            Emit::Ordered(_) => vec![Col::Value, Col::Order],
+            Emit::Ordered { .. } => vec![Col::Value, Col::Order],
         },
         FlatOp::Number => vec![Col::Pos],
         FlatOp::Sort { by } | FlatOp::SortParts { by } => by.iter().map(|by| by.col).collect(),

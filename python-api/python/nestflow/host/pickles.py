@@ -9,6 +9,10 @@ import cloudpickle
 from cloudpickle import cloudpickle as _cloudpickle
 
 
+stays_here = False
+"""Whether whatever is pickled is only read in this process: then a class of `__main__` goes by name."""
+
+
 def dumps(value: Any) -> bytes:
     """The pickle of a value, with classes and functions of `__main__` inside it.
 
@@ -22,6 +26,6 @@ def dumps(value: Any) -> bytes:
             pass
         else:
             # A class of __main__ is found there in this process only.
-            if b"__main__" not in pickled and b"__mp_main__" not in pickled:
+            if stays_here or b"__main__" not in pickled and b"__mp_main__" not in pickled:
                 return pickled
     return bytes(cloudpickle.dumps(value, 5))

@@ -127,10 +127,11 @@ impl Lift<'_> {
         self.push(FlatOp::Number, vec![input], at.depth, cols, at)
     }
 
-    fn ordered(&mut self, input: NodeId, key: Option<FunctionId>, at: &At) -> Result<FlatId> {
+    fn ordered(&mut self, input: NodeId, key: Option<FunctionId>, reverse: bool, at: &At) -> Result<FlatId> {
         let input = self.operand(input, at)?;
         let key = key.map(|key| self.function(key)).transpose()?;
-        Ok(self.emit(input, Emit::Ordered(key), at))
+        let order = Emit::Ordered { key, reverse, site: at.site.clone() };
+        Ok(self.emit(input, order, at))
     }
 
     pub(super) fn extreme(
@@ -140,7 +141,7 @@ impl Lift<'_> {
         key: Option<FunctionId>,
         at: &At,
     ) -> Result<FlatId> {
-        let input = self.ordered(input, key, at)?;
+        let input = self.ordered(input, key, largest, at)?;
         Ok(self.aggregated(input, AggFn::Extreme { largest }, vec![Col::Value, Col::Order], None, at))
     }
 
@@ -152,7 +153,7 @@ impl Lift<'_> {
         key: Option<FunctionId>,
         at: &At,
     ) -> Result<FlatId> {
-        let input = self.ordered(input, key, at)?;
+        let input = self.ordered(input, key, largest, at)?;
         let function = AggFn::Top { limit: limit.max(0) as u64, largest };
         Ok(self.unpacked(input, function, vec![Col::Value, Col::Order], at))
     }
@@ -187,7 +188,7 @@ impl Lift<'_> {
         reverse: bool,
         at: &At,
     ) -> Result<FlatId> {
-        let ordered = self.ordered(input, key, at)?;
+        let ordered = self.ordered(input, key, reverse, at)?;
         let numbered = self.number(ordered, at);
         let mut by = keys_ascending(at.depth);
         by.push(SortBy { col: Col::Order, descending: reverse });

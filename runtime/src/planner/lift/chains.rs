@@ -105,6 +105,6 @@ pub(super) fn emit_cols(emit: &Emit) -> Vec<Col> {
         Emit::Value => vec![Col::Value],
         Emit::Key => vec![Col::Join, Col::JoinShown],
         Emit::Pair => vec![Col::Join, Col::JoinShown, Col::Value],
-        Emit::Ordered(_) => vec![Col::Value, Col::Order],
+        Emit::Ordered { .. } => vec![Col::Value, Col::Order],
     }
 }

@@ -61,7 +61,8 @@ impl Lift<'_> {
         let reason = format!("{parts} output parts");
         let Some(by) = by else {
             let op = FlatOp::Exchange { kind: ExchangeKind::RoundRobin { parts }, reason };
-            return Ok(self.push(op, vec![rows], 0, vec![Col::Value], at));
+            let moved = self.push(op, vec![rows], 0, vec![Col::Value], at);
+            return Ok(self.project_value(moved, Expr::Col(Col::Value), at));
         };
         let step = self.step_of(StepKind::KeyBy { key: self.function(by)?, value: None }, vec![], at);
         let op = FlatOp::Chain { steps: vec![step], emit: Emit::Value, keep_groups_from: None, sides: vec![] };
@@ -74,7 +75,8 @@ impl Lift<'_> {
 
     fn sorted_parts(&mut self, rows: FlatId, sort: &SinkSort, at: &At) -> Result<FlatId> {
         let key = sort.key.map(|key| self.function(key)).transpose()?;
-        let ordered = self.emit(rows, Emit::Ordered(key), at);
+        let order = Emit::Ordered { key, reverse: sort.reverse, site: at.site.clone() };
+        let ordered = self.emit(rows, order, at);
         let numbered =
             self.push(FlatOp::Number, vec![ordered], 0, vec![Col::Value, Col::Order, Col::Pos], at);
         let by = vec![
