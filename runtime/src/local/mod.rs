@@ -24,7 +24,7 @@ use crate::internal;
 use crate::io::{LocalStorage, OutputJob, Split, Storage, TaskOutput, plan_splits};
 use crate::memory::{FixedPool, Pool, PoolAdapter, TaskPool};
 use crate::plan::flat::{FlatId, FlatOp, Sink};
-use crate::plan::logical::{LogicalPlan, Op, Scope, Target, TextSource};
+use crate::plan::logical::{LogicalPlan, Node, Op, Target, TextSource};
 use crate::plan::stage::{Exchange, OutputTo, Stage, StageGraph};
 use crate::plan::wire;
 use crate::planner::{Settings, plan, plan_pruned, prune};
@@ -109,9 +109,9 @@ impl Local {
     ) -> Result<Report> {
         // Files that only held datasets came from are not even listed.
         let logical = prune(&wire::decode_plan(plan_bytes)?)?;
-        let splits = self.splits(&logical.root)?;
+        let splits = self.splits(&logical)?;
         let input: u64 = splits.values().flatten().flat_map(|s| &s.pieces).map(|p| p.end - p.start).sum();
-        let input = input + literal_bytes(&logical.root) + self.held_bytes(&logical);
+        let input = input + literal_bytes(&logical) + self.held_bytes(&logical);
         let channels = if input < SMALL_INPUT { 1 } else { self.options.threads as u32 * 2 };
         let graph = plan_pruned(&logical, Settings { channels })?;
         let run = Run::new(self, graph, splits, cancelled.clone())?;
@@ -131,9 +131,9 @@ impl Local {
         self.blocks.release(Place::Kept(cache));
     }
 
-    fn splits(&self, scope: &Scope) -> Result<HashMap<TextSource, Vec<Split>>> {
+    fn splits(&self, logical: &LogicalPlan) -> Result<HashMap<TextSource, Vec<Split>>> {
         let mut splits = HashMap::new();
-        for node in &scope.nodes {
+        for node in read_nodes(logical) {
             if let Op::Text(source) = &node.op {
                 let files = crate::io::paths::expand(self.storage.as_ref(), &source.paths)?;
                 splits.insert(source.clone(), plan_splits(&files, SPLIT_BYTES, self.options.threads * 2));
@@ -147,8 +147,14 @@ impl Local {
     }
 }
 
-fn literal_bytes(scope: &Scope) -> u64 {
-    let own = scope.nodes.iter().map(|node| match &node.op {
+/// The root nodes that are executed, not held.
+fn read_nodes(logical: &LogicalPlan) -> impl Iterator<Item = &Node> {
+    let held = |node: &&Node| logical.materialized.iter().all(|held| held.node != node.id);
+    logical.root.nodes.iter().filter(held)
+}
+
+fn literal_bytes(logical: &LogicalPlan) -> u64 {
+    let own = read_nodes(logical).map(|node| match &node.op {
         Op::Literal { blocks } => blocks.iter().map(|block| block.len() as u64).sum(),
         _ => 0,
     });
