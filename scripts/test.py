@@ -60,11 +60,12 @@ def main() -> int:
     """Run all parts, show what each gave, and the sum."""
     config = ["-c", str(ROOT / "python-api" / "pyproject.toml"), "--rootdir", str(ROOT)]
     api = ROOT / "python-api"
+    # One run of pytest for each folder: their modules have equal names.
     results = [
         rust(),
-        python("Python", api, ["tests"]),
-        python("example", api, ["--doctest-modules", "python/nestflow"]),
-        python("project", ROOT, [*config, "tests"]),
+        python("API", api, ["tests/api"]),
+        python("host", api, ["tests/host"]),
+        python("pipeline", ROOT, [*config, "tests"]),
     ]
     print()
     for part, passed, failed, skipped, seconds in results:
