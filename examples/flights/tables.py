@@ -30,20 +30,9 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 def show_stages(run: dict[str, Any]) -> None:
     """Print what the stages of a run read, gave and took."""
     stages = run["stages"]
-    show(
-        ["stage", "tasks", "rows in", "rows out", "bytes", "seconds"],
-        [
-            (
-                _short(stage["name"]),
-                stage["tasks"],
-                stage["rows"],
-                stage["rows_out"],
-                stage["bytes"],
-                stage["seconds"],
-            )
-            for stage in stages
-        ],
-    )
+    fields = ["tasks", "rows", "rows_out", "bytes", "seconds"]
+    rows = [[_short(stage["name"]), *map(stage.get, fields)] for stage in stages]
+    show(["stage", "tasks", "rows in", "rows out", "bytes", "seconds"], rows)
     print(f"  {len(stages)} stages, {sum(stage['seconds'] for stage in stages):.1f} s")
 
 
