@@ -1,7 +1,7 @@
 # The tasks of this project. `make` alone lists them.
 #
 # Variables: PYTHON, the interpreter behind .venv (python3); NESTFLOW_CACHE, where compiled
-# dependencies go when CI is set (~/.cache/nestflow); BENCH_KIT, SCALE, PEERS and WORKLOADS for `make bench`.
+# dependencies go when CI is set (~/.cache/nestflow); for `make bench` see scripts/bench.
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test check fmt bench soak clean
@@ -36,7 +36,7 @@ fmt: ## format everything
 	$(py) -m ruff format $(python_sources)
 
 bench: build ## measure against other engines (BENCH_KIT=folder of the peer kit)
-	@PY=$(py) scripts/bench
+	@scripts/bench
 
 soak: build ## the slow tests: a wheel by pip alone, in an environment of its own
 	@scripts/soak
