@@ -89,6 +89,10 @@ pub fn run<'py>(
         engine.run(plan, &cancelled, &mut watch)
     });
     logs::hand_over(py)?;
+    if raised_here.is_some() || matches!(result, Err(Error::Interrupted)) {
+        // What still runs in this interpreter works for nobody.
+        py.import("nestflow.host.interrupt")?.call_method0("interrupt")?;
+    }
     match (result, raised_here) {
         (Ok(report), _) => summary(py, &report),
         (Err(_), Some(error)) => Err(error),

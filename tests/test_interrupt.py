@@ -1,0 +1,53 @@
+"""Ctrl-C: the caller has its KeyboardInterrupt at once, and nothing goes on behind its back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+    import os, sys, threading, time
+    import nestflow as nf
+
+    def busy(x):
+        print("busy", flush=True)
+        {body}
+
+    p = nf.Pipeline.create("local", host="in_process", tmp_dir=sys.argv[1])
+    numbers = p.parallelize(list(range(10)))
+    try:
+        numbers.map(busy).get()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    time.sleep(0.3)
+    before = time.process_time()
+    time.sleep(0.5)
+    print("idle" if time.process_time() - before < 0.2 else "still busy", flush=True)
+    print(numbers.map(lambda x: x + 1).get()[:2], flush=True)
+    p.close()
+"""
+
+
+@pytest.mark.parametrize("body", ["while True: pass", "time.sleep(0.2)"], ids=["loop", "call"])
+def test_interrupt(body: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        program = textwrap.dedent(PROGRAM).format(body=body)
+        command = [sys.executable, "-c", program, folder]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
+        assert process.stdout is not None
+        assert process.stdout.readline() == "busy\n"
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        rest = [line for line in iter(process.stdout.readline, "") if line != "busy\n"]
+        assert time.monotonic() - began < 30
+        assert process.wait() == 0
+        assert rest == ["interrupted\n", "idle\n", "[1, 2]\n"]
+        assert not list(Path(folder).iterdir())
