@@ -139,159 +139,44 @@ unsafe fn encode_list(
     depth: usize,
 ) -> Result<(), Unfit> {
     let mut index = 0;
-    // SAFETY: `list` is a live list; its length is asked anew for each item, and each item is
-    // owned while it is written, because pickling one may run code that changes the list.
+    // SAFETY: `list` is a live list; its length is asked anew for each item, and items are owned
+    // while they are written, because pickling one may run code that changes the list. Writing
+    // text and numbers runs no code.
     unsafe {
         while index < ffi::PyList_Size(list) {
-            let item = Bound::from_borrowed_ptr_or_err(py, ffi::PyList_GetItem(list, index))?;
-            encode(py, item.as_ptr(), out, depth)?;
+            let item = ffi::PyList_GetItem(list, index);
+            let class = ffi::Py_TYPE(item);
+            if class == &raw mut ffi::PyUnicode_Type || class == &raw mut ffi::PyLong_Type {
+                encode(py, item, out, depth)?;
+            } else {
+                encode(py, Bound::from_borrowed_ptr(py, item).as_ptr(), out, depth)?;
+            }
             index += 1;
         }
     }
     Ok(())
 }
 
+/// An item of a list that nobody else can reach: one that a driver made for us.
+#[inline]
+pub(crate) fn list_item<'a, 'py>(
+    list: &'a Bound<'py, PyList>,
+    index: usize,
+) -> PyResult<Borrowed<'a, 'py, PyAny>> {
+    // SAFETY: the item lives as long as it is in the list, and while `list` is borrowed nobody
+    // takes it out: drivers have returned, and user code never sees the list.
+    unsafe {
+        let item = ffi::PyList_GetItem(list.as_ptr(), index as ffi::Py_ssize_t);
+        Borrowed::from_ptr_or_err(list.py(), item)
+    }
+}
+
 /// The object of a value cell.
 #[inline]
 pub(crate) fn get_value<'py>(py: Python<'py>, cell: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let object = Decoder { py, stack: Vec::new(), frozen: true }.decode(cell);
     // SAFETY: `decode` gives a new reference, or null with an exception set.
-    unsafe { Bound::from_owned_ptr_or_err(py, decode(py, cell)) }
-}
-
-/// A new reference, or null with an exception set.
-#[inline]
-fn decode(py: Python<'_>, cell: &[u8]) -> *mut ffi::PyObject {
-    let mut reader = Reader::new(cell);
-    let object = match reader.token() {
-        Ok(Some(Token::Value(value))) => return scalar(py, &value),
-        Ok(Some(Token::Open(tag))) => container(py, &mut reader, tag),
-        Ok(_) => return bad_cell(py, "cell without a value"),
-        Err(error) => return bad_cell(py, &error.to_string()),
-    };
-    if object.is_null() || matches!(reader.token(), Ok(None)) {
-        return object;
-    }
-    // SAFETY: the object is ours, and nobody has seen it.
-    unsafe { ffi::Py_DECREF(object) };
-    bad_cell(py, "cell with bytes after its end")
-}
-
-/// A new reference to the object of a cell that is no container; null with an exception set.
-#[inline]
-fn scalar(py: Python<'_>, cell: &Cell<'_>) -> *mut ffi::PyObject {
-    // SAFETY: we are attached (`py`); pointers and lengths are those of live slices; each call
-    // returns a new reference, or null with an exception set.
-    unsafe {
-        match cell {
-            Cell::Str(text) => ffi::PyUnicode_DecodeUTF8(
-                text.as_ptr().cast(),
-                text.len() as ffi::Py_ssize_t,
-                c"surrogatepass".as_ptr(),
-            ),
-            Cell::Int(value) => ffi::PyLong_FromLongLong(*value),
-            Cell::Float(value) => ffi::PyFloat_FromDouble(*value),
-            Cell::None => ffi::Py_NewRef(ffi::Py_None()),
-            Cell::Bool(value) => ffi::PyBool_FromLong((*value).into()),
-            Cell::Bytes(value) => {
-                ffi::PyBytes_FromStringAndSize(value.as_ptr().cast(), value.len() as ffi::Py_ssize_t)
-            }
-            other => match odd::get(py, other) {
-                Ok(object) => object.into_ptr(),
-                Err(error) => {
-                    error.restore(py);
-                    ptr::null_mut()
-                }
-            },
-        }
-    }
-}
-
-/// Objects on their way into a container, given back if they do not get there.
-struct Items(Vec<*mut ffi::PyObject>);
-
-impl Drop for Items {
-    fn drop(&mut self) {
-        for &item in &self.0 {
-            // SAFETY: each pointer is a reference that we own; items only live while attached.
-            unsafe { ffi::Py_DECREF(item) };
-        }
-    }
-}
-
-/// A new reference to the container that was just opened; null with an exception set. Readers
-/// refuse cells nested deeper than this may recurse.
-fn container(py: Python<'_>, reader: &mut Reader<'_>, tag: u8) -> *mut ffi::PyObject {
-    let mut items = Items(Vec::with_capacity(4));
-    loop {
-        let item = match reader.token() {
-            Ok(Some(Token::Value(value))) => scalar(py, &value),
-            Ok(Some(Token::Open(inner))) => container(py, reader, inner),
-            Ok(Some(Token::Close)) => break,
-            Ok(None) => bad_cell(py, "container without an end"),
-            Err(error) => bad_cell(py, &error.to_string()),
-        };
-        if item.is_null() {
-            return item;
-        }
-        items.0.push(item);
-    }
-    let length = items.0.len() as ffi::Py_ssize_t;
-    // SAFETY: we are attached; `SetItem` takes over one reference to each item, and the slots
-    // exist; all else borrows. Whatever returns null has set an exception.
-    unsafe {
-        match tag {
-            tag::TUPLE => {
-                let tuple = ffi::PyTuple_New(length);
-                if !tuple.is_null() {
-                    for (index, item) in items.0.drain(..).enumerate() {
-                        ffi::PyTuple_SetItem(tuple, index as ffi::Py_ssize_t, item);
-                    }
-                }
-                tuple
-            }
-            tag::LIST => {
-                let list = ffi::PyList_New(length);
-                if !list.is_null() {
-                    for (index, item) in items.0.drain(..).enumerate() {
-                        ffi::PyList_SetItem(list, index as ffi::Py_ssize_t, item);
-                    }
-                }
-                list
-            }
-            tag::DICT => {
-                let dict = ffi::PyDict_New();
-                for pair in items.0.chunks_exact(2) {
-                    if !dict.is_null() && ffi::PyDict_SetItem(dict, pair[0], pair[1]) < 0 {
-                        ffi::Py_DECREF(dict);
-                        return ptr::null_mut();
-                    }
-                }
-                dict
-            }
-            _ => {
-                let set = ffi::PySet_New(ptr::null_mut());
-                for &item in &items.0 {
-                    if !set.is_null() && ffi::PySet_Add(set, item) < 0 {
-                        ffi::Py_DECREF(set);
-                        return ptr::null_mut();
-                    }
-                }
-                if tag == tag::SET || set.is_null() {
-                    return set;
-                }
-                let frozen = ffi::PyFrozenSet_New(set);
-                ffi::Py_DECREF(set);
-                frozen
-            }
-        }
-    }
-}
-
-/// Sets an exception that says what is wrong with the cell.
-#[cold]
-fn bad_cell(py: Python<'_>, what: &str) -> *mut ffi::PyObject {
-    PyValueError::new_err(format!("damaged data: {what}")).restore(py);
-    ptr::null_mut()
+    unsafe { Bound::from_owned_ptr_or_err(py, object) }
 }
 
 /// The objects of some rows of a column as a list; null cells are `missing`.
@@ -301,16 +186,44 @@ pub(crate) fn list_of<'py>(
     rows: impl ExactSizeIterator<Item = usize>,
     missing: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyList>> {
+    let mut decoder = Decoder { py, stack: Vec::new(), frozen: true };
+    fill_list(py, rows, |row| {
+        if column.is_valid(row) {
+            return decoder.decode(column.value(row));
+        }
+        // SAFETY: `missing` is a live object.
+        unsafe { ffi::Py_NewRef(missing.as_ptr()) }
+    })
+}
+
+/// The objects of some rows that are not null, and for each whether nobody can change it.
+pub(crate) fn records<'py>(
+    py: Python<'py>,
+    column: &BinaryViewArray,
+    rows: &[usize],
+    frozen: &mut Vec<bool>,
+) -> PyResult<Bound<'py, PyList>> {
+    let mut decoder = Decoder { py, stack: Vec::new(), frozen: true };
+    fill_list(py, rows.iter().copied(), |row| {
+        decoder.frozen = true;
+        let object = decoder.decode(column.value(row));
+        frozen.push(decoder.frozen);
+        object
+    })
+}
+
+#[inline]
+fn fill_list<'py>(
+    py: Python<'py>,
+    rows: impl ExactSizeIterator<Item = usize>,
+    mut object: impl FnMut(usize) -> *mut ffi::PyObject,
+) -> PyResult<Bound<'py, PyList>> {
     // SAFETY: a list of the length of `rows`, each slot filled once with a reference of its own; a
     // list with empty slots, which an error leaves, may be dropped.
     unsafe {
         let list = Bound::from_owned_ptr_or_err(py, ffi::PyList_New(rows.len() as ffi::Py_ssize_t))?;
         for (index, row) in rows.enumerate() {
-            let item = if column.is_valid(row) {
-                decode(py, column.value(row))
-            } else {
-                ffi::Py_NewRef(missing.as_ptr())
-            };
+            let item = object(row);
             if item.is_null() {
                 return Err(PyErr::fetch(py));
             }
@@ -318,4 +231,182 @@ pub(crate) fn list_of<'py>(
         }
         Ok(list.cast_into_unchecked())
     }
+}
+
+/// Makes objects of cells, one after another.
+struct Decoder<'py> {
+    py: Python<'py>,
+    /// Objects on their way into containers that are not made yet; each a reference of ours.
+    stack: Vec<*mut ffi::PyObject>,
+    /// Whether no part of what was decoded since it was set can be changed.
+    frozen: bool,
+}
+
+impl Decoder<'_> {
+    /// A new reference, or null with an exception set.
+    #[inline]
+    fn decode(&mut self, cell: &[u8]) -> *mut ffi::PyObject {
+        if let [tag::STR, text @ ..] = cell {
+            return text_of(text);
+        }
+        self.decode_other(cell)
+    }
+
+    fn decode_other(&mut self, cell: &[u8]) -> *mut ffi::PyObject {
+        let mut reader = Reader::new(cell);
+        let object = match reader.token() {
+            Ok(Some(Token::Value(value))) => return self.scalar(&value),
+            Ok(Some(Token::Open(tag))) => self.container(&mut reader, tag),
+            Ok(_) => return bad_cell(self.py, "cell without a value"),
+            Err(error) => return bad_cell(self.py, &error.to_string()),
+        };
+        if object.is_null() || matches!(reader.token(), Ok(None)) {
+            return object;
+        }
+        // SAFETY: the object is ours, and nobody has seen it.
+        unsafe { ffi::Py_DECREF(object) };
+        bad_cell(self.py, "cell with bytes after its end")
+    }
+
+    /// A new reference to the object of a cell that is no container; null with an exception set.
+    #[inline]
+    fn scalar(&mut self, cell: &Cell<'_>) -> *mut ffi::PyObject {
+        // SAFETY: we are attached; pointers and lengths are those of live slices; each call
+        // returns a new reference, or null with an exception set.
+        unsafe {
+            match cell {
+                Cell::Str(text) => text_of(text),
+                Cell::Int(value) => ffi::PyLong_FromLongLong(*value),
+                Cell::Float(value) => ffi::PyFloat_FromDouble(*value),
+                Cell::None => ffi::Py_NewRef(ffi::Py_None()),
+                Cell::Bool(value) => ffi::PyBool_FromLong((*value).into()),
+                Cell::Bytes(value) => {
+                    ffi::PyBytes_FromStringAndSize(value.as_ptr().cast(), value.len() as ffi::Py_ssize_t)
+                }
+                other => self.odd(other),
+            }
+        }
+    }
+
+    fn odd(&mut self, cell: &Cell<'_>) -> *mut ffi::PyObject {
+        self.frozen &= !matches!(cell, Cell::Object(_));
+        match odd::get(self.py, cell) {
+            Ok(object) => object.into_ptr(),
+            Err(error) => {
+                error.restore(self.py);
+                ptr::null_mut()
+            }
+        }
+    }
+
+    /// A new reference to the container that was just opened; null with an exception set. Readers
+    /// refuse cells nested deeper than this may recurse.
+    fn container(&mut self, reader: &mut Reader<'_>, tag: u8) -> *mut ffi::PyObject {
+        let first = self.stack.len();
+        self.frozen &= matches!(tag, tag::TUPLE | tag::FROZENSET);
+        loop {
+            let item = match reader.token() {
+                Ok(Some(Token::Value(value))) => self.scalar(&value),
+                Ok(Some(Token::Open(inner))) => self.container(reader, inner),
+                Ok(Some(Token::Close)) => break,
+                Ok(None) => bad_cell(self.py, "container without an end"),
+                Err(error) => bad_cell(self.py, &error.to_string()),
+            };
+            if item.is_null() {
+                self.give_back(first);
+                return item;
+            }
+            self.stack.push(item);
+        }
+        self.close(first, tag)
+    }
+
+    /// The container of the objects from `first` on.
+    #[inline]
+    fn close(&mut self, first: usize, tag: u8) -> *mut ffi::PyObject {
+        let length = (self.stack.len() - first) as ffi::Py_ssize_t;
+        // SAFETY: we are attached; `SetItem` takes over one reference to each item, and the slots
+        // exist; all else borrows. Whatever returns null has set an exception.
+        unsafe {
+            let made = match tag {
+                tag::TUPLE => ffi::PyTuple_New(length),
+                tag::LIST => ffi::PyList_New(length),
+                tag::DICT => self.dict(first),
+                _ => self.set(first, tag),
+            };
+            if made.is_null() || !matches!(tag, tag::TUPLE | tag::LIST) {
+                self.give_back(first);
+                return made;
+            }
+            for (index, item) in (0..).zip(self.stack.drain(first..)) {
+                if tag == tag::TUPLE {
+                    ffi::PyTuple_SetItem(made, index, item);
+                } else {
+                    ffi::PyList_SetItem(made, index, item);
+                }
+            }
+            made
+        }
+    }
+
+    fn dict(&self, first: usize) -> *mut ffi::PyObject {
+        // SAFETY: as in `close`.
+        unsafe {
+            let dict = ffi::PyDict_New();
+            for pair in self.stack[first..].chunks_exact(2) {
+                if !dict.is_null() && ffi::PyDict_SetItem(dict, pair[0], pair[1]) < 0 {
+                    ffi::Py_DECREF(dict);
+                    return ptr::null_mut();
+                }
+            }
+            dict
+        }
+    }
+
+    fn set(&self, first: usize, tag: u8) -> *mut ffi::PyObject {
+        // SAFETY: as in `close`.
+        unsafe {
+            let set = ffi::PySet_New(ptr::null_mut());
+            for &item in &self.stack[first..] {
+                if !set.is_null() && ffi::PySet_Add(set, item) < 0 {
+                    ffi::Py_DECREF(set);
+                    return ptr::null_mut();
+                }
+            }
+            if tag == tag::SET || set.is_null() {
+                return set;
+            }
+            let frozen = ffi::PyFrozenSet_New(set);
+            ffi::Py_DECREF(set);
+            frozen
+        }
+    }
+
+    /// Lets go of the objects from `first` on.
+    fn give_back(&mut self, first: usize) {
+        for item in self.stack.drain(first..) {
+            // SAFETY: each is a reference of ours.
+            unsafe { ffi::Py_DECREF(item) };
+        }
+    }
+}
+
+/// A new `str`, or null with an exception set.
+#[inline]
+fn text_of(text: &[u8]) -> *mut ffi::PyObject {
+    // SAFETY: only called by a decoder, which is attached; pointer and length are those of a slice.
+    unsafe {
+        ffi::PyUnicode_DecodeUTF8(
+            text.as_ptr().cast(),
+            text.len() as ffi::Py_ssize_t,
+            c"surrogatepass".as_ptr(),
+        )
+    }
+}
+
+/// Sets an exception that says what is wrong with the cell.
+#[cold]
+fn bad_cell(py: Python<'_>, what: &str) -> *mut ffi::PyObject {
+    PyValueError::new_err(format!("damaged data: {what}")).restore(py);
+    ptr::null_mut()
 }

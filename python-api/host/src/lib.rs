@@ -17,6 +17,7 @@ mod keys;
 mod kinds;
 mod markers;
 mod module;
+mod native;
 mod objects;
 mod odd;
 mod pin;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BinaryViewArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use nestflow_batch::columns::cell_field;
+use nestflow_batch::columns::{CellBuilder, cell_field};
 use nestflow_chain::{ChainSpec, Emit, HostError, OpenChain, Step, StepKind};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -15,13 +15,16 @@ use pyo3::types::{PyList, PyTuple};
 use crate::failure::{raised, unfit, unloadable};
 use crate::kinds::kinds;
 use crate::markers::Markers;
+use crate::native::Native;
 use crate::program::{Describe, by_column, cells, ours};
-use crate::rows::{Layout, Part, Rows, Unfit};
+use crate::rows::{Given, Layout, Part, Rows, Unfit};
 use crate::sides::ColumnSide;
 use crate::{fast, pin};
 
 /// So many records are objects at a time: more of them would leave the processor's cache.
 pub(crate) const CHUNK: usize = 1024;
+/// So few go in where each gives many.
+const SMALLEST: usize = 32;
 
 /// How a driver gives its rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,9 @@ pub(crate) struct Records {
     layout: Layout,
     schema: SchemaRef,
     sides: Vec<ColumnSide>,
+    /// Records that become objects at a time: fewer where each gives many rows.
+    chunk: usize,
+    native: Option<Native>,
     markers: Option<Markers>,
     done: VecDeque<RecordBatch>,
 }
@@ -90,6 +96,8 @@ impl Records {
             markers: keep_groups_from.filter(|_| !one_to_one).map(|_| Markers::new(&layout.names)),
             layout,
             sides: by_column(chain).into_iter().map(|(name, shape)| ColumnSide::new(name, shape)).collect(),
+            chunk: CHUNK,
+            native: Native::of(steps, emit),
             done: VecDeque::new(),
         })
     }
@@ -102,10 +110,11 @@ impl Records {
         let mut rows = Rows::new(kinds, &self.layout, self.one_to_one, values.len());
         let mut start = 0;
         while start < values.len() {
-            let end = values.len().min(start + CHUNK);
+            let end = values.len().min(start + self.chunk);
+            let before = rows.len();
             let chunk: Vec<usize> = (start..end).filter(|&row| values.is_valid(row)).collect();
-            let none = kinds.missing.bind(py);
-            let records = ours(fast::list_of(py, values, chunk.iter().copied(), none))?;
+            let mut frozen = Vec::with_capacity(chunk.len());
+            let records = ours(fast::records(py, values, &chunk, &mut frozen))?;
             let iterator = ours(records.try_iter())?;
             let mut arguments = vec![iterator.clone().into_any()];
             for (side, column) in self.sides.iter_mut().zip(&columns) {
@@ -115,49 +124,59 @@ impl Records {
             let driver = self.driver.bind(py);
             let result = self.run.bind(py).call1(arguments);
             let result = result.map_err(|error| raised(py, &error, driver, Some((&iterator, &records))))?;
-            self.store(&mut rows, start..end, values, &result)
+            let given = |record: usize, row: usize| -> PyResult<Given<'_>> {
+                let object = fast::list_item(&records, record)?.as_ptr();
+                let unchanged = frozen[record].then(|| (object.cast_const(), values.value(row)));
+                Ok(Given { row: row as u32, unchanged })
+            };
+            self.store(&mut rows, start..end, values, given, &result)
                 .map_err(|it| unfit(py, &it.error, driver, it.part, &it.value, it.role))?;
+            let made = (rows.len() - before).max(end - start);
+            self.chunk = (CHUNK * (end - start) / made).max(SMALLEST);
             start = end;
         }
-        self.finish_batch(rows, values.len())
+        self.batch(rows.columns, rows.origin, values.len())
     }
 
     /// Stores what the driver gave for the rows of a chunk, in their order, markers in between.
-    fn store<'py>(
+    fn store<'a, 'py>(
         &self,
         rows: &mut Rows<'_>,
         chunk: std::ops::Range<usize>,
         values: &BinaryViewArray,
+        given: impl Fn(usize, usize) -> PyResult<Given<'a>>,
         result: &Bound<'py, PyAny>,
     ) -> Result<(), Unfit<'py>> {
         let odd = |error: PyErr| Unfit { error, value: result.clone(), part: 0, role: "value" };
-        let (list, ends) = if self.shape == Shape::Ends {
-            let (list, ends) = result.extract().map_err(odd)?;
-            (list, Some(ends))
+        let (list, ends): (Bound<'py, PyList>, Vec<usize>) = if self.shape == Shape::Ends {
+            result.extract().map_err(odd)?
         } else {
-            (result.cast::<PyList>().map_err(|error| odd(error.into()))?.clone(), None::<Vec<usize>>)
+            (result.cast::<PyList>().map_err(|error| odd(error.into()))?.clone(), Vec::new())
         };
         let (mut record, mut next) = (0, 0);
         for row in chunk {
-            let origin = row as u32;
             if !values.is_valid(row) {
-                rows.push_marker(origin);
+                rows.push_marker(row as u32);
                 continue;
             }
-            match (self.shape, &ends) {
-                (Shape::Rows, _) => rows.push(origin, &list.get_item(record).map_err(odd)?)?,
-                (Shape::Nested, _) => {
-                    let inner = list.get_item(record).map_err(odd)?;
-                    if let Ok(inner) = inner.cast::<PyList>() {
-                        for row in inner.iter() {
-                            rows.push(origin, &row)?;
-                        }
+            let given = given(record, row).map_err(odd)?;
+            match self.shape {
+                Shape::Rows => rows.push(given, &*fast::list_item(&list, record).map_err(odd)?)?,
+                Shape::Nested => {
+                    let inner = fast::list_item(&list, record).map_err(odd)?;
+                    // An empty tuple stands for a record that was dropped.
+                    let Ok(inner) = (*inner).cast::<PyList>() else {
+                        record += 1;
+                        continue;
+                    };
+                    for index in 0..inner.len() {
+                        rows.push(given, &*fast::list_item(inner, index).map_err(odd)?)?;
                     }
                 }
-                (Shape::Ends, ends) => {
-                    let end = ends.as_ref().and_then(|ends| ends.get(record)).copied().unwrap_or(next);
+                Shape::Ends => {
+                    let end = ends.get(record).copied().unwrap_or(next);
                     for index in next..end {
-                        rows.push(origin, &list.get_item(index).map_err(odd)?)?;
+                        rows.push(given, &*fast::list_item(&list, index).map_err(odd)?)?;
                     }
                     next = end;
                 }
@@ -167,11 +186,16 @@ impl Records {
         Ok(())
     }
 
-    fn finish_batch(&self, rows: Rows<'_>, input: usize) -> Result<RecordBatch, HostError> {
+    fn batch(
+        &self,
+        columns: Vec<CellBuilder>,
+        origin: Option<Vec<u32>>,
+        input: usize,
+    ) -> Result<RecordBatch, HostError> {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
-        let length = rows.origin.as_ref().map_or(input, Vec::len);
-        arrays.extend(rows.origin.map(|origin| Arc::new(UInt32Array::from(origin)) as ArrayRef));
-        for mut column in rows.columns {
+        let length = origin.as_ref().map_or(input, Vec::len);
+        arrays.extend(origin.map(|origin| Arc::new(UInt32Array::from(origin)) as ArrayRef));
+        for mut column in columns {
             arrays.push(Arc::new(column.finish().map_err(|error| HostError::Data(error.to_string()))?));
         }
         let options = RecordBatchOptions::new().with_row_count(Some(length));
@@ -203,7 +227,16 @@ impl OpenChain for Records {
     }
 
     fn push(&mut self, input: RecordBatch) -> Result<(), HostError> {
-        let mut output = pin::attach(|py| self.run(py, &input))?;
+        let native = match self.native {
+            Some(native) => {
+                native.run(cells(&input, "v")?).map_err(|error| HostError::Internal(error.to_string()))?
+            }
+            None => None,
+        };
+        let mut output = match native {
+            Some(columns) => self.batch(columns, None, input.num_rows())?,
+            None => pin::attach(|py| self.run(py, &input))?,
+        };
         if let Some(markers) = &mut self.markers {
             output = markers.thin_out(&input, output)?;
         }

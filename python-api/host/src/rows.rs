@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use nestflow_batch::columns::CellBuilder;
 use nestflow_batch::put;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
@@ -76,6 +77,23 @@ pub(crate) struct Unfit<'py> {
     pub(crate) role: &'static str,
 }
 
+impl<'py> Unfit<'py> {
+    #[cold]
+    fn new(error: PyErr, value: &Bound<'py, PyAny>, part: usize, role: &'static str) -> Self {
+        Unfit { error, value: value.clone(), part, role }
+    }
+}
+
+/// The input that a row came from.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    /// Its row.
+    pub(crate) row: u32,
+    /// The record as the driver got it, and its cell: to be stored as it was where it comes back
+    /// and nobody can have changed it.
+    pub(crate) unchanged: Option<(*const ffi::PyObject, &'a [u8])>,
+}
+
 /// What a row of a driver holds, and the columns that each part fills.
 pub(crate) struct Layout {
     parts: Vec<(Part, Range<usize>)>,
@@ -116,6 +134,11 @@ impl<'a> Rows<'a> {
         Rows { kinds, layout, columns, origin, scratch: Vec::new() }
     }
 
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.origin.as_ref().map_or(0, Vec::len)
+    }
+
     /// A row of nulls for a marker in the input.
     pub(crate) fn push_marker(&mut self, origin: u32) {
         self.came_from(origin);
@@ -124,20 +147,22 @@ impl<'a> Rows<'a> {
 
     /// What a driver gave for one record: a row, or word that there is none.
     #[inline]
-    pub(crate) fn push<'py>(&mut self, origin: u32, row: &Bound<'py, PyAny>) -> Result<(), Unfit<'py>> {
+    pub(crate) fn push<'py>(&mut self, given: Given<'_>, row: &Bound<'py, PyAny>) -> Result<(), Unfit<'py>> {
         if row.is(&self.kinds.drop) {
             return Ok(());
         }
-        self.came_from(origin);
+        self.came_from(given.row);
         let layout = self.layout;
         if let [(part, columns)] = layout.parts.as_slice() {
-            return self.put(0, *part, columns, row);
+            return self.put(0, *part, columns, given, row);
         }
-        let unfit = |error: PyErr| Unfit { error, value: row.clone(), part: 0, role: "value" };
-        let items = row.cast::<PyTuple>().map_err(|error| unfit(error.into()))?;
+        let items = match row.cast::<PyTuple>() {
+            Ok(items) => items,
+            Err(error) => return Err(Unfit::new(error.into(), row, 0, "value")),
+        };
         for (index, (part, columns)) in layout.parts.iter().enumerate() {
-            let item = items.get_item(index).map_err(unfit)?;
-            self.put(index, *part, columns, &item)?;
+            let item = items.get_borrowed_item(index).map_err(|error| Unfit::new(error, row, 0, "value"))?;
+            self.put(index, *part, columns, given, &item)?;
         }
         Ok(())
     }
@@ -155,6 +180,7 @@ impl<'a> Rows<'a> {
         index: usize,
         part: Part,
         columns: &Range<usize>,
+        given: Given<'_>,
         value: &Bound<'py, PyAny>,
     ) -> Result<(), Unfit<'py>> {
         let columns = &mut self.columns[columns.clone()];
@@ -162,26 +188,25 @@ impl<'a> Rows<'a> {
             columns.iter_mut().for_each(CellBuilder::append_null);
             return Ok(());
         }
-        let unfit = |role, value: &Bound<'py, PyAny>| {
-            let value = value.clone();
-            move |error| Unfit { error, value, part: index, role }
-        };
         match (part, columns) {
-            (Part::Value, [cells]) => put_value(value, cells).map_err(unfit("value", value)),
-            (Part::Level | Part::Key, [key, shown]) => {
-                keys::put_key(value, key, shown, &mut self.scratch).map_err(unfit("key", value))
+            (Part::Value, [cells]) => {
+                put_value(value, given, cells).map_err(|error| Unfit::new(error, value, index, "value"))
             }
+            (Part::Level | Part::Key, [key, shown]) => keys::put_key(value, key, shown, &mut self.scratch)
+                .map_err(|error| Unfit::new(error, value, index, "key")),
             (Part::Pair | Part::Split, [key, shown, cells]) => {
-                let (first, second) = pair(value).map_err(unfit("value", value))?;
-                keys::put_key(&first, key, shown, &mut self.scratch).map_err(unfit("key", &first))?;
-                put_value(&second, cells).map_err(unfit("value", &second))
+                let (first, second) =
+                    pair(value).map_err(|error| Unfit::new(error, value, index, "value"))?;
+                keys::put_key(&first, key, shown, &mut self.scratch)
+                    .map_err(|error| Unfit::new(error, &first, index, "key"))?;
+                put_value(&second, given, cells).map_err(|error| Unfit::new(error, &second, index, "value"))
             }
-            (Part::Order, [order]) => {
-                put_order(value, order, self.layout.reverse, &mut self.scratch).map_err(unfit("order", value))
-            }
+            (Part::Order, [order]) => put_order(value, order, self.layout.reverse, &mut self.scratch)
+                .map_err(|error| Unfit::new(error, value, index, "order")),
             (Part::Ordered, [cells, order]) => {
-                put_value(value, cells).map_err(unfit("value", value))?;
-                put_order(value, order, self.layout.reverse, &mut self.scratch).map_err(unfit("order", value))
+                put_value(value, given, cells).map_err(|error| Unfit::new(error, value, index, "value"))?;
+                put_order(value, order, self.layout.reverse, &mut self.scratch)
+                    .map_err(|error| Unfit::new(error, value, index, "order"))
             }
             (Part::Present, [cells]) => {
                 put::put_none(cells.buffer());
@@ -194,7 +219,13 @@ impl<'a> Rows<'a> {
 }
 
 #[inline]
-fn put_value(value: &Bound<'_, PyAny>, cells: &mut CellBuilder) -> PyResult<()> {
+fn put_value(value: &Bound<'_, PyAny>, given: Given<'_>, cells: &mut CellBuilder) -> PyResult<()> {
+    if let Some((record, cell)) = given.unchanged
+        && std::ptr::eq(record, value.as_ptr())
+    {
+        cells.append(cell);
+        return Ok(());
+    }
     fast::put_value(value, cells.buffer())?;
     cells.commit();
     Ok(())
@@ -213,17 +244,24 @@ fn put_order(
 
 /// Both halves of a record that has to be a pair.
 #[inline]
-fn pair<'py>(record: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+fn pair<'a, 'py>(
+    record: &'a Bound<'py, PyAny>,
+) -> PyResult<(Borrowed<'a, 'py, PyAny>, Borrowed<'a, 'py, PyAny>)> {
     if let Ok(pair) = record.cast::<PyTuple>()
         && pair.len() == 2
     {
-        return Ok((pair.get_item(0)?, pair.get_item(1)?));
+        return Ok((pair.get_borrowed_item(0)?, pair.get_borrowed_item(1)?));
     }
     if let Ok(pair) = record.cast::<PyList>()
         && pair.len() == 2
     {
-        return Ok((pair.get_item(0)?, pair.get_item(1)?));
+        return Ok((fast::list_item(pair, 0)?, fast::list_item(pair, 1)?));
     }
-    let class = record.py().import("nestflow.host.program")?.getattr("NotAPair")?;
-    Err(PyErr::from_value(class.call0()?))
+    Err(not_a_pair(record.py()))
+}
+
+#[cold]
+fn not_a_pair(py: Python<'_>) -> PyErr {
+    let class = py.import("nestflow.host.program").and_then(|program| program.getattr("NotAPair"));
+    class.and_then(|class| class.call0()).map_or_else(|error| error, PyErr::from_value)
 }
