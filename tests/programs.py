@@ -54,9 +54,9 @@ def text(x: Any) -> str:
     if isinstance(x, (bool, int, float)):
         return str(int(x)) if math.isfinite(x) and x == int(x) else str(float(x))
     if isinstance(x, (tuple, list)):
-        return f"{type(x).__name__}{[text(item) for item in x]}"
+        return f"{type(x).__name__}({','.join(map(text, x))})"
     if isinstance(x, dict):
-        return str(sorted((text(key), text(value)) for key, value in x.items()))
+        return f"dict({','.join(sorted(f'{text(key)}:{text(value)}' for key, value in x.items()))})"
     return repr(x)
 
 
@@ -145,7 +145,9 @@ ON_COLLECTIONS: dict[str, Callable[[nf.PCollection, int, Outer], Any]] = {
     "reduce": lambda v, n, o: v.map(weight).reduce(lambda a, b: (a + b) % 1009),
     "aggregate": lambda v, n, o: v.aggregate(0, lambda s, x: s + weight(x), lambda a, b: a + b),
     "combine": lambda v, n, o: v.map(weight).combine(sum),
-    "combine_once": lambda v, n, o: v.combine(lambda xs: tuple(sorted(map(text, xs))), pre_combine=False),
+    "combine_once": lambda v, n, o: v.combine(
+        lambda xs: tuple(sorted(text(x)[-20:] for x in xs)), pre_combine=False
+    ),
     "accumulate": lambda v, n, o: in_order(v).accumulate("", lambda s, x: f"{s},{text(x)}"[-40:]),
     "transform": lambda v, n, o: _walked(in_order(v)),
     "transformer": lambda v, n, o: in_order(v).transform(Every()),

@@ -57,6 +57,14 @@ def _numbered(records: list[Any]) -> dict[str, list[Any]]:
     return {"x": records, "y": records[::2]}
 
 
+def grouped(p: nf.Pipeline, case: Case) -> Any:
+    """Groups made by a grouping, none of them empty."""
+    records = [
+        (key, record) for key in ("all", "one") for record in case.records[: None if key == "all" else 1]
+    ]
+    return p.parallelize(records).group_by_key().apply_values(case.fn, *_outer(case, p))
+
+
 def emptied_1(p: nf.Pipeline, case: Case) -> Any:
     """Groups made by a grouping, some of which a filter empties."""
     table = p.parallelize(list(_flagged(case.records))).group_by_key()
@@ -101,10 +109,10 @@ def _applied(case: Case, v: nf.PCollection, p: nf.Pipeline) -> Any:
     return case.fn(v, *_outer(case, p))
 
 
-SHAPES: list[Shape] = [whole, nothing, depth_1, depth_2, depth_3, emptied_1, emptied_2]
+SHAPES: list[Shape] = [whole, nothing, depth_1, depth_2, depth_3, grouped, emptied_1, emptied_2]
 
 
-IN_ONE_RUN: list[Shape] = [whole, nothing, depth_1, depth_3, emptied_2]
+IN_ONE_RUN: list[Shape] = [whole, nothing, depth_1, depth_3, grouped, emptied_2]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)

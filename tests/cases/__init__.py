@@ -4,7 +4,19 @@ A case is data. `test_cases` applies each of them to a whole dataset and to ever
 of any depth, on every engine, and compares with the oracle. A new transform is a line here.
 """
 
-from . import aggregation, arithmetic, elementwise, grouping, joins, nested, sequential, sets, sides, sorting
+from . import (
+    aggregation,
+    arithmetic,
+    elementwise,
+    emptied,
+    grouping,
+    joins,
+    nested,
+    sequential,
+    sets,
+    sides,
+    sorting,
+)
 from .case import Case
 
 ALL: list[Case] = [
@@ -20,6 +32,7 @@ ALL: list[Case] = [
         sides,
         arithmetic,
         nested,
+        emptied,
     )
     for case in family.CASES
 ]
