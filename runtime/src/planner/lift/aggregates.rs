@@ -160,7 +160,8 @@ impl Lift<'_> {
 
     /// A packed list per group, as records in order.
     fn unpacked(&mut self, input: FlatId, function: AggFn, args: Vec<Col>, at: &At) -> FlatId {
-        let markers = self.flat.nodes[input].markers;
+        let keeps_none = matches!(function, AggFn::Top { limit: 0, .. } | AggFn::First { limit: 0 });
+        let markers = self.flat.nodes[input].markers || keeps_none && at.depth > 0;
         let (aggregate, out) = self.aggregate(input, function, args, at);
         let rows = self.push(FlatOp::Unpack(out), vec![aggregate], at.depth, with_value(at.depth), at);
         self.flat.nodes[rows].markers = markers;
