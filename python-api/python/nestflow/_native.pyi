@@ -31,7 +31,7 @@ def release(session: int, cache: int) -> None:
     """Forget a kept dataset."""
 
 def explain(plan: bytes, form: str) -> str:
-    """Describe a plan as ``logical``, ``stages``, ``text``, ``mermaid`` or ``svg``."""
+    """Describe a plan as ``logical``, ``stages``, ``text`` or ``mermaid``."""
 
 def encode(records: list[object]) -> list[bytes]:
     """Give the blocks of some records."""

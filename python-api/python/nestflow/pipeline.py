@@ -177,7 +177,7 @@ class Pipeline:
         """Describe what the next `run` would do.
 
         Args:
-            form: ``"text"``, ``"logical"``, ``"stages"``, ``"mermaid"`` or ``"svg"``.
+            form: ``"text"``, ``"logical"``, ``"stages"`` or ``"mermaid"``.
 
         Raises:
             ValueError: another form.

@@ -81,7 +81,7 @@ class PType:
         """Describe how the engine would compute this dataset.
 
         Args:
-            form: ``"text"``, ``"logical"``, ``"stages"``, ``"mermaid"`` or ``"svg"``.
+            form: ``"text"``, ``"logical"``, ``"stages"`` or ``"mermaid"``.
 
         Raises:
             ValueError: another form.

@@ -347,7 +347,11 @@ impl<'a> Run<'a> {
             stage.seconds = started.elapsed().as_secs_f64();
             progress(report)
         };
-        self.engine.threads.run(jobs, &self.cancelled, &mut update)
+        self.engine.threads.run(jobs, &self.cancelled, &mut update)?;
+        let seconds = started.elapsed().as_secs_f64();
+        let rows = done.rows_in.load(Ordering::Relaxed);
+        tracing::info!(stage = stage.id, tasks, rows, seconds, "{}", label(stage));
+        Ok(())
     }
 
     /// Makes the results of a successful run visible, or removes what a failed one left.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-FORMS = ("text", "logical", "stages", "mermaid", "svg")
+FORMS = ("text", "logical", "stages", "mermaid")
 """The forms of an explanation."""
 
 
@@ -54,7 +54,7 @@ def describe(plan: bytes, form: str) -> str:
     Example:
         >>> describe(b"", "haiku")
         Traceback (most recent call last):
-        ValueError: explain has no form 'haiku': it is one of text, logical, stages, mermaid, svg
+        ValueError: explain has no form 'haiku': it is one of text, logical, stages, mermaid
     """
     if form not in FORMS:
         raise ValueError(f"explain has no form {form!r}: it is one of {', '.join(FORMS)}")

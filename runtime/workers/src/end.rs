@@ -1,0 +1,23 @@
+//! How a worker process ends with the pool that it belongs to.
+#![allow(unsafe_code)]
+
+use std::os::unix::process::parent_id;
+
+/// Ends this process at once: no handlers, no destructors, whatever other threads are doing.
+pub(crate) fn end_process() -> ! {
+    // SAFETY: never returns, and touches nothing.
+    unsafe { libc::_exit(1) }
+}
+
+/// Makes the kernel end this process when the thread that started it ends. `parent` is the process
+/// that did: if it has ended already, so does this one.
+pub fn end_with_parent(parent: u32) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: sets an attribute of this process; the arguments are plain numbers.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+    }
+    if parent_id() != parent {
+        end_process();
+    }
+}

@@ -1,0 +1,206 @@
+//! The worker's own loop: messages in, a host at work, messages out.
+//!
+//! One thread reads all the time, so that the pool can never block on writing; the caller's thread
+//! works, chain by chain in the order of the messages. When the pool is gone the process ends, even
+//! in the middle of a user function. Which host works here is the caller's business.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use nestflow_chain::wire::decode_chain;
+use nestflow_chain::{ChainSpec, Host, HostError, OpenChain};
+
+use crate::end::end_process;
+use crate::message::{self, FromWorker, ToWorker, VERSION};
+use crate::shared::{Inbox, Outbox};
+use crate::ship::{Packed, Parcel};
+
+/// The senders' names in the shared folder.
+pub(crate) const POOL: &str = "to";
+pub(crate) const WORKER: &str = "from";
+
+/// So long the process may go on after the pool is gone, to end in good order.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What the reading thread hands over.
+enum Work {
+    Open(u32, Vec<u8>, u32),
+    Side(u32, Parcel),
+    Push(u32, Parcel),
+    Finish(u32),
+    Close(u32),
+    Exit,
+}
+
+/// A chain in this worker.
+enum Chain {
+    /// Waits for its open sides.
+    Opening(ChainSpec, Vec<RecordBatch>, u32),
+    /// Open.
+    Open(Box<dyn OpenChain>),
+    /// Failed, and said so.
+    Failed,
+}
+
+/// Works until the pool says that it is enough, or is gone. `slots` is the folder of this worker's
+/// shared memory.
+pub fn serve(stream: UnixStream, slots: &Path, host: &dyn Host) -> io::Result<()> {
+    let (sender, work) = channel();
+    let reading = stream.try_clone()?;
+    let inbox = Inbox::new(slots.into(), POOL.to_owned());
+    std::thread::Builder::new().name("nestflow-reader".into()).spawn(move || {
+        let ended = read_all(reading, inbox, &sender);
+        let _ = sender.send(Work::Exit);
+        if ended.is_err() || !matches!(ended, Ok(true)) {
+            // The pool is gone: nobody waits for what a user function still does.
+            std::thread::sleep(GRACE);
+            end_process();
+        }
+    })?;
+    let mut server = Server::new(stream, slots.into(), host);
+    message::write(&mut server.stream, &FromWorker::Hello { version: VERSION }, &[])?;
+    server.work(&work)
+}
+
+/// Whether the pool said `Exit`, rather than that the stream just ended.
+fn read_all(mut stream: UnixStream, mut inbox: Inbox, work: &Sender<Work>) -> io::Result<bool> {
+    while let Some((message, payload)) = message::read::<ToWorker>(&mut stream)? {
+        let next = match message {
+            ToWorker::Open { chain, sides } => Work::Open(chain, payload, sides),
+            ToWorker::Side { chain, batch } => Work::Side(chain, Parcel::receive(batch, payload, &mut inbox)?),
+            ToWorker::Push { chain, batch } => Work::Push(chain, Parcel::receive(batch, payload, &mut inbox)?),
+            ToWorker::Finish { chain } => Work::Finish(chain),
+            ToWorker::Close { chain } => Work::Close(chain),
+            ToWorker::Exit => return Ok(true),
+        };
+        if work.send(next).is_err() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+struct Server<'h> {
+    stream: UnixStream,
+    outbox: Outbox,
+    host: &'h dyn Host,
+    chains: HashMap<u32, Chain>,
+}
+
+impl<'h> Server<'h> {
+    fn new(stream: UnixStream, slots: PathBuf, host: &'h dyn Host) -> Server<'h> {
+        let outbox = Outbox::new(slots, WORKER.to_owned());
+        Server { stream, outbox, host, chains: HashMap::new() }
+    }
+
+    fn work(&mut self, work: &Receiver<Work>) -> io::Result<()> {
+        for next in work {
+            let (chain, done) = match next {
+                Work::Open(chain, program, sides) => (chain, self.open(chain, &program, sides)),
+                Work::Side(chain, batch) => (chain, self.side(chain, batch)),
+                Work::Push(chain, batch) => (chain, self.push(chain, batch)),
+                Work::Finish(chain) => (chain, self.finish(chain)),
+                Work::Close(chain) => {
+                    self.chains.remove(&chain);
+                    self.say(&FromWorker::Closed { chain })?;
+                    continue;
+                }
+                Work::Exit => break,
+            };
+            match done {
+                Ok(()) => {}
+                Err(Stop::Host(error)) => {
+                    self.chains.insert(chain, Chain::Failed);
+                    self.say(&FromWorker::Failed { chain, failure: (*error).into() })?;
+                }
+                Err(Stop::Stream(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, chain: u32, program: &[u8], sides: u32) -> Result<(), Stop> {
+        let spec = decode_chain(program).map_err(internal)?;
+        self.chains.insert(chain, Chain::Opening(spec, Vec::new(), sides));
+        self.open_if_ready(chain)
+    }
+
+    fn side(&mut self, chain: u32, batch: Parcel) -> Result<(), Stop> {
+        if let Some(Chain::Opening(_, sides, _)) = self.chains.get_mut(&chain) {
+            sides.push(batch.open().map_err(internal)?);
+        }
+        self.open_if_ready(chain)
+    }
+
+    fn open_if_ready(&mut self, chain: u32) -> Result<(), Stop> {
+        let Some(Chain::Opening(spec, sides, wanted)) = self.chains.get_mut(&chain) else { return Ok(()) };
+        if sides.len() < *wanted as usize {
+            return Ok(());
+        }
+        let opened = self.host.open(spec, std::mem::take(sides))?;
+        self.chains.insert(chain, Chain::Open(opened));
+        Ok(())
+    }
+
+    fn push(&mut self, number: u32, batch: Parcel) -> Result<(), Stop> {
+        let Some(Chain::Open(chain)) = self.chains.get_mut(&number) else { return self.not_open(number) };
+        chain.push(batch.open().map_err(internal)?)?;
+        let result = Packed::of(&chain.pull()?).map_err(internal)?;
+        let head = |batch| FromWorker::Pulled { chain: number, batch };
+        Ok(result.send(&mut self.stream, &mut self.outbox, head)?)
+    }
+
+    fn finish(&mut self, number: u32) -> Result<(), Stop> {
+        let Some(Chain::Open(chain)) = self.chains.get_mut(&number) else { return self.not_open(number) };
+        match chain.finish()? {
+            None => self.say(&FromWorker::Finished { chain: number, batch: None })?,
+            Some(rest) => {
+                let rest = Packed::of(&rest).map_err(internal)?;
+                let head = |batch| FromWorker::Finished { chain: number, batch: Some(batch) };
+                rest.send(&mut self.stream, &mut self.outbox, head)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A chain that failed said so once; what was on its way then is passed over.
+    fn not_open(&self, number: u32) -> Result<(), Stop> {
+        match self.chains.get(&number) {
+            Some(Chain::Failed) => Ok(()),
+            _ => Err(internal(format!("chain {number} is not open"))),
+        }
+    }
+
+    fn say(&mut self, message: &FromWorker) -> io::Result<()> {
+        message::write(&mut self.stream, message, &[])
+    }
+}
+
+/// Why a message could not be served.
+enum Stop {
+    /// The chain failed.
+    Host(Box<HostError>),
+    /// The pool cannot be reached.
+    Stream(io::Error),
+}
+
+impl From<HostError> for Stop {
+    fn from(error: HostError) -> Stop {
+        Stop::Host(Box::new(error))
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Stop {
+        Stop::Stream(error)
+    }
+}
+
+fn internal(text: String) -> Stop {
+    HostError::Internal(text).into()
+}
