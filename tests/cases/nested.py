@@ -24,6 +24,20 @@ CASES = [
         ),
     ),
     Case("outer data returned", lambda v, o: v.group_by(_mod(3)).apply_values(lambda g: o)),
+    Case(
+        "empty outer data returned, then counted",
+        lambda v, o: (
+            v.group_by(_mod(3)).apply_values(lambda g: o.filter(lambda x: False)).apply_values(T.count)
+        ),
+    ),
+    Case(
+        "enclosing group returned, then folded",
+        lambda v: (
+            v.group_by(_mod(3))
+            .apply_values(lambda g: v.filter(lambda x: x > 5))
+            .apply_values(lambda g: g.sort().accumulate(0, lambda s, x: s + x))
+        ),
+    ),
     Case("outer PObject returned", lambda v, o: v.group_by(_mod(3)).apply_values(lambda g: o.count())),
     Case("enclosing group returned", lambda v: v.group_by(_mod(3)).apply_values(lambda g: v)),
     Case("enclosing group's count returned", lambda v: v.group_by(_mod(3)).apply_values(lambda g: v.count())),
