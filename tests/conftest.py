@@ -44,7 +44,7 @@ _engines = [
 hypothesis.settings.register_profile(
     "nestflow",
     deadline=None,
-    max_examples=int(os.environ.get("NESTFLOW_EXAMPLES", "250")),
+    max_examples=int(os.environ.get("NESTFLOW_EXAMPLES", "100")),
     print_blob=True,
     suppress_health_check=list(hypothesis.HealthCheck),
 )

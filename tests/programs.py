@@ -229,7 +229,10 @@ def _on_table(step: Step, table: nf.PTable, outer: Outer) -> Any:
 
 
 def _inside(value: Any, step: Step, outer: Outer) -> Any:
-    seen = [*outer, value] if isinstance(value, nf.PCollection) else outer
+    # The groups of a table of outer data do not see what is in the groups around.
+    around, encloses = value._pipeline._scope, value._pipeline._builder.encloses
+    seen = [one for one in outer if encloses(one._scope, around)]
+    seen += [value] if isinstance(value, nf.PCollection) else []
     result = run(step.inner, value, seen)
     if isinstance(result, nf.PTable) and result._scope != result._pipeline._scope:
         return result.flatten()  # a table of outer data cannot be a result, but its pairs can
@@ -242,24 +245,23 @@ def _inside_with_key(key: nf.PObject, value: Any, step: Step, outer: Outer) -> A
     return _inside(value, step, outer)
 
 
-def _steps(inner: st.SearchStrategy[tuple[Step, ...]] | None) -> st.SearchStrategy[tuple[Step, ...]]:
-    names = st.sampled_from(sorted({*ON_COLLECTIONS, *ON_OBJECTS, *ON_TABLES}))
-    step = st.builds(Step, names, st.integers(0, 4))
+def _steps(
+    inner: st.SearchStrategy[tuple[Step, ...]] | None, least: int = 1
+) -> st.SearchStrategy[tuple[Step, ...]]:
+    number = st.integers(0, 4)
+    one = st.builds(Step, st.sampled_from([*ON_COLLECTIONS, *ON_OBJECTS, *ON_TABLES]), number).map(
+        lambda step: (step,)
+    )
+    blocks = one
     if inner is not None:
-        group = st.builds(
-            Step, st.sampled_from(["group", "group_by_key", "group_by_self"]), st.integers(0, 4)
-        )
-        within = st.builds(Step, st.sampled_from(["inside", "inside_with_key"]), st.integers(0, 4), inner)
+        group = st.builds(Step, st.sampled_from(["group", "group_by_key", "group_by_self"]), number)
+        within = st.builds(Step, st.sampled_from(["inside", "inside", "inside_with_key"]), number, inner)
         nested = st.lists(within, min_size=1, max_size=2)
-        block = st.one_of(
-            step.map(lambda one: [one]), st.tuples(group, nested).map(lambda both: [both[0], *both[1]])
-        )
-    else:
-        block = step.map(lambda one: [one])
-    return st.lists(block, max_size=3).map(lambda blocks: tuple(one for block in blocks for one in block))
+        blocks = st.one_of(one, one, st.builds(lambda first, rest: (first, *rest), group, nested))
+    return st.lists(blocks, min_size=least, max_size=4).map(lambda found: sum(found, ()))
 
 
-programs = _steps(_steps(_steps(_steps(None))))
+programs = _steps(_steps(_steps(_steps(None))), least=0)
 """Programs of depth 0 to 3."""
 
 plain = st.one_of(
