@@ -1,78 +1,60 @@
-//! The host whose programs run in worker processes.
+//! The host of user functions in worker processes.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 use arrow_array::RecordBatch;
-use nestflow_chain::wire::{Failure, FromWorker, Part, ToWorker};
-use nestflow_chain::{ChainSpec, Host, HostError, OpenChain};
+use nestflow_chain::wire::encode_chain;
+use nestflow_chain::{CallSite, ChainSpec, Function, Host, HostError, OpenChain, Program, StepKind};
 
-use crate::link::LinkError;
-use crate::pool::{Loan, Pool};
-use crate::process::{Settings, Worker};
-use crate::steps::describe;
+use crate::pool::{Options, Pool};
+use crate::ship::{Packed, Parcel};
+use crate::worker::{Reply, Worker};
 
-/// Batches on their way: one in hand, one that waits for it.
-const CREDITS: usize = 2;
+/// Batches under way: one that the worker works on, one that waits, one on its way back.
+const CREDITS: usize = 3;
 
-/// Runs programs in a pool of worker processes, one program in one process at a time.
-pub struct WorkersHost {
-    pool: Arc<Pool>,
-}
+/// Runs chains in worker processes. Clones share the processes.
+#[derive(Clone)]
+pub struct WorkersHost(Arc<Pool>);
 
 impl WorkersHost {
-    /// A host without processes yet: [`WorkersHost::start_ahead`] or the first program starts them.
-    pub fn new(settings: Settings) -> WorkersHost {
-        WorkersHost { pool: Pool::new(settings) }
+    /// A pool without workers yet.
+    pub fn new(options: Options) -> io::Result<WorkersHost> {
+        Pool::new(options).map(WorkersHost)
     }
 
-    /// Starts processes in the background.
-    pub fn start_ahead(&self) {
-        self.pool.start_ahead();
+    /// Starts workers ahead of their first use; does not wait until they are ready.
+    pub fn start_early(&self, count: usize) -> io::Result<()> {
+        self.0.start_early(count)
     }
 
-    /// Whether a process waits for work.
-    pub fn has_idle(&self) -> bool {
-        self.pool.has_idle()
-    }
-
-    /// Ends the processes that run user functions now, and starts no others until
-    /// [`WorkersHost::resume`]: for an interrupt, which must not wait for the user's code.
+    /// Ends the workers that have open chains, in the middle of user functions: for a run that is
+    /// interrupted. Whoever waits for them gets [`HostError::Died`].
     pub fn kill_busy(&self) {
-        self.pool.interrupt();
+        self.0.kill_busy();
     }
 
-    /// Makes the host work again after [`WorkersHost::kill_busy`].
-    pub fn resume(&self) {
-        self.pool.resume();
-    }
-}
-
-impl Drop for WorkersHost {
-    fn drop(&mut self) {
-        self.pool.close();
+    /// Ends all workers in good order and waits for it: before this process ends.
+    pub fn close(&self) {
+        self.0.close();
     }
 }
 
 impl Host for WorkersHost {
     fn open(&self, chain: &ChainSpec, sides: Vec<RecordBatch>) -> Result<Box<dyn OpenChain>, HostError> {
-        let mut open = Remote {
-            pool: Arc::clone(&self.pool),
-            loan: Some(self.pool.take()?),
-            steps: describe(chain),
-            in_flight: VecDeque::new(),
-            batches: 0,
-            rows: 0,
-        };
-        let chain = chain.clone();
-        open.send(|worker| {
-            let sides = sides.iter().map(|side| worker.sender.part(side)).collect::<Result<Vec<Part>, _>>()?;
-            worker.sender.send(&ToWorker::Open { chain, sides })
-        })?;
-        match open.answer()? {
-            FromWorker::Opened => Ok(Box::new(open)),
-            other => Err(open.unexpected(&other)),
-        }
+        let program = encode_chain(chain).map_err(HostError::Internal)?;
+        let sides = sides.iter().map(Packed::of).collect::<Result<_, _>>().map_err(HostError::Internal)?;
+        let cannot =
+            |error: io::Error| HostError::Internal(format!("no worker process can be started: {error}"));
+        let worker = self.0.lease().map_err(cannot)?;
+        let opened = worker.open(&program, sides);
+        let (number, replies) = opened.map_err(|_| died(&worker, &steps_of(&chain.program), None))?;
+        let under_way = VecDeque::new();
+        let steps = steps_of(&chain.program);
+        Ok(Box::new(Remote { worker, number, replies, steps, under_way, pushed: 0 }))
     }
 
     fn name(&self) -> &'static str {
@@ -80,75 +62,33 @@ impl Host for WorkersHost {
     }
 }
 
-/// A program that is open in a worker.
+/// A chain that is open in a worker.
 struct Remote {
-    pool: Arc<Pool>,
-    /// `None` after the end of the worker.
-    loan: Option<Loan>,
+    worker: Arc<Worker>,
+    number: u32,
+    replies: Receiver<Reply>,
     steps: String,
-    /// Number, first record and length of batches without an answer.
-    in_flight: VecDeque<(u64, u64, u64)>,
-    batches: u64,
-    rows: u64,
+    /// The first and last record of each batch under way, counted from 1.
+    under_way: VecDeque<(u64, u64)>,
+    pushed: u64,
 }
 
 impl Remote {
-    fn worker(&mut self) -> Result<&mut Worker, HostError> {
-        let loan = self.loan.as_mut();
-        Ok(&mut loan.ok_or_else(|| HostError::Died("the worker process has died".to_owned()))?.worker)
-    }
-
-    fn send(
-        &mut self,
-        send: impl FnOnce(&mut Worker) -> Result<(), LinkError>,
-    ) -> Result<(), HostError> {
-        match send(self.worker()?) {
-            Ok(()) => Ok(()),
-            // What it said before its end is worth more than the end itself.
-            Err(LinkError::Gone) => Err(self.died(LinkError::Gone)),
-            Err(LinkError::Bad(reason)) => Err(HostError::Data(reason)),
+    /// The worker's next answer.
+    fn reply(&mut self) -> Result<Reply, HostError> {
+        match self.replies.recv() {
+            Ok(Reply::Failed(failure)) => Err(failure.into()),
+            Ok(reply) => Ok(reply),
+            Err(_) => Err(self.died()),
         }
     }
 
-    fn answer(&mut self) -> Result<FromWorker, HostError> {
-        match self.worker()?.receiver.receive() {
-            Ok(FromWorker::Failed(failure)) => {
-                // It waits for the end of the program now and answers nothing else.
-                self.in_flight.clear();
-                Err(match failure {
-                    Failure::User(error) => HostError::User(error),
-                    Failure::Data(message) => HostError::Data(message),
-                    Failure::Internal(message) => HostError::Internal(message),
-                })
-            }
-            Ok(answer) => Ok(answer),
-            Err(error) => Err(self.died(error)),
+    fn died(&self) -> HostError {
+        // An answer that was still on its way says more: the chain had failed before.
+        if let Some(Reply::Failed(failure)) = self.replies.iter().last() {
+            return failure.into();
         }
-    }
-
-    fn batch(&mut self, part: Part) -> Result<RecordBatch, HostError> {
-        let batch = self.worker()?.receiver.batch(part);
-        batch.map_err(|error| self.died(error))
-    }
-
-    fn unexpected(&mut self, answer: &FromWorker) -> HostError {
-        self.died(LinkError::Bad(format!("an answer out of turn: {answer:?}")))
-    }
-
-    fn died(&mut self, error: LinkError) -> HostError {
-        let Some(loan) = self.loan.take() else {
-            return HostError::Died("the worker process has died".to_owned());
-        };
-        let end = loan.worker.end_of_connection(error);
-        self.pool.end(loan);
-        let place = match self.in_flight.front() {
-            Some((number, first, rows)) => {
-                format!(", in batch {number} (records {} to {} of its task)", first + 1, first + rows)
-            }
-            None => String::new(),
-        };
-        self.in_flight.clear();
-        HostError::Died(format!("a worker process died while it ran {}{place}: {end}", self.steps))
+        died(&self.worker, &self.steps, self.under_way.front().copied())
     }
 }
 
@@ -158,47 +98,77 @@ impl OpenChain for Remote {
     }
 
     fn push(&mut self, input: RecordBatch) -> Result<(), HostError> {
-        let rows = input.num_rows() as u64;
-        self.batches += 1;
-        self.in_flight.push_back((self.batches, self.rows, rows));
-        self.rows += rows;
-        self.send(|worker| {
-            let part = worker.sender.part(&input)?;
-            worker.sender.send(&ToWorker::Push(part))
-        })
+        let first = self.pushed + 1;
+        self.pushed += input.num_rows() as u64;
+        self.under_way.push_back((first, self.pushed));
+        let batch = Packed::of(&input).map_err(HostError::Internal)?;
+        self.worker.push(self.number, batch).map_err(|_| self.died())
     }
 
     fn pull(&mut self) -> Result<RecordBatch, HostError> {
-        if self.in_flight.is_empty() {
-            return Err(HostError::Internal("pull without a push".to_owned()));
-        }
-        match self.answer()? {
-            FromWorker::Pulled(part) => {
-                let batch = self.batch(part)?;
-                self.in_flight.pop_front();
-                Ok(batch)
-            }
-            other => Err(self.unexpected(&other)),
-        }
+        let Reply::Pulled(parcel) = self.reply()? else { return Err(out_of_turn()) };
+        self.under_way.pop_front();
+        open(parcel)
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {
-        self.send(|worker| worker.sender.send(&ToWorker::Finish))?;
-        match self.answer()? {
-            FromWorker::Finished(part) => part.map(|part| self.batch(part)).transpose(),
-            other => Err(self.unexpected(&other)),
-        }
+        self.worker.finish(self.number).map_err(|_| self.died())?;
+        let Reply::Finished(rest) = self.reply()? else { return Err(out_of_turn()) };
+        rest.map(open).transpose()
     }
 }
 
 impl Drop for Remote {
     fn drop(&mut self) {
-        let Some(mut loan) = self.loan.take() else { return };
-        // One that still works on a batch would keep the next program waiting, perhaps for ever.
-        if self.in_flight.is_empty() && loan.worker.sender.send(&ToWorker::Close).is_ok() {
-            self.pool.give_back(loan);
-        } else {
-            self.pool.end(loan);
+        self.worker.close(self.number);
+    }
+}
+
+fn open(parcel: Parcel) -> Result<RecordBatch, HostError> {
+    parcel.open().map_err(HostError::Internal)
+}
+
+fn out_of_turn() -> HostError {
+    HostError::Internal("a worker answered something that was not asked".to_owned())
+}
+
+fn died(worker: &Worker, steps: &str, records: Option<(u64, u64)>) -> HostError {
+    let (how, tail) = worker.obituary();
+    let records = records
+        .map_or(String::new(), |(first, last)| format!(" on the records {first} to {last} of its task"));
+    let tail = if tail.is_empty() { tail } else { format!("; it printed last:{tail}") };
+    HostError::Died(format!("worker process {} {how} while it ran {steps}{records}{tail}", worker.process))
+}
+
+/// The steps of a program as people know them.
+fn steps_of(program: &Program) -> String {
+    let step = |functions: &[&Function], site: &CallSite| {
+        let names: Vec<_> = functions.iter().map(|function| function.name.as_str()).collect();
+        format!(
+            "{}({}) at {}:{} in {}",
+            site.transform,
+            names.join(", "),
+            site.file,
+            site.line,
+            site.function
+        )
+    };
+    match program {
+        Program::Records { steps, .. } => {
+            let steps = steps.iter().map(|it| match &it.kind {
+                StepKind::Map(f) | StepKind::FlatMap(f) | StepKind::Filter(f) | StepKind::Foreach(f) => {
+                    step(&[f], &it.site)
+                }
+                StepKind::KeyBy { key, value } => {
+                    step(&std::iter::once(key).chain(value).collect::<Vec<_>>(), &it.site)
+                }
+                StepKind::Split => step(&[], &it.site),
+            });
+            steps.collect::<Vec<_>>().join(", then ")
         }
+        Program::Fold { step: function, site, .. } | Program::Combine { function, site } => {
+            step(&[function], site)
+        }
+        Program::Sequential { site, .. } => step(&[], site),
     }
 }

@@ -1,19 +1,26 @@
-//! User functions in worker processes: a pool of them behind the contract of hosts.
+//! User functions in worker processes.
 //!
-//! Read in this order: [`host`] opens programs on workers that `pool` lends; `process` starts and
-//! buries one; `link` moves messages and batches, large ones through shared files (`os` maps
-//! them); [`serve`] is what the process at the other end does, with any host.
+//! The pool's half: [`host`] is the `Host` that the engine sees, `pool` starts and keeps processes,
+//! `worker` is one of them. The worker's half: [`serve`] runs chains on a host of its own, whichever
+//! the process brings. Between them: [`message`] says what they say, `ship` how batches travel,
+//! `shared` the memory that both map.
 //!
-//! Must not know Python: a worker is a command that ends up in [`serve()`].
+//! Neither half can ever block for ever on writing: a worker reads all the time, and the pool has a
+//! thread for each worker that does. A worker ends with the process that it belongs to. Knows
+//! neither Python nor the engine.
 
-mod host;
-mod link;
-mod os;
+pub mod host;
+pub mod message;
+mod output;
 mod pool;
 mod process;
 mod serve;
-mod steps;
+mod shared;
+mod ship;
+mod worker;
 
 pub use host::WorkersHost;
-pub use process::Settings;
+pub use output::{Output, standard_error};
+pub use pool::Options;
+pub use process::{adopt, end_with_parent};
 pub use serve::serve;

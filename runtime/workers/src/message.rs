@@ -209,7 +209,10 @@ mod tests {
         write(&mut stream, &ToWorker::Exit, b"").unwrap();
         let mut stream = stream.as_slice();
         let (message, payload): (ToWorker, _) = read(&mut stream).unwrap().unwrap();
-        assert_eq!((message, payload.as_slice()), (ToWorker::Push { chain: 7, batch: shipped }, &b"payload"[..]));
+        assert_eq!(
+            (message, payload.as_slice()),
+            (ToWorker::Push { chain: 7, batch: shipped }, &b"payload"[..])
+        );
         assert_eq!(read::<ToWorker>(&mut stream).unwrap().unwrap().0, ToWorker::Exit);
         assert!(read::<ToWorker>(&mut stream).unwrap().is_none());
     }

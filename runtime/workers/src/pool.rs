@@ -1,181 +1,225 @@
-//! The workers of one engine: started ahead in the background, lent to one program at a time.
+//! The worker processes of this process: started early, used again, ended when idle.
 //!
-//! Whoever needs a worker while all are busy gets a new one, so that a program that is opened while
-//! another one is open can never wait for it; beyond the number to keep they end when given back.
+//! A thread of its own starts them, since the kernel ends a worker with the thread that started it.
+//! A chain goes to the worker that its thread used before, so that the chains of a task share one
+//! and tasks do not wait for one another.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
-use nestflow_chain::HostError;
+use crate::output::{Output, standard_error};
+use crate::shared;
+use crate::worker::Worker;
 
-use crate::process::{Process, Settings, Worker};
+/// How often idle and stuck workers are looked for.
+const TICK: Duration = Duration::from_millis(500);
+/// A worker that does not answer for so long after its chains were dropped is ended.
+const STUCK: Duration = Duration::from_secs(1);
+/// A worker that is asked to end has so long for its own good order.
+const LAST: Duration = Duration::from_secs(5);
 
-/// How long dismissed workers have to end by themselves when the pool closes.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// How workers are made and kept.
+#[derive(Clone)]
+pub struct Options {
+    /// The program to start.
+    pub program: PathBuf,
+    /// Its arguments; two more follow: the folder for shared memory and our process number.
+    pub arguments: Vec<OsString>,
+    /// Environment variables besides our own.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Where it runs; here, if not told.
+    pub folder: Option<PathBuf>,
+    /// How many there may be.
+    pub workers: usize,
+    /// How long one may be idle.
+    pub idle: Duration,
+    /// For shared memory where the machine has no place in memory for it.
+    pub scratch: PathBuf,
+    /// Where printed lines go.
+    pub output: Output,
+}
 
-/// A pool; its last handle ends the processes.
+impl Options {
+    /// As many workers as the machine has cores, ended after a minute without work.
+    pub fn new(program: impl Into<PathBuf>, arguments: Vec<OsString>) -> Options {
+        Options {
+            program: program.into(),
+            arguments,
+            environment: Vec::new(),
+            folder: None,
+            workers: thread::available_parallelism().map_or(1, usize::from),
+            idle: Duration::from_secs(60),
+            scratch: std::env::temp_dir(),
+            output: standard_error(),
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        command
+    }
+}
+
+type Started = io::Result<Arc<Worker>>;
+
+/// A worker is wanted, with its shared memory in this folder.
+type Request = (PathBuf, Sender<Started>);
+
+/// The workers; ends them when it is dropped.
 pub(crate) struct Pool {
-    settings: Settings,
-    /// The process that made the pool: a fork of it has no say over the workers.
-    owner: u32,
-    state: Mutex<State>,
-    changed: Condvar,
+    options: Options,
+    workers: Mutex<Vec<Arc<Worker>>>,
+    last_used: Mutex<HashMap<ThreadId, Weak<Worker>>>,
+    wanted: Sender<Request>,
+    /// The folder of all shared memory, while there are workers.
+    slots: Mutex<Option<tempfile::TempDir>>,
+    started: AtomicUsize,
 }
 
-#[derive(Default)]
-struct State {
-    idle: Vec<Worker>,
-    busy: HashMap<u64, Process>,
-    dismissed: Vec<Process>,
-    /// Workers that are being started ahead, and programs that wait for them.
-    starting: usize,
-    waiting: usize,
-    number: u64,
-    interrupted: bool,
-    closed: bool,
-}
-
-/// A worker that is lent.
-pub(crate) struct Loan {
-    pub(crate) worker: Worker,
-    number: u64,
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Pool {
-    pub(crate) fn new(settings: Settings) -> Arc<Pool> {
-        let (state, changed) = (Mutex::default(), Condvar::new());
-        Arc::new(Pool { settings, owner: std::process::id(), state, changed })
+    /// A pool without workers.
+    pub(crate) fn new(options: Options) -> io::Result<Arc<Pool>> {
+        let (wanted, requests) = channel();
+        let pool = Arc::new(Pool {
+            options,
+            workers: Mutex::new(Vec::new()),
+            last_used: Mutex::new(HashMap::new()),
+            wanted,
+            slots: Mutex::new(None),
+            started: AtomicUsize::new(0),
+        });
+        let (weak, options) = (Arc::downgrade(&pool), pool.options.clone());
+        thread::Builder::new()
+            .name("nestflow-workers".into())
+            .spawn(move || start_and_tidy(&weak, &options, &requests))?;
+        Ok(pool)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Starts workers in the background, as many as are kept and not there yet.
-    pub(crate) fn start_ahead(self: &Arc<Pool>) {
-        let missing = {
-            let mut state = self.state();
-            let there = state.idle.len() + state.busy.len() + state.starting;
-            let missing = self.settings.count.saturating_sub(there);
-            state.starting += missing;
-            missing
+    /// The worker for a new chain of this thread.
+    pub(crate) fn lease(&self) -> Started {
+        let me = thread::current().id();
+        let mut workers = lock(&self.workers);
+        workers.retain(|worker| worker.usable());
+        // One that does not let go of a dropped chain may be stuck in it: `tidy` will see.
+        let settled: Vec<_> = workers.iter().filter(|worker| worker.settled()).cloned().collect();
+        let mine = lock(&self.last_used).get(&me).and_then(Weak::upgrade);
+        let mine = mine.filter(|mine| settled.iter().any(|worker| Arc::ptr_eq(worker, mine)));
+        let most = self.options.workers.max(1);
+        let worker = if let Some(mine) = mine.as_ref().filter(|worker| worker.only_for(me)) {
+            mine.clone()
+        } else if let Some(free) = settled.iter().find(|worker| worker.chains() == 0) {
+            free.clone()
+        } else if settled.len() < most && workers.len() < 2 * most {
+            let started = self.start()?;
+            workers.push(started.clone());
+            started
+        } else {
+            let least = workers.iter().min_by_key(|worker| worker.chains());
+            mine.or_else(|| least.cloned()).ok_or_else(|| io::Error::other("there is no worker"))?
         };
-        for _ in 0..missing {
-            let pool = Arc::clone(self);
-            let started = std::thread::Builder::new().name("nestflow-start".to_owned()).spawn(move || {
-                let worker = pool.started();
-                pool.arrived(worker.ok());
-            });
-            if started.is_err() {
-                self.arrived(None);
-            }
-        }
-    }
-
-    fn started(&self) -> Result<Worker, HostError> {
-        let mut worker = Worker::start(&self.settings)?;
-        worker.ready()?;
+        let mut last_used = lock(&self.last_used);
+        last_used.retain(|_, worker| worker.strong_count() > 0);
+        last_used.insert(me, Arc::downgrade(&worker));
         Ok(worker)
     }
 
-    /// A worker that was started ahead is there. One that is not is no error: whoever needs it starts
-    /// it again and is told.
-    fn arrived(&self, worker: Option<Worker>) {
-        let mut state = self.state();
-        state.starting -= 1;
-        if !state.closed {
-            state.idle.extend(worker);
+    /// Starts workers until there are so many; does not wait until they are ready.
+    pub(crate) fn start_early(&self, count: usize) -> io::Result<()> {
+        let mut workers = lock(&self.workers);
+        workers.retain(|worker| worker.usable());
+        while workers.len() < count.min(self.options.workers) {
+            workers.push(self.start()?);
         }
-        drop(state);
-        self.changed.notify_all();
+        Ok(())
     }
 
-    /// Whether a worker could be had at once.
-    pub(crate) fn has_idle(&self) -> bool {
-        !self.state().idle.is_empty()
-    }
-
-    /// A worker of one's own.
-    pub(crate) fn take(&self) -> Result<Loan, HostError> {
-        let mut state = self.state();
-        let worker = loop {
-            if state.interrupted || state.closed {
-                return Err(HostError::Died("interrupted".to_owned()));
-            }
-            match state.idle.pop() {
-                Some(worker) if worker.process.ended().is_none() => break Some(worker),
-                Some(_) => {}
-                None if state.starting <= state.waiting => break None,
-                None => {
-                    state.waiting += 1;
-                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-                    state.waiting -= 1;
-                }
-            }
+    fn start(&self) -> Started {
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let folder = {
+            let mut slots = lock(&self.slots);
+            let slots = match slots.as_ref() {
+                Some(slots) => slots,
+                None => slots.insert(shared::folder(&self.options.scratch)?),
+            };
+            slots.path().join(number.to_string())
         };
-        state.number += 1;
-        let number = state.number;
-        let is_new = worker.is_none();
-        let worker = worker.map_or_else(|| Worker::start(&self.settings), Ok)?;
-        // It counts as busy while it starts, so that an interrupt ends it too.
-        state.busy.insert(number, worker.process.clone());
-        drop(state);
-        let mut loan = Loan { worker, number };
-        if is_new && let Err(error) = loan.worker.ready() {
-            self.end(loan);
-            return Err(error);
-        }
-        Ok(loan)
+        let (reply, started) = channel();
+        let gone = || io::Error::other("the pool is closed");
+        self.wanted.send((folder, reply)).map_err(|_| gone())?;
+        started.recv().map_err(|_| gone())?
     }
 
-    /// Takes a worker back that has nothing to do.
-    pub(crate) fn give_back(&self, loan: Loan) {
-        let mut state = self.state();
-        state.busy.remove(&loan.number);
-        state.dismissed.retain(|process| process.ended().is_none());
-        if state.closed || state.interrupted || state.idle.len() + state.busy.len() >= self.settings.count {
-            let process = loan.worker.dismiss();
-            state.dismissed.push(process);
-        } else {
-            state.idle.push(loan.worker);
-        }
+    /// Ends the workers that have chains, whatever these are doing.
+    pub(crate) fn kill_busy(&self) {
+        lock(&self.workers).iter().filter(|worker| worker.chains() > 0).for_each(|worker| worker.kill());
     }
 
-    /// Ends a worker whatever it does.
-    pub(crate) fn end(&self, loan: Loan) {
-        self.state().busy.remove(&loan.number);
-        loan.worker.process.kill();
-    }
-
-    /// Ends all workers that are lent, and lends none until `resume`.
-    pub(crate) fn interrupt(&self) {
-        let mut state = self.state();
-        state.interrupted = true;
-        let busy: Vec<_> = state.busy.values().cloned().collect();
-        drop(state);
-        busy.iter().for_each(Process::kill);
-    }
-
-    /// Lends workers again.
-    pub(crate) fn resume(&self) {
-        self.state().interrupted = false;
-    }
-
-    /// Ends all workers.
+    /// Ends all workers, in good order those that have nothing to do, and waits for it.
     pub(crate) fn close(&self) {
-        if self.owner != std::process::id() {
-            return;
+        let workers = std::mem::take(&mut *lock(&self.workers));
+        for worker in &workers {
+            if worker.chains() > 0 { worker.kill() } else { worker.exit() }
         }
-        let mut state = self.state();
-        state.closed = true;
-        let mut ending = std::mem::take(&mut state.dismissed);
-        ending.extend(std::mem::take(&mut state.idle).into_iter().map(Worker::dismiss));
-        let busy: Vec<_> = state.busy.values().cloned().collect();
-        drop(state);
-        busy.iter().for_each(Process::kill);
-        for process in ending {
-            process.bury(FAREWELL);
+        let until = Instant::now() + LAST;
+        for worker in &workers {
+            if !worker.wait_for_end(until.saturating_duration_since(Instant::now())) {
+                worker.kill();
+            }
+        }
+        lock(&self.slots).take();
+    }
+
+    fn tidy(&self) {
+        lock(&self.workers).retain(|worker| {
+            if worker.stuck_for(STUCK) {
+                worker.kill();
+                return false;
+            }
+            if worker.idle_for().is_some_and(|idle| idle > self.options.idle) {
+                worker.exit();
+                return false;
+            }
+            worker.usable()
+        });
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Lives as long as the pool.
+fn start_and_tidy(pool: &Weak<Pool>, options: &Options, requests: &Receiver<Request>) {
+    loop {
+        match requests.recv_timeout(TICK) {
+            Ok((folder, reply)) => {
+                let started = Worker::start(options.command(), folder, &options.output);
+                // Who asked for it is still waiting.
+                let _ = reply.send(started);
+            }
+            Err(RecvTimeoutError::Timeout) => match pool.upgrade() {
+                Some(pool) => pool.tidy(),
+                None => return,
+            },
+            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }

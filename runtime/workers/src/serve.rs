@@ -8,15 +8,15 @@ use std::collections::HashMap;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use nestflow_chain::wire::decode_chain;
 use nestflow_chain::{ChainSpec, Host, HostError, OpenChain};
 
-use crate::end::end_process;
 use crate::message::{self, FromWorker, ToWorker, VERSION};
+use crate::process::end_process;
 use crate::shared::{Inbox, Outbox};
 use crate::ship::{Packed, Parcel};
 
@@ -40,7 +40,7 @@ enum Work {
 /// A chain in this worker.
 enum Chain {
     /// Waits for its open sides.
-    Opening(ChainSpec, Vec<RecordBatch>, u32),
+    Opening(Box<ChainSpec>, Vec<RecordBatch>, u32),
     /// Open.
     Open(Box<dyn OpenChain>),
     /// Failed, and said so.
@@ -53,12 +53,13 @@ pub fn serve(stream: UnixStream, slots: &Path, host: &dyn Host) -> io::Result<()
     let (sender, work) = channel();
     let reading = stream.try_clone()?;
     let inbox = Inbox::new(slots.into(), POOL.to_owned());
+    // Dropped when this function returns: then the process ends in good order.
+    let (_serving, served) = channel::<()>();
     std::thread::Builder::new().name("nestflow-reader".into()).spawn(move || {
         let ended = read_all(reading, inbox, &sender);
         let _ = sender.send(Work::Exit);
-        if ended.is_err() || !matches!(ended, Ok(true)) {
+        if !matches!(ended, Ok(true)) && served.recv_timeout(GRACE) == Err(RecvTimeoutError::Timeout) {
             // The pool is gone: nobody waits for what a user function still does.
-            std::thread::sleep(GRACE);
             end_process();
         }
     })?;
@@ -72,8 +73,12 @@ fn read_all(mut stream: UnixStream, mut inbox: Inbox, work: &Sender<Work>) -> io
     while let Some((message, payload)) = message::read::<ToWorker>(&mut stream)? {
         let next = match message {
             ToWorker::Open { chain, sides } => Work::Open(chain, payload, sides),
-            ToWorker::Side { chain, batch } => Work::Side(chain, Parcel::receive(batch, payload, &mut inbox)?),
-            ToWorker::Push { chain, batch } => Work::Push(chain, Parcel::receive(batch, payload, &mut inbox)?),
+            ToWorker::Side { chain, batch } => {
+                Work::Side(chain, Parcel::receive(batch, payload, &mut inbox)?)
+            }
+            ToWorker::Push { chain, batch } => {
+                Work::Push(chain, Parcel::receive(batch, payload, &mut inbox)?)
+            }
             ToWorker::Finish { chain } => Work::Finish(chain),
             ToWorker::Close { chain } => Work::Close(chain),
             ToWorker::Exit => return Ok(true),
@@ -126,7 +131,7 @@ impl<'h> Server<'h> {
 
     fn open(&mut self, chain: u32, program: &[u8], sides: u32) -> Result<(), Stop> {
         let spec = decode_chain(program).map_err(internal)?;
-        self.chains.insert(chain, Chain::Opening(spec, Vec::new(), sides));
+        self.chains.insert(chain, Chain::Opening(Box::new(spec), Vec::new(), sides));
         self.open_if_ready(chain)
     }
 

@@ -1,0 +1,313 @@
+//! One worker process as the pool sees it: what is sent to it, and a thread that hands its answers
+//! to the chains that wait for them.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use crate::message::{self, Failure, FromWorker, ToWorker, VERSION};
+use crate::output::{Output, Tail};
+use crate::serve::{POOL, WORKER};
+use crate::shared::{Inbox, Outbox};
+use crate::ship::{Packed, Parcel};
+
+/// So long a process may take to end once it has closed its socket: what it printed last arrives
+/// until then, unless a process of its own keeps the pipe open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// And so long if it was asked to end, for its own good order.
+const GOOD_ORDER: Duration = Duration::from_secs(5);
+/// A worker that does nothing answers much sooner.
+const PATIENCE: Duration = Duration::from_millis(40);
+
+/// An answer to a chain.
+pub(crate) enum Reply {
+    Pulled(Parcel),
+    Finished(Option<Parcel>),
+    Failed(Failure),
+}
+
+/// A chain as its worker knows it.
+struct Route {
+    replies: Sender<Reply>,
+    opened_by: ThreadId,
+    /// Since when nobody waits for it any more.
+    closing: Option<Instant>,
+}
+
+/// A process, alive or dead.
+pub(crate) struct Worker {
+    pub(crate) process: u32,
+    child: Mutex<Child>,
+    sending: Mutex<(UnixStream, Outbox)>,
+    next: AtomicU32,
+    routes: Mutex<HashMap<u32, Route>>,
+    /// Told when a chain is forgotten and when the process has ended.
+    changed: Condvar,
+    /// Since when no chain is open.
+    idle: Mutex<Instant>,
+    tail: Tail,
+    /// Whether it was told to end.
+    doomed: AtomicBool,
+    /// How it ended.
+    gone: OnceLock<String>,
+}
+
+/// The data behind these locks is whole whatever happened to a thread that held one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Worker {
+    /// Starts a process whose standard input is the socket, with the folder for shared memory and
+    /// our own number as last arguments.
+    pub(crate) fn start(mut command: Command, slots: PathBuf, output: &Output) -> io::Result<Arc<Worker>> {
+        std::fs::create_dir(&slots)?;
+        let (ours, theirs) = UnixStream::pair()?;
+        let (printed, out) = io::pipe()?;
+        command.arg(&slots).arg(std::process::id().to_string());
+        command.stdin(Stdio::from(OwnedFd::from(theirs)));
+        command.stdout(out.try_clone()?).stderr(out);
+        // An interrupt from the keyboard is for us, who decide what becomes of the workers.
+        command.process_group(0);
+        let child = command.spawn()?;
+        // Our copies of its ends of socket and pipe.
+        drop(command);
+        let worker = Arc::new(Worker {
+            process: child.id(),
+            child: Mutex::new(child),
+            sending: Mutex::new((ours.try_clone()?, Outbox::new(slots.clone(), POOL.to_owned()))),
+            next: AtomicU32::new(0),
+            routes: Mutex::new(HashMap::new()),
+            changed: Condvar::new(),
+            idle: Mutex::new(Instant::now()),
+            tail: Tail::default(),
+            doomed: AtomicBool::new(false),
+            gone: OnceLock::new(),
+        });
+        let (tail, output) = (worker.tail.clone(), output.clone());
+        let (silence, silent) = channel();
+        thread::Builder::new().name("nestflow-output".into()).spawn(move || {
+            tail.forward(printed, &output);
+            drop(silence);
+        })?;
+        let reader = worker.clone();
+        thread::Builder::new()
+            .name("nestflow-worker".into())
+            .spawn(move || reader.read_all(ours, &slots, &silent))?;
+        Ok(worker)
+    }
+
+    /// Registers a chain and sends what opens it.
+    pub(crate) fn open(&self, program: &[u8], sides: Vec<Packed>) -> io::Result<(u32, Receiver<Reply>)> {
+        let chain = self.next.fetch_add(1, Ordering::Relaxed);
+        let (replies, receiver) = channel();
+        let route = Route { replies, opened_by: thread::current().id(), closing: None };
+        lock(&self.routes).insert(chain, route);
+        let mut sending = lock(&self.sending);
+        let (stream, outbox) = &mut *sending;
+        message::write(stream, &ToWorker::Open { chain, sides: sides.len() as u32 }, program)?;
+        for side in sides {
+            side.send(stream, outbox, |batch| ToWorker::Side { chain, batch })?;
+        }
+        Ok((chain, receiver))
+    }
+
+    /// Sends a batch.
+    pub(crate) fn push(&self, chain: u32, batch: Packed) -> io::Result<()> {
+        let mut sending = lock(&self.sending);
+        let (stream, outbox) = &mut *sending;
+        batch.send(stream, outbox, |batch| ToWorker::Push { chain, batch })
+    }
+
+    /// Asks for the end of a program.
+    pub(crate) fn finish(&self, chain: u32) -> io::Result<()> {
+        self.say(&ToWorker::Finish { chain })
+    }
+
+    /// Nobody waits for the chain any more. Does not wait for the worker.
+    pub(crate) fn close(&self, chain: u32) {
+        if let Some(route) = lock(&self.routes).get_mut(&chain) {
+            route.closing = Some(Instant::now());
+        }
+        // If the worker is gone, so is the chain.
+        let _ = self.say(&ToWorker::Close { chain });
+    }
+
+    /// Asks the process to end in good order.
+    pub(crate) fn exit(&self) {
+        self.doomed.store(true, Ordering::Release);
+        let _ = self.say(&ToWorker::Exit);
+    }
+
+    /// Ends the process.
+    pub(crate) fn kill(&self) {
+        self.doomed.store(true, Ordering::Release);
+        let _ = lock(&self.child).kill();
+    }
+
+    fn say(&self, message: &ToWorker) -> io::Result<()> {
+        message::write(&mut lock(&self.sending).0, message, &[])
+    }
+
+    /// Whether the process has not ended.
+    pub(crate) fn alive(&self) -> bool {
+        self.gone.get().is_none()
+    }
+
+    /// Whether it can have another chain.
+    pub(crate) fn usable(&self) -> bool {
+        self.alive() && !self.doomed.load(Ordering::Acquire)
+    }
+
+    /// Whether it has let go of all chains that were dropped; waits a little for the answers.
+    pub(crate) fn settled(&self) -> bool {
+        let dropped = |routes: &mut HashMap<u32, Route>| routes.values().any(|route| route.closing.is_some());
+        self.wait_while(PATIENCE, dropped)
+    }
+
+    /// Waits for the end of a process that is about to; whether it came.
+    pub(crate) fn wait_for_end(&self, within: Duration) -> bool {
+        self.wait_while(within, |_| self.alive())
+    }
+
+    /// Whether it became false in time.
+    fn wait_while(&self, within: Duration, condition: impl FnMut(&mut HashMap<u32, Route>) -> bool) -> bool {
+        let waited = self.changed.wait_timeout_while(lock(&self.routes), within, condition);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// How it ended and what it printed last.
+    pub(crate) fn obituary(&self) -> (String, String) {
+        self.wait_for_end(GOOD_ORDER * 2);
+        let how = self.gone.get().cloned().unwrap_or_else(|| "cannot be reached".to_owned());
+        (how, self.tail.text())
+    }
+
+    /// How many chains it has.
+    pub(crate) fn chains(&self) -> usize {
+        lock(&self.routes).len()
+    }
+
+    /// Whether all its chains are of this thread.
+    pub(crate) fn only_for(&self, thread: ThreadId) -> bool {
+        lock(&self.routes).values().all(|route| route.opened_by == thread)
+    }
+
+    /// For how long it has had no chain.
+    pub(crate) fn idle_for(&self) -> Option<Duration> {
+        (self.chains() == 0).then(|| lock(&self.idle).elapsed())
+    }
+
+    /// Whether everybody who used it has given up on it for so long, and it still does not answer.
+    pub(crate) fn stuck_for(&self, long: Duration) -> bool {
+        let routes = lock(&self.routes);
+        !routes.is_empty()
+            && routes.values().all(|route| route.closing.is_some_and(|since| since.elapsed() > long))
+    }
+
+    fn read_all(&self, mut stream: UnixStream, slots: &Path, silent: &Receiver<()>) {
+        let mut inbox = Inbox::new(slots.into(), WORKER.to_owned());
+        let mut wrong = None;
+        loop {
+            match message::read::<FromWorker>(&mut stream) {
+                Ok(Some((message, payload))) => {
+                    if let Err(error) = self.hand_over(message, payload, &mut inbox) {
+                        wrong = Some(error);
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    wrong = Some(error);
+                    break;
+                }
+            }
+        }
+        let status = self.reap(wrong.is_some(), silent);
+        let how = match (wrong, status) {
+            (Some(error), _) if error.kind() == io::ErrorKind::Other => format!("sent nonsense: {error}"),
+            (_, Some(status)) => ended(status),
+            (_, None) => "ended".to_owned(),
+        };
+        let _ = std::fs::remove_dir_all(slots);
+        let mut routes = lock(&self.routes);
+        let _ = self.gone.set(how);
+        // Whoever waits for an answer sees that none will come.
+        routes.clear();
+        self.changed.notify_all();
+    }
+
+    fn hand_over(&self, message: FromWorker, payload: Vec<u8>, inbox: &mut Inbox) -> io::Result<()> {
+        let (chain, reply) = match message {
+            FromWorker::Hello { version: VERSION } => return Ok(()),
+            FromWorker::Hello { version } => {
+                return Err(io::Error::other(format!(
+                    "speaks version {version}, not {VERSION}: another build"
+                )));
+            }
+            FromWorker::Pulled { chain, batch } => {
+                (chain, Reply::Pulled(Parcel::receive(batch, payload, inbox)?))
+            }
+            FromWorker::Finished { chain, batch: Some(batch) } => {
+                (chain, Reply::Finished(Some(Parcel::receive(batch, payload, inbox)?)))
+            }
+            FromWorker::Finished { chain, batch: None } => (chain, Reply::Finished(None)),
+            FromWorker::Failed { chain, failure } => (chain, Reply::Failed(failure)),
+            FromWorker::Closed { chain } => {
+                let mut routes = lock(&self.routes);
+                routes.remove(&chain);
+                *lock(&self.idle) = Instant::now();
+                self.changed.notify_all();
+                return Ok(());
+            }
+        };
+        if let Some(route) = lock(&self.routes).get(&chain) {
+            // A chain that was dropped does not listen.
+            let _ = route.replies.send(reply);
+        }
+        Ok(())
+    }
+
+    /// Waits for the end of a process that has closed its socket, or broken the protocol; `silent`
+    /// ends when nobody can print any more.
+    fn reap(&self, wrong: bool, silent: &Receiver<()>) -> Option<ExitStatus> {
+        if wrong {
+            self.kill();
+        }
+        let asked = self.doomed.load(Ordering::Acquire);
+        let _ = silent.recv_timeout(if asked { GOOD_ORDER } else { LAST_WORDS });
+        // Usually it has ended by now, and this finds nobody.
+        self.kill();
+        lock(&self.child).wait().ok()
+    }
+}
+
+/// How a process ended, for people.
+fn ended(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => {
+            let name = match signal {
+                libc::SIGSEGV => " (SIGSEGV)",
+                libc::SIGABRT => " (SIGABRT)",
+                libc::SIGBUS => " (SIGBUS)",
+                libc::SIGFPE => " (SIGFPE)",
+                libc::SIGILL => " (SIGILL)",
+                libc::SIGTERM => " (SIGTERM)",
+                libc::SIGKILL => " (SIGKILL: by somebody, or by the kernel because memory was short)",
+                _ => "",
+            };
+            format!("was ended by signal {signal}{name}")
+        }
+        (None, Some(code)) => format!("ended with exit code {code}"),
+        (None, None) => "ended".to_owned(),
+    }
+}

@@ -1,0 +1,337 @@
+//! The pool against real processes: this test program started again, as a worker with a host that
+//! understands a few function names.
+
+use std::os::fd::{AsFd, IntoRawFd};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use arrow_array::cast::AsArray;
+use arrow_array::{BinaryViewArray, RecordBatch};
+use arrow_schema::Schema;
+use nestflow_batch::columns::cell_field;
+use nestflow_chain::{
+    CallSite, ChainSpec, Emit, Function, Host, HostError, OpenChain, Program, Side, SideFrom, SideShape,
+    Step, StepKind, UserError,
+};
+use nestflow_workers::{Options, WorkersHost, adopt, end_with_parent, serve};
+
+const AS_WORKER: &str = "NESTFLOW_TEST_WORKER";
+
+/// Not a test: what the other tests start.
+#[test]
+fn worker_main() {
+    if std::env::var_os(AS_WORKER).is_none() {
+        return;
+    }
+    let arguments: Vec<String> = std::env::args().collect();
+    let [.., slots, parent] = arguments.as_slice() else { panic!("no arguments") };
+    end_with_parent(parent.parse().unwrap());
+    let socket = std::io::stdin().as_fd().try_clone_to_owned().unwrap().into_raw_fd();
+    serve(adopt(socket), slots.as_ref(), &Names).unwrap();
+}
+
+/// A host whose functions are known by name.
+struct Names;
+
+impl Host for Names {
+    fn open(&self, chain: &ChainSpec, sides: Vec<RecordBatch>) -> Result<Box<dyn OpenChain>, HostError> {
+        let Program::Records { steps, .. } = &chain.program else { panic!("not records") };
+        let StepKind::Map(Function { name, .. }) = &steps[0].kind else { panic!("not map") };
+        if name == "unloadable" {
+            return Err(HostError::Data("cannot be loaded".into()));
+        }
+        Ok(Box::new(Named { name: name.clone(), sides, last: None }))
+    }
+
+    fn name(&self) -> &'static str {
+        "names"
+    }
+}
+
+struct Named {
+    name: String,
+    sides: Vec<RecordBatch>,
+    last: Option<RecordBatch>,
+}
+
+impl OpenChain for Named {
+    fn credits(&self) -> usize {
+        1
+    }
+
+    fn push(&mut self, input: RecordBatch) -> Result<(), HostError> {
+        match self.name.as_str() {
+            "same" => {}
+            "pid" => return self.give(&std::process::id().to_string()),
+            "side" => {
+                self.last = Some(self.sides[0].clone());
+                return Ok(());
+            }
+            "print" => println!("said by {}", std::process::id()),
+            "fail" => {
+                return Err(HostError::User(Box::new(UserError {
+                    class: "Oops".into(),
+                    ..Default::default()
+                })));
+            }
+            "abort" => {
+                eprintln!("these are my last words");
+                std::process::abort();
+            }
+            "exit" => std::process::exit(3),
+            "hang" => std::thread::sleep(Duration::from_secs(1000)),
+            other => panic!("no function {other}"),
+        }
+        self.last = Some(input);
+        Ok(())
+    }
+
+    fn pull(&mut self) -> Result<RecordBatch, HostError> {
+        Ok(self.last.take().unwrap())
+    }
+
+    fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {
+        Ok(Some(batch(&["end"])))
+    }
+}
+
+impl Named {
+    fn give(&mut self, text: &str) -> Result<(), HostError> {
+        self.last = Some(batch(&[text]));
+        Ok(())
+    }
+}
+
+fn batch(values: &[&str]) -> RecordBatch {
+    let cells: BinaryViewArray = values.iter().map(|value| Some(value.as_bytes())).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(vec![cell_field("v")])), vec![Arc::new(cells)]).unwrap()
+}
+
+fn text(batch: &RecordBatch) -> String {
+    let cells = batch.column(0).as_binary_view();
+    String::from_utf8(cells.iter().flatten().flatten().copied().collect()).unwrap()
+}
+
+fn chain(name: &str, sides: usize) -> ChainSpec {
+    let site = CallSite { file: "job.py".into(), line: 7, function: "main".into(), transform: "map".into() };
+    let kind = StepKind::Map(Function { name: name.into(), pickled: Vec::new() });
+    ChainSpec {
+        program: Program::Records {
+            steps: vec![Step { kind, site, sides: Vec::new() }],
+            emit: Emit::Value,
+            keep_groups_from: None,
+        },
+        sides: vec![Side { shape: SideShape::Sequence, from: SideFrom::Open }; sides],
+    }
+}
+
+fn options(workers: usize) -> Options {
+    let arguments = ["worker_main", "--exact", "--nocapture", "--test-threads=1", "-q"];
+    Options {
+        environment: vec![(AS_WORKER.into(), "1".into())],
+        workers,
+        output: Arc::new(|_| {}),
+        ..Options::new(std::env::current_exe().unwrap(), arguments.map(Into::into).to_vec())
+    }
+}
+
+fn pool(workers: usize) -> WorkersHost {
+    WorkersHost::new(options(workers)).unwrap()
+}
+
+fn one(host: &WorkersHost, name: &str) -> Result<RecordBatch, HostError> {
+    let mut chain = host.open(&chain(name, 0), vec![])?;
+    chain.push(batch(&["a"]))?;
+    chain.pull()
+}
+
+fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !done() {
+        assert!(since.elapsed() < Duration::from_secs(10), "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn running(process: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[test]
+fn batches_go_and_come_back_in_order() {
+    let host = pool(1);
+    let mut open = host.open(&chain("same", 0), vec![]).unwrap();
+    assert!(open.credits() >= 2);
+    let large = "x".repeat(100_000);
+    let mut expected = Vec::new();
+    for round in 0..50 {
+        let sent = batch(&[&round.to_string(), if round % 3 == 0 { &large } else { "small" }]);
+        open.push(sent.clone()).unwrap();
+        expected.push(sent);
+        if expected.len() == open.credits() {
+            assert_eq!(open.pull().unwrap(), expected.remove(0));
+        }
+    }
+    for sent in expected {
+        assert_eq!(open.pull().unwrap(), sent);
+    }
+    assert_eq!(text(&open.finish().unwrap().unwrap()), "end");
+}
+
+#[test]
+fn slices_and_nulls_arrive_as_they_are() {
+    let host = pool(1);
+    let mut open = host.open(&chain("same", 0), vec![]).unwrap();
+    let cells: BinaryViewArray = vec![Some(&b"a long enough value"[..]), None, Some(b"c"), None].into();
+    let schema = Arc::new(Schema::new(vec![cell_field("v")]));
+    let sent = RecordBatch::try_new(schema, vec![Arc::new(cells)]).unwrap().slice(1, 2);
+    open.push(sent.clone()).unwrap();
+    assert_eq!(open.pull().unwrap(), sent);
+}
+
+#[test]
+fn open_sides_arrive() {
+    let host = pool(1);
+    let mut open = host.open(&chain("side", 2), vec![batch(&["s", "t"]), batch(&[])]).unwrap();
+    open.push(batch(&["a"])).unwrap();
+    assert_eq!(text(&open.pull().unwrap()), "st");
+}
+
+#[test]
+fn a_process_is_used_again_and_shared_by_the_chains_of_a_thread() {
+    let host = pool(2);
+    let first = text(&one(&host, "pid").unwrap());
+    assert_eq!(text(&one(&host, "pid").unwrap()), first);
+    let mut held = host.open(&chain("pid", 0), vec![]).unwrap();
+    held.push(batch(&["a"])).unwrap();
+    assert_eq!(text(&one(&host, "pid").unwrap()), first);
+    let elsewhere = host.clone();
+    let other = std::thread::spawn(move || text(&one(&elsewhere, "pid").unwrap())).join().unwrap();
+    assert_ne!(other, first);
+}
+
+#[test]
+fn more_threads_than_workers() {
+    let host = pool(2);
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let (mut a, mut b) = (
+                    host.open(&chain("same", 0), vec![]).unwrap(),
+                    host.open(&chain("same", 0), vec![]).unwrap(),
+                );
+                for round in 0..30 {
+                    let sent = batch(&[&round.to_string()]);
+                    a.push(sent.clone()).unwrap();
+                    b.push(a.pull().unwrap()).unwrap();
+                    assert_eq!(b.pull().unwrap(), sent);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn failures_come_back_and_leave_the_worker_alive() {
+    let host = pool(1);
+    let Err(HostError::User(error)) = one(&host, "fail") else { panic!("no user error") };
+    assert_eq!(error.class, "Oops");
+    let Err(HostError::Data(text)) = one(&host, "unloadable") else { panic!("no data error") };
+    assert_eq!(text, "cannot be loaded");
+    let mut open = host.open(&chain("fail", 0), vec![]).unwrap();
+    open.push(batch(&["a"])).unwrap();
+    open.push(batch(&["b"])).unwrap();
+    assert!(matches!(open.pull(), Err(HostError::User(_))));
+    assert!(one(&host, "same").is_ok());
+}
+
+#[test]
+fn a_crash_names_signal_step_records_and_last_words() {
+    let host = pool(1);
+    let mut open = host.open(&chain("abort", 0), vec![]).unwrap();
+    open.push(batch(&["a", "b"])).unwrap();
+    let Err(HostError::Died(text)) = open.pull() else { panic!("did not die") };
+    for part in
+        ["signal 6 (SIGABRT)", "map(abort) at job.py:7 in main", "records 1 to 2", "these are my last words"]
+    {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(matches!(open.push(batch(&["c"])), Err(HostError::Died(_))));
+    let Err(HostError::Died(text)) = one(&host, "exit") else { panic!("did not die") };
+    assert!(text.contains("exit code 3"), "{text}");
+    assert!(one(&host, "same").is_ok());
+}
+
+#[test]
+fn what_cannot_start_says_so() {
+    let missing = WorkersHost::new(Options::new("/no/such/program", vec![])).unwrap();
+    let Err(HostError::Internal(text)) = one(&missing, "same") else { panic!("started") };
+    assert!(text.contains("no worker process can be started"), "{text}");
+    let silent = Options {
+        output: Arc::new(|_| {}),
+        ..Options::new("/bin/sh", vec!["-c".into(), "echo no; exit 9".into()])
+    };
+    let Err(HostError::Died(text)) = one(&WorkersHost::new(silent).unwrap(), "same") else {
+        panic!("started")
+    };
+    assert!(text.contains("exit code 9") && text.contains("no"), "{text}");
+}
+
+#[test]
+fn dropping_a_chain_does_not_wait_and_ends_a_stuck_worker() {
+    let host = pool(1);
+    let process = text(&one(&host, "pid").unwrap());
+    let mut open = host.open(&chain("hang", 0), vec![]).unwrap();
+    open.push(batch(&["a"])).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    let since = Instant::now();
+    drop(open);
+    assert!(since.elapsed() < Duration::from_millis(100));
+    wait_for("the stuck worker is still there", || !running(&process));
+    assert_ne!(text(&one(&host, "pid").unwrap()), process);
+}
+
+#[test]
+fn an_interrupted_run_kills_what_it_uses() {
+    let host = pool(1);
+    let mut open = host.open(&chain("hang", 0), vec![]).unwrap();
+    open.push(batch(&["a"])).unwrap();
+    let killer = host.clone();
+    let killing = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        killer.kill_busy();
+    });
+    let Err(HostError::Died(text)) = open.pull() else { panic!("did not die") };
+    assert!(text.contains("signal 9"), "{text}");
+    killing.join().unwrap();
+}
+
+#[test]
+fn printed_lines_are_handed_on() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let into = lines.clone();
+    let output: nestflow_workers::Output = Arc::new(move |line| into.lock().unwrap().push(line.to_owned()));
+    let host = WorkersHost::new(Options { output, ..options(1) }).unwrap();
+    one(&host, "print").unwrap();
+    wait_for("nothing was printed", || lines.lock().unwrap().iter().any(|line| line.starts_with("said by")));
+}
+
+#[test]
+fn idle_workers_end_and_early_ones_are_there() {
+    let host = WorkersHost::new(Options { idle: Duration::from_millis(100), ..options(2) }).unwrap();
+    host.start_early(2).unwrap();
+    let process = text(&one(&host, "pid").unwrap());
+    assert!(running(&process));
+    wait_for("an idle worker is still there", || !running(&process));
+    assert!(one(&host, "same").is_ok());
+}
+
+#[test]
+fn a_dropped_pool_leaves_nothing() {
+    let host = pool(1);
+    let process = text(&one(&host, "pid").unwrap());
+    let since = Instant::now();
+    drop(host);
+    assert!(!running(&process));
+    assert!(since.elapsed() < Duration::from_secs(2));
+}
