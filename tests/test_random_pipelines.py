@@ -29,18 +29,38 @@ def test_programs_with_equal_keys(
     _compare(engine, steps, data, other, exact=False)
 
 
+@given(steps=programs.programs, more=programs.programs, data=records, other=records)
+def test_programs_on_what_is_kept(
+    engine: str,
+    steps: tuple[programs.Step, ...],
+    more: tuple[programs.Step, ...],
+    data: list[Any],
+    other: list[Any],
+) -> None:
+    """A second program on the results of a first one, which the engine has kept."""
+    _compare(engine, steps, data, other, exact=True, more=more)
+
+
 def _compare(
-    engine: str, steps: tuple[programs.Step, ...], data: list[Any], other: list[Any], exact: bool
+    engine: str,
+    steps: tuple[programs.Step, ...],
+    data: list[Any],
+    other: list[Any],
+    exact: bool,
+    more: tuple[programs.Step, ...] = (),
 ) -> None:
     with nf.Pipeline.create("local", progress=False, **ENGINES[engine]) as pipeline:
         if "tiny" in engine:
             scattered(pipeline)
-        result = programs.run(steps, pipeline.parallelize(data), [pipeline.parallelize(other)])
+        outer = [pipeline.parallelize(other)]
+        result = programs.run(steps, pipeline.parallelize(data), outer)
+        _check(result, exact)
+        result = programs.run(more, result, outer)
         seen = (
             [result, result.flatten(), result.extract_keys()] if isinstance(result, nf.PTable) else [result]
         )
         for dataset in seen:
-            note(f"{dataset!r} of {steps!r}")
+            note(f"{dataset!r} of {steps!r} and {more!r}")
             _check(dataset, exact)
 
 
