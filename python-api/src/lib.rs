@@ -3,6 +3,7 @@
 //! Under ten functions. What they mean to Python stands in `_native.pyi`; sessions live in
 //! `session`, errors leave through `failure`. Must not know operators.
 
+mod auto;
 mod failure;
 mod logs;
 mod machine;

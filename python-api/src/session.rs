@@ -6,16 +6,36 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow::array::{Array, AsArray, BinaryViewArray, RecordBatch};
+use nestflow_chain::Host;
 use nestflow_host::InProcessHost;
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::local::{Local, Options, Report};
+use nestflow_workers::{Options as PoolOptions, WorkersHost};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
+use crate::auto::AutoHost;
 use crate::failure::raised;
 use crate::{logs, machine};
 
-type Sessions = HashMap<u64, Arc<Local>>;
+/// How often a thread that is inside user code is interrupted again.
+const PURSUIT: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// What a worker process runs: given the paths of modules, it starts as `python -m` would.
+const WORKER: &str = "import json, runpy, sys; sys.path[:] = json.loads(sys.argv.pop(1)); \
+                      runpy.run_module('nestflow.host.worker', run_name='__main__', alter_sys=False)";
+
+/// An engine, and the worker processes of its host, if it may have some.
+struct Session {
+    engine: Local,
+    workers: Option<WorkersHost>,
+}
+
+/// How long closing waits for interrupted user code.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+
+type Sessions = HashMap<u64, Arc<Session>>;
 
 fn sessions() -> MutexGuard<'static, Sessions> {
     static SESSIONS: OnceLock<Mutex<Sessions>> = OnceLock::new();
@@ -24,7 +44,7 @@ fn sessions() -> MutexGuard<'static, Sessions> {
     sessions.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn session(number: u64) -> Result<Arc<Local>> {
+fn session(number: u64) -> Result<Arc<Session>> {
     let known = sessions().get(&number).cloned();
     known.ok_or_else(|| Error::Plan("this pipeline is closed".into()))
 }
@@ -40,23 +60,73 @@ pub fn open(options: &Bound<'_, PyDict>) -> PyResult<u64> {
         Some(folder) => folder.extract::<PathBuf>()?,
         None => std::env::temp_dir(),
     };
+    let named = options;
     let options = Options {
         memory_limit: number("memory_limit")?.unwrap_or_else(machine::default_memory_limit),
         threads: number("threads")?.unwrap_or_else(machine::cores),
         scratch,
     };
-    let engine = Local::new(options, Arc::new(InProcessHost)).map_err(|error| raised(py, error))?;
-    // No other process reads what this host's functions return.
-    py.import("nestflow.host.pickles")?.setattr("stays_here", true)?;
+    let (host, workers) = host(&named, &options)?;
+    let engine = Local::new(options, host).map_err(|error| raised(py, error))?;
+    // Where no other process reads what functions return, classes need not travel.
+    py.import("nestflow.host.pickles")?.call_method1("travel", (workers.is_some(),))?;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    sessions().insert(number, Arc::new(engine));
+    sessions().insert(number, Arc::new(Session { engine, workers }));
     Ok(number)
+}
+
+/// The host that the option `host` names, with its workers.
+fn host(named: &Bound<'_, PyDict>, options: &Options) -> PyResult<(Arc<dyn Host>, Option<WorkersHost>)> {
+    let name = match named.get_item("host")? {
+        Some(name) => name.extract::<String>()?,
+        None => "auto".to_owned(),
+    };
+    let python = named.py().import("sys")?.getattr("executable")?.extract::<Option<String>>()?;
+    // A program that only embeds the interpreter has no command for another one.
+    let python = python.filter(|path| !path.is_empty());
+    match (name.as_str(), python) {
+        ("workers", Some(python)) => {
+            let workers = workers(named.py(), python, options)?;
+            workers.start_early(options.threads)?;
+            Ok((Arc::new(workers.clone()), Some(workers)))
+        }
+        ("workers", None) => Err(PyValueError::new_err("there is no Python to run worker processes with")),
+        // With one thread there is nothing to gain.
+        ("auto", Some(python)) if options.threads > 1 => {
+            let workers = workers(named.py(), python, options)?;
+            Ok((Arc::new(AutoHost::new(workers.clone(), options.threads)), Some(workers)))
+        }
+        _ => Ok((Arc::new(InProcessHost), None)),
+    }
+}
+
+/// A pool that finds the modules that this process finds.
+fn workers(py: Python<'_>, python: String, options: &Options) -> PyResult<WorkersHost> {
+    let path = py.import("json")?.call_method1("dumps", (py.import("sys")?.getattr("path")?,))?;
+    let arguments = ["-c".to_owned(), WORKER.to_owned(), path.extract::<String>()?];
+    let mut of_pool = PoolOptions::new(python, arguments.into_iter().map(Into::into).collect());
+    of_pool.workers = options.threads;
+    of_pool.scratch = options.scratch.clone();
+    let classes = py.import("nestflow.host.pickles")?.call_method0("folder")?.extract::<String>()?;
+    of_pool.environment.push(("NESTFLOW_CLASSES".into(), classes.into()));
+    // Equal text has the same hash in all workers, and each has one core.
+    for (name, value) in [("PYTHONHASHSEED", "0"), ("OMP_NUM_THREADS", "1")] {
+        if std::env::var_os(name).is_none() {
+            of_pool.environment.push((name.into(), value.into()));
+        }
+    }
+    Ok(WorkersHost::new(of_pool)?)
 }
 
 /// Closes a session; closing twice is harmless.
 pub fn close(number: u64) {
-    let engine = sessions().remove(&number);
-    drop(engine);
+    let Some(session) = sessions().remove(&number) else { return };
+    // At the interpreter's end, a thread that is still in user code would be torn down in the middle
+    // of it: those that can be interrupted are waited for.
+    let began = std::time::Instant::now();
+    while !session.engine.stuck().is_empty() && began.elapsed() < FAREWELL {
+        std::thread::sleep(PURSUIT / 4);
+    }
 }
 
 /// Executes a plan while this thread watches for signals.
@@ -66,7 +136,7 @@ pub fn run<'py>(
     plan: &[u8],
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let engine = session(number).map_err(|error| raised(py, error))?;
+    let session = session(number).map_err(|error| raised(py, error))?;
     let cancelled = Arc::new(AtomicBool::new(false));
     let progress = progress.map(Bound::unbind);
     // What the user's own callback or signal handler raised; it is raised again as it is.
@@ -86,17 +156,40 @@ pub fn run<'py>(
                 Error::Interrupted
             })
         };
-        engine.run(plan, &cancelled, &mut watch)
+        session.engine.run(plan, &cancelled, &mut watch)
     });
     logs::hand_over(py)?;
     if raised_here.is_some() || matches!(result, Err(Error::Interrupted)) {
-        // What still runs in this interpreter works for nobody.
-        py.import("nestflow.host.interrupt")?.call_method0("interrupt")?;
+        pursue(session);
     }
     match (result, raised_here) {
         (Ok(report), _) => summary(py, &report),
         (Err(_), Some(error)) => Err(error),
         (Err(error), None) => Err(raised(py, error)),
+    }
+}
+
+/// Interrupts what still runs, here or in workers, for a run that is over, until nothing does: a
+/// thread may only be on its way into user code. Does not wait.
+fn pursue(session: Arc<Session>) {
+    let pursuer = std::thread::Builder::new().name("nestflow-interrupt".into());
+    let pursued = pursuer.spawn(move || {
+        while let stuck = session.engine.stuck()
+            && !stuck.is_empty()
+        {
+            session.workers.iter().for_each(WorkersHost::kill_busy);
+            let interrupted = Python::try_attach(|py| {
+                py.import("nestflow.host.interrupt")?.call_method1("interrupt", (stuck,)).map(drop)
+            });
+            match interrupted {
+                Some(Ok(())) => std::thread::sleep(PURSUIT),
+                // The interpreter is shutting down, or has no way to interrupt.
+                _ => break,
+            }
+        }
+    });
+    if let Err(error) = pursued {
+        tracing::warn!("user functions of an interrupted run go on: {error}");
     }
 }
 
@@ -132,13 +225,13 @@ fn summary<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDict>
 
 /// The batches of a kept dataset.
 pub fn kept(number: u64, cache: u64) -> Result<Vec<RecordBatch>> {
-    session(number)?.kept(cache)
+    session(number)?.engine.kept(cache)
 }
 
 /// Forgets a kept dataset.
 pub fn release(number: u64, cache: u64) {
-    if let Ok(engine) = session(number) {
-        engine.release(cache);
+    if let Ok(session) = session(number) {
+        session.engine.release(cache);
     }
 }
 

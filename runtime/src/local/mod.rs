@@ -126,6 +126,12 @@ impl Local {
         self.blocks.kept(cache, depth)
     }
 
+    /// Threads that a cancelled run left behind because they are inside user code, by their system
+    /// handle; they end with what they do.
+    pub fn stuck(&self) -> Vec<u64> {
+        self.threads.stuck()
+    }
+
     /// Forgets a kept dataset.
     pub fn release(&self, cache: u64) {
         self.blocks.release(Place::Kept(cache));
