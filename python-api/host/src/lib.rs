@@ -26,6 +26,7 @@ mod records;
 mod rows;
 mod sequential;
 mod sides;
+mod worker;
 
 pub use failure::exception;
 pub use host::InProcessHost;

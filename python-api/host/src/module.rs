@@ -22,6 +22,8 @@ use crate::{exception, fast, objects};
 pub mod _host {
     #[pymodule_export]
     use super::{decode, encode, try_program};
+    #[pymodule_export]
+    use crate::worker::run_worker;
 }
 
 /// The value cells of objects.

@@ -1,0 +1,33 @@
+"""A worker process: what an engine starts to run user functions in.
+
+Called with the folder of shared memory and the number of the process that it belongs to; standard
+input is the connection to it. Standard output and error go to the engine, which passes them on.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+
+
+def main(slots: str, parent: int) -> None:
+    """Serve the engine until it is gone."""
+    # An interrupt is for the engine, which decides about its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    connection = os.dup(0)
+    # User functions that read standard input find it empty, as do processes that they start.
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    from nestflow import _host  # type: ignore[attr-defined]
+
+    _host.run_worker(connection, slots, parent)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
