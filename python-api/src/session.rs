@@ -19,6 +19,9 @@ use crate::auto::AutoHost;
 use crate::failure::raised;
 use crate::{logs, machine};
 
+/// How often a thread that is inside user code is interrupted again.
+const PURSUIT: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// What a worker process runs: given the paths of modules, it starts as `python -m` would.
 const WORKER: &str = "import json, runpy, sys; sys.path[:] = json.loads(sys.argv.pop(1)); \
                       runpy.run_module('nestflow.host.worker', run_name='__main__', alter_sys=False)";
@@ -157,14 +160,36 @@ pub fn run<'py>(
     });
     logs::hand_over(py)?;
     if raised_here.is_some() || matches!(result, Err(Error::Interrupted)) {
-        // What still runs, here or in workers, works for nobody.
-        session.workers.iter().for_each(WorkersHost::kill_busy);
-        py.import("nestflow.host.interrupt")?.call_method0("interrupt")?;
+        pursue(session);
     }
     match (result, raised_here) {
         (Ok(report), _) => summary(py, &report),
         (Err(_), Some(error)) => Err(error),
         (Err(error), None) => Err(raised(py, error)),
+    }
+}
+
+/// Interrupts what still runs, here or in workers, for a run that is over, until nothing does: a
+/// thread may only be on its way into user code. Does not wait.
+fn pursue(session: Arc<Session>) {
+    let pursuer = std::thread::Builder::new().name("nestflow-interrupt".into());
+    let pursued = pursuer.spawn(move || {
+        while let stuck = session.engine.stuck()
+            && !stuck.is_empty()
+        {
+            session.workers.iter().for_each(WorkersHost::kill_busy);
+            let interrupted = Python::try_attach(|py| {
+                py.import("nestflow.host.interrupt")?.call_method1("interrupt", (stuck,)).map(drop)
+            });
+            match interrupted {
+                Some(Ok(())) => std::thread::sleep(PURSUIT),
+                // The interpreter is shutting down, or has no way to interrupt.
+                _ => break,
+            }
+        }
+    });
+    if let Err(error) = pursued {
+        tracing::warn!("user functions of an interrupted run go on: {error}");
     }
 }
 
