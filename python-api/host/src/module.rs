@@ -9,6 +9,7 @@ use arrow_schema::{Field, Schema};
 use nestflow_batch::columns::{CellBuilder, cell_at, cell_field};
 use nestflow_chain::wire::decode_chain;
 use nestflow_chain::{Host, HostError, Program};
+use nestflow_workers::{Options as WorkersOptions, WorkersHost};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -43,27 +44,51 @@ fn decode<'py>(py: Python<'py>, cells: Vec<Bound<'py, PyBytes>>) -> PyResult<Vec
 ///
 /// `sides` holds the records of each open side; each batch holds a list of objects per column
 /// (`MISSING` for null; `g` are group numbers). Gives the columns of each batch that comes out as
-/// cells, `None` for null, the last from the end of the program, if it has one.
+/// cells, `None` for null, the last from the end of the program, if it has one. With the command
+/// line of a worker it runs in one.
 #[pyfunction]
+#[pyo3(signature = (chain, sides, batches, worker = None))]
 fn try_program<'py>(
     py: Python<'py>,
     chain: &[u8],
     sides: Vec<Bound<'py, PyList>>,
     batches: Vec<Bound<'py, PyDict>>,
+    worker: Option<Vec<String>>,
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let chain = decode_chain(chain).map_err(PyValueError::new_err)?;
     let wide = matches!(chain.program, Program::Sequential { .. });
     let sides = sides.iter().map(|side| batch_of(vec![("v".to_owned(), cell_array(side)?)]));
     let sides = sides.collect::<PyResult<Vec<_>>>()?;
     let batches = batches.iter().map(|batch| input(batch, wide)).collect::<PyResult<Vec<_>>>()?;
+    let host: Box<dyn Host> = match worker.as_deref() {
+        None => Box::new(InProcessHost),
+        Some([program, arguments @ ..]) => {
+            let arguments = arguments.iter().map(Into::into).collect();
+            Box::new(WorkersHost::new(WorkersOptions {
+                workers: 1,
+                ..WorkersOptions::new(program, arguments)
+            })?)
+        }
+        Some([]) => return Err(PyValueError::new_err("a worker needs a command line")),
+    };
     let outputs = py.detach(|| -> Result<_, HostError> {
         let mut outputs = Vec::new();
-        let mut open = InProcessHost.open(&chain, sides)?;
+        let mut open = host.open(&chain, sides)?;
+        let mut due = 0;
         for batch in batches {
             open.push(batch)?;
+            due += 1;
+            if due == open.credits() {
+                outputs.push(open.pull()?);
+                due -= 1;
+            }
+        }
+        for _ in 0..due {
             outputs.push(open.pull()?);
         }
         outputs.extend(open.finish()?);
+        drop(open);
+        drop(host);
         Ok(outputs)
     });
     let outputs = outputs.map_err(|error| raise(py, error))?;

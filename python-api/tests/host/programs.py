@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
 from typing import Any
@@ -10,6 +11,14 @@ import cloudpickle
 
 from nestflow import _host
 from nestflow.host.program import MISSING
+
+# With this variable set, all programs run in worker processes.
+_WORKER = [sys.executable, "-m", "nestflow.host.worker"] if os.environ.get("NESTFLOW_TEST_HOST") else None
+
+
+def _try(*arguments: Any) -> list[dict[str, list[Any]]]:
+    return _host.try_program(*arguments, _WORKER)
+
 
 _STEPS = ["map", "flat_map", "filter", "foreach", "key_by", "split"]
 _EMITS = ["nothing", "value", "key", "pair", "ordered"]
@@ -80,7 +89,7 @@ def run(
     program: bytes, values: list[Any], *side_records: list[Any], **columns: list[Any]
 ) -> dict[str, list[Any]]:
     """The columns that come out of one batch."""
-    (out,) = _host.try_program(program, list(side_records), [{"v": values, **columns}])
+    (out,) = _try(program, list(side_records), [{"v": values, **columns}])
     return out
 
 
@@ -133,7 +142,7 @@ def fold_groups(
 ) -> list[Any]:
     """The new states; `pairs` are group numbers and values."""
     batch = {"g": [*range(len(states)), *(g for g, _ in pairs)], "v": [*states, *(x for _, x in pairs)]}
-    (out,) = _host.try_program(program, list(side_records), [batch])
+    (out,) = _try(program, list(side_records), [batch])
     return objects(out["v"])
 
 
@@ -148,6 +157,6 @@ def walk(
             {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
         )
     found = []
-    for out in _host.try_program(program, list(side_records), columns):
+    for out in _try(program, list(side_records), columns):
         found += zip(out["g"], objects(out["v"]), strict=True)
     return found

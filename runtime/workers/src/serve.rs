@@ -16,7 +16,7 @@ use nestflow_chain::wire::decode_chain;
 use nestflow_chain::{ChainSpec, Host, HostError, OpenChain};
 
 use crate::message::{self, FromWorker, ToWorker, VERSION};
-use crate::process::end_process;
+use crate::process::{end_process, keep_memory};
 use crate::shared::{Inbox, Outbox};
 use crate::ship::{Packed, Parcel};
 
@@ -50,6 +50,7 @@ enum Chain {
 /// Works until the pool says that it is enough, or is gone. `slots` is the folder of this worker's
 /// shared memory.
 pub fn serve(stream: UnixStream, slots: &Path, host: &dyn Host) -> io::Result<()> {
+    keep_memory();
     let (sender, work) = channel();
     let reading = stream.try_clone()?;
     let inbox = Inbox::new(slots.into(), POOL.to_owned());
