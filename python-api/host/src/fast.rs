@@ -10,7 +10,6 @@ use arrow_array::{Array, BinaryViewArray};
 use nestflow_batch::cell::{Cell, MAX_DEPTH, Reader, Token};
 use nestflow_batch::put;
 use nestflow_batch::tag;
-use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -257,15 +256,15 @@ impl Decoder<'_> {
         let object = match reader.token() {
             Ok(Some(Token::Value(value))) => return self.scalar(&value),
             Ok(Some(Token::Open(tag))) => self.container(&mut reader, tag),
-            Ok(_) => return bad_cell(self.py, "cell without a value"),
-            Err(error) => return bad_cell(self.py, &error.to_string()),
+            Ok(_) => return odd::bad_cell(self.py, "cell without a value"),
+            Err(error) => return odd::bad_cell(self.py, &error.to_string()),
         };
         if object.is_null() || matches!(reader.token(), Ok(None)) {
             return object;
         }
         // SAFETY: the object is ours, and nobody has seen it.
         unsafe { ffi::Py_DECREF(object) };
-        bad_cell(self.py, "cell with bytes after its end")
+        odd::bad_cell(self.py, "cell with bytes after its end")
     }
 
     /// A new reference to the object of a cell that is no container; null with an exception set.
@@ -290,13 +289,7 @@ impl Decoder<'_> {
 
     fn odd(&mut self, cell: &Cell<'_>) -> *mut ffi::PyObject {
         self.frozen &= !matches!(cell, Cell::Object(_));
-        match odd::get(self.py, cell) {
-            Ok(object) => object.into_ptr(),
-            Err(error) => {
-                error.restore(self.py);
-                ptr::null_mut()
-            }
-        }
+        odd::get(self.py, cell).map_or_else(|error| odd::give_up(self.py, error), Bound::into_ptr)
     }
 
     /// A new reference to the container that was just opened; null with an exception set. Readers
@@ -309,8 +302,8 @@ impl Decoder<'_> {
                 Ok(Some(Token::Value(value))) => self.scalar(&value),
                 Ok(Some(Token::Open(inner))) => self.container(reader, inner),
                 Ok(Some(Token::Close)) => break,
-                Ok(None) => bad_cell(self.py, "container without an end"),
-                Err(error) => bad_cell(self.py, &error.to_string()),
+                Ok(None) => odd::bad_cell(self.py, "container without an end"),
+                Err(error) => odd::bad_cell(self.py, &error.to_string()),
             };
             if item.is_null() {
                 self.give_back(first);
@@ -402,11 +395,4 @@ fn text_of(text: &[u8]) -> *mut ffi::PyObject {
             c"surrogatepass".as_ptr(),
         )
     }
-}
-
-/// Sets an exception that says what is wrong with the cell.
-#[cold]
-fn bad_cell(py: Python<'_>, what: &str) -> *mut ffi::PyObject {
-    PyValueError::new_err(format!("damaged data: {what}")).restore(py);
-    ptr::null_mut()
 }

@@ -4,6 +4,7 @@
 use nestflow_batch::cell::Cell;
 use nestflow_batch::put;
 use pyo3::exceptions::PyValueError;
+use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyType};
@@ -245,4 +246,17 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let day = of_year - (153 * shifted + 2) / 5 + 1;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Leaves the exception to the interpreter; the null that tells of it.
+#[cold]
+pub(crate) fn give_up(py: Python<'_>, error: PyErr) -> *mut ffi::PyObject {
+    error.restore(py);
+    std::ptr::null_mut()
+}
+
+/// Gives up a cell that is none.
+#[cold]
+pub(crate) fn bad_cell(py: Python<'_>, what: &str) -> *mut ffi::PyObject {
+    give_up(py, PyValueError::new_err(format!("damaged data: {what}")))
 }

@@ -25,12 +25,17 @@ def both(program, batches, *sides):
     ("program", "batches", "sides"),
     [
         (
-            records(step("flat_map", lambda x: range(x % 5)), step("map", lambda x: (x, str(x))), emit="pair"),
+            records(
+                step("flat_map", lambda x: range(x % 5)), step("map", lambda x: (x, str(x))), emit="pair"
+            ),
             [{"v": list(range(start, start + 3000))} for start in range(0, 15000, 3000)],
             (),
         ),
         (
-            records(step("map", lambda x, s, t: (x, s, list(t)), sides=(0, 1)), shown=("value open", "sequence open")),
+            records(
+                step("map", lambda x, s, t: (x, s, list(t)), sides=(0, 1)),
+                shown=("value open", "sequence open"),
+            ),
             [{"v": [1, MISSING, None]}],
             ([{"a": 1}], [1, 2, 3]),
         ),

@@ -69,8 +69,8 @@ def _maker(kind: type, ordering: bool) -> Maker:
         return lambda value: Identity(("fields", _name(kind), _compared(value)))
     if equality is not object and not _is_standard(equality):
         raise Unfit(
-            f"{_name(kind)} has its own __eq__, so it can only be a key with a method __nestflow_key__() that "
-            "returns equal values for equal objects"
+            f"{_name(kind)} has its own __eq__, so it can only be a key with a method __nestflow_key__() "
+            "that returns equal values for equal objects"
         )
     if issubclass(kind, Enum):
         return lambda value: Identity(("enum", _name(kind), value.name or value.value))
