@@ -266,10 +266,10 @@ class Evaluation:
         if out.exists() and not sink.overwrite:
             raise RunError({"kind": "io", "message": f"{out} exists"})
         parts = sink.parts or 1
-        split = self.function(sink.partition) if sink.partition is not None else lambda record, n: 0
+        split = self.function(sink.partition) if sink.partition is not None else lambda record: 0
         out.mkdir(parents=True, exist_ok=True)
         for part in range(parts):
-            mine = [v for v in values if split(v, parts) == part]
+            mine = [v for v in values if split(v) == part]
             if sink.sort is not None:
                 mine = self.ordered(self.nodes[target.node], mine, sink.sort.key, sink.sort.reverse)
             (out / f"part-{part:05}").write_bytes(b"".join(str(v).encode() + sink.delimiter for v in mine))

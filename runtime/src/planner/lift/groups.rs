@@ -92,9 +92,14 @@ impl Lift<'_> {
         if !lacks {
             return Ok(flat);
         }
+        self.with_group_markers(flat, at)
+    }
+
+    /// A dataset and a marker for each group of its scope.
+    pub(super) fn with_group_markers(&mut self, rows: FlatId, at: &At) -> Result<FlatId> {
         let markers = self.group_markers(at)?;
         let cols = with_value(at.depth);
-        let all = self.push(FlatOp::Union { aligned: false }, vec![flat, markers], at.depth, cols, at);
+        let all = self.push(FlatOp::Union { aligned: false }, vec![rows, markers], at.depth, cols, at);
         self.flat.nodes[all].markers = true;
         Ok(all)
     }

@@ -245,7 +245,13 @@ impl<'a> Lift<'a> {
         let flat = self.dataset(id)?;
         match self.depth(flat) {
             depth if depth == at.depth => Ok(flat),
-            depth if depth < at.depth => self.copy_for_groups(flat, at),
+            depth if depth < at.depth => {
+                let copies = self.copy_for_groups(flat, at)?;
+                match self.wants_groups.contains(&id) {
+                    true => self.with_group_markers(copies, at),
+                    false => Ok(copies),
+                }
+            }
             depth => Err(internal!("an operand at depth {depth} in a scope at depth {}", at.depth)),
         }
     }
