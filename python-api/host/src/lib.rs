@@ -1,10 +1,11 @@
 //! The host of user functions: batches to Python objects, through chains of functions, and back.
 //!
 //! Read in this order: [`host`] opens a program; `program` describes it to the Python half
-//! (`nestflow/host/`), which writes a driver; `records` runs it chunk by chunk,
-//! `groups` and `sequential` run the programs that work on groups; `rows` stores what
-//! it gives, `keys` where a key is wanted; `fast` and `odd` turn objects into cells and back.
-//! `failure` is how errors leave, `pin` how engine threads meet the interpreter.
+//! (`nestflow/host/`), which writes a driver; `records` runs it chunk by chunk, `native` without the
+//! interpreter where there is no function, `groups` and `sequential` run what works on groups; `rows`
+//! stores what comes out, `keys` where a key is wanted; `fast` and `odd` turn objects into cells and
+//! back. `failure` is how errors leave, `pin` how engine threads meet the interpreter, `worker` what
+//! a worker process does with all this.
 //!
 //! Also the module `nestflow._host`, which worker processes import. Must not know the planner or
 //! DataFusion, and must not hold the GIL while waiting for others.
