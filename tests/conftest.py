@@ -30,6 +30,9 @@ ENGINES: dict[str, dict[str, Any]] = {
 SKIP_WORKERS = bool(os.environ.get("NESTFLOW_SKIP_WORKERS"))
 """Set the variable to leave worker processes out, where they cannot be started."""
 
+LENT = 25
+"""Tests that use one pipeline."""
+
 PADDING = os.urandom(300_000)
 """More input than what an engine would work on in one part."""
 
@@ -44,7 +47,7 @@ _engines = [
 hypothesis.settings.register_profile(
     "nestflow",
     deadline=None,
-    max_examples=int(os.environ.get("NESTFLOW_EXAMPLES", "100")),
+    max_examples=int(os.environ.get("NESTFLOW_EXAMPLES", "60")),
     print_blob=True,
     suppress_health_check=list(hypothesis.HealthCheck),
 )
@@ -75,22 +78,63 @@ def scattered(pipeline: nf.Pipeline) -> nf.Pipeline:
     return pipeline
 
 
+def made(engine: str, options: dict[str, Any]) -> nf.Pipeline:
+    """A fresh pipeline."""
+    pipeline = nf.Pipeline.create("local", **{"progress": False, **ENGINES[engine], **options})
+    return scattered(pipeline) if "tiny" in engine else pipeline
+
+
+class Lender:
+    """Gives the same pipeline many times, since worker processes take time to start.
+
+    One that a failed run has left with work to do is not given again.
+    """
+
+    def __init__(self, engine: str) -> None:
+        self._engine = engine
+        self._lent: nf.Pipeline | None = None
+        self._times = 0
+
+    def lend(self) -> nf.Pipeline:
+        """A pipeline without anything to do."""
+        old = self._lent
+        if old is None or old._pending or old._marked or self._times == LENT:
+            self.close()
+            self._lent = made(self._engine, {})
+        self._times += 1
+        assert self._lent is not None
+        return self._lent
+
+    def close(self) -> None:
+        """Give everything back."""
+        if self._lent is not None:
+            self._lent.close()
+        self._lent, self._times = None, 0
+
+
+@pytest.fixture(scope="module")
+def lender(engine: str) -> Iterator[Lender]:
+    """Lends pipelines on the engine."""
+    lender = Lender(engine)
+    yield lender
+    lender.close()
+
+
+@pytest.fixture
+def p(lender: Lender) -> nf.Pipeline:
+    """A pipeline on the engine, without anything to do."""
+    return lender.lend()
+
+
 @pytest.fixture
 def create(engine: str) -> Iterator[Callable[..., nf.Pipeline]]:
-    """Makes pipelines on the engine, with more options if given."""
-    made: list[nf.Pipeline] = []
+    """Makes fresh pipelines on the engine, with more options if given."""
+    pipelines: list[nf.Pipeline] = []
 
     def make(**options: Any) -> nf.Pipeline:
-        pipeline = nf.Pipeline.create("local", **{"progress": False, **ENGINES[engine], **options})
-        made.append(scattered(pipeline) if "tiny" in engine else pipeline)
-        return pipeline
+        pipelines.append(made(engine, options))
+        return pipelines[-1]
 
     yield make
-    for pipeline in made:
+    for pipeline in pipelines:
         pipeline.close()
-
-
-@pytest.fixture
-def p(create: Callable[..., nf.Pipeline]) -> nf.Pipeline:
-    """A fresh pipeline on the engine."""
-    return create()
