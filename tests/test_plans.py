@@ -9,8 +9,9 @@ import importlib.util
 import os
 from pathlib import Path
 
-import nestflow as nf
 import pytest
+
+import nestflow as nf
 
 PLANS = Path(__file__).parent / "plans"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from nestflow import transforms as T
 
 from .case import NUMBERS, WORDS, Case
@@ -53,6 +55,11 @@ CASES = [
         "take as many as an empty PObject of nothing",
         lambda v: v.filter(lambda x: x > 99).take(v.filter(lambda x: x > 99).first()),
     ),
+    Case("take after sort", lambda v: v.sort().take(2)),
+    Case("take after sort, ties in order", lambda v: v.sort_by(lambda r: r[0] // 4).take(4), _ROWS),
+    Case("take after descending sort", lambda v: v.sort_by(lambda r: r[0] // 4, True).take(4), _ROWS),
+    Case("take none after sort", lambda v: v.sort().take(0).count()),
+    Case("first after descending sort", lambda v: v.sort(True).first()),
     Case("take after sort and map", lambda v: v.sort(True).map(lambda x: x + 1).take(2)),
     Case("take of take", lambda v: v.take(5).filter(lambda x: x != 4).take(2)),
     Case("is_empty", lambda v: v.is_empty()),
@@ -63,6 +70,11 @@ CASES = [
     Case("to_pobject", lambda v: T.to_pobject(v)),
     Case("to_pobject of a PObject", lambda v: T.to_pobject(v.sum())),
     Case("reduce", lambda v: v.reduce(lambda a, b: a * b)),
+    Case("reduce that adds", lambda v: v.reduce(lambda a, b: a + b)),
+    Case("reduce by operator.add", lambda v: v.reduce(operator.add)),
+    Case("reduce that adds floats", lambda v: v.map(lambda x: x / 4).reduce(operator.add)),
+    Case("reduce that adds texts", lambda v: v.map(str).sort().reduce(lambda x, y: x + y).map(sorted)),
+    Case("reduce that adds a side", lambda v: v.reduce(lambda a, b, n: a + b, v.count())),
     Case(
         "reduce that changes its first argument",
         lambda v: v.reduce(_extended).map(sorted),

@@ -80,7 +80,9 @@ def run_job(name: str, path: str, limit: int, out: str) -> None:
     """One job in this process."""
     import nestflow as nf
 
-    with nf.Pipeline.create("local", memory_limit=limit, host="in_process", tmp_dir=os.environ["NESTFLOW_TMP"]) as p:
+    with nf.Pipeline.create(
+        "local", memory_limit=limit, host="in_process", tmp_dir=os.environ["NESTFLOW_TMP"]
+    ) as p:
         JOBS[name](p, path, out)
         p.run()
 

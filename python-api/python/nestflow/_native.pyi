@@ -35,3 +35,18 @@ def explain(plan: bytes, form: str) -> str:
 
 def encode(records: list[object]) -> list[bytes]:
     """Give the blocks of some records."""
+
+def spark_plan(plan: bytes, settings: str) -> tuple[int, str, bytes, list[tuple[int, int, int]]]:
+    """Plan a run elsewhere, and begin its outputs.
+
+    ``settings``, in JSON: ``cores``, ``host`` (``program``, ``arguments``, ``environment``) and
+    ``kept``: by name, the ``tasks`` and ``bytes`` of what earlier runs have kept. The answer is
+    the run's number, its description in JSON, the bytes that this points into, and
+    ``(name, depth, parts)`` of all that it keeps.
+    """
+
+def spark_end(run: int, success: bool) -> None:
+    """End a run: what it wrote appears, or never was. Ending twice is harmless."""
+
+def spark_rows(blocks: bytes, depth: int) -> list[tuple[object, ...]]:
+    """Give the rows ``(k1, …, kd, value)`` of a kept dataset from its blocks."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import NestflowPlanningException
 from .functions import ship_function
-from .transforms.lowered import PartOf
 from .options import warn_unknown
 from .plan.nodes import SinkSort, TextSink
+from .transforms.lowered import PartOf
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,9 @@ use datafusion_physical_plan::sorts::sort::SortExec;
 
 use super::aggregates::CellAggregate;
 use super::columns::schema;
-use super::operators::{check_order, compared, limit, number, project, call_chain, root_group, sequential, unpack};
+use super::operators::{
+    call_chain, check_order, compared, limit, number, project, root_group, sequential, unpack,
+};
 use super::stream::StreamExec;
 use super::tee::Tee;
 use super::{Task, TaskEnv, leaves};
@@ -71,7 +73,8 @@ impl Builder<'_> {
         }
         if let FlatOp::Union { .. } = node.op {
             // A branch that has no share of the input belongs to other tasks of the stage.
-            let branches: Vec<_> = node.inputs.iter().copied().filter(|&input| self.has_share(input)).collect();
+            let branches: Vec<_> =
+                node.inputs.iter().copied().filter(|&input| self.has_share(input)).collect();
             let parts = branches.into_iter().map(|input| self.node(input)).collect::<Result<Vec<_>>>()?;
             return Ok(union(parts, out));
         }
@@ -232,7 +235,8 @@ impl Builder<'_> {
 }
 
 fn chain_spec(program: nestflow_chain::Program, sides: &[ChainSide]) -> nestflow_chain::ChainSpec {
-    let sides = sides.iter().map(|side| nestflow_chain::Side { shape: side.shape, from: side.from }).collect();
+    let sides =
+        sides.iter().map(|side| nestflow_chain::Side { shape: side.shape, from: side.from }).collect();
     nestflow_chain::ChainSpec { program, sides }
 }
 

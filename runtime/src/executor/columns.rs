@@ -31,9 +31,7 @@ pub fn column(batch: &RecordBatch, col: Col) -> Result<&ArrayRef> {
 
 /// The cells of a column.
 pub fn cells(batch: &RecordBatch, col: Col) -> Result<&BinaryViewArray> {
-    column(batch, col)?
-        .as_binary_view_opt()
-        .ok_or_else(|| internal!("column {col} does not hold cells"))
+    column(batch, col)?.as_binary_view_opt().ok_or_else(|| internal!("column {col} does not hold cells"))
 }
 
 /// The positions of a batch.

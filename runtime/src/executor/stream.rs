@@ -49,7 +49,9 @@ impl StreamExec {
     pub fn plan(
         name: &'static str,
         schema: SchemaRef,
-        make: impl FnOnce(Arc<TaskContext>) -> DfResult<BoxStream<'static, DfResult<RecordBatch>>> + Send + 'static,
+        make: impl FnOnce(Arc<TaskContext>) -> DfResult<BoxStream<'static, DfResult<RecordBatch>>>
+        + Send
+        + 'static,
     ) -> Arc<dyn ExecutionPlan> {
         StreamExec::with_properties(name, EquivalenceProperties::new(schema), make)
     }
@@ -58,7 +60,9 @@ impl StreamExec {
     pub fn with_properties(
         name: &'static str,
         known: EquivalenceProperties,
-        make: impl FnOnce(Arc<TaskContext>) -> DfResult<BoxStream<'static, DfResult<RecordBatch>>> + Send + 'static,
+        make: impl FnOnce(Arc<TaskContext>) -> DfResult<BoxStream<'static, DfResult<RecordBatch>>>
+        + Send
+        + 'static,
     ) -> Arc<dyn ExecutionPlan> {
         let properties = PlanProperties::new(
             known,
@@ -80,9 +84,7 @@ impl StreamExec {
         input: Arc<dyn ExecutionPlan>,
         tactic: Box<dyn Tactic>,
     ) -> Arc<dyn ExecutionPlan> {
-        StreamExec::plan(name, schema, move |context| {
-            Ok(run_tactic(input.execute(0, context)?, tactic))
-        })
+        StreamExec::plan(name, schema, move |context| Ok(run_tactic(input.execute(0, context)?, tactic)))
     }
 }
 
@@ -162,7 +164,8 @@ impl ExecutionPlan for StreamExec {
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let make = self.make.lock().map_err(|_| internal!("{} is poisoned", self.name))?.take();
-        let make: Make = make.ok_or_else(|| DataFusionError::from(internal!("{} was executed twice", self.name)))?;
+        let make: Make =
+            make.ok_or_else(|| DataFusionError::from(internal!("{} was executed twice", self.name)))?;
         let stream = make(context)?;
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream)))
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use nestflow_chain::{Emit, Sequential, Program, StepKind};
+use nestflow_chain::{Emit, Program, Sequential, StepKind};
 
 use super::flat::*;
 use super::stage::*;
@@ -60,6 +60,9 @@ impl Display for AggFn {
             },
             AggFn::Extreme { largest } => f.write_str(if *largest { "max" } else { "min" }),
             AggFn::Top { limit, largest } => write!(f, "{} {limit}", if *largest { "top" } else { "bottom" }),
+            AggFn::Sorted { limit, descending } => {
+                write!(f, "first {limit} {}", if *descending { "descending" } else { "ascending" })
+            }
             AggFn::First { limit } => write!(f, "first {limit}"),
             AggFn::ToList => f.write_str("list"),
         }
@@ -182,7 +185,11 @@ impl Display for FlatOp {
             FlatOp::Join { on, kind, .. } => {
                 let on: Vec<_> = on
                     .iter()
-                    .map(|(left, right)| if left == right { format!("{left}") } else { format!("{left} = {right}") })
+                    .map(
+                        |(left, right)| {
+                            if left == right { format!("{left}") } else { format!("{left} = {right}") }
+                        },
+                    )
                     .collect();
                 write!(f, "{} join on {}", format!("{kind:?}").to_lowercase(), on.join(", "))
             }

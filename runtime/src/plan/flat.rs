@@ -93,6 +93,14 @@ pub enum AggFn {
         /// Largest rather than smallest.
         largest: bool,
     },
+    /// The first n records in the order of their sort keys, ties in input order, as a packed list:
+    /// value, order, position.
+    Sorted {
+        /// How many.
+        limit: u64,
+        /// From the largest sort key on.
+        descending: bool,
+    },
     /// The first n records, as a packed list: value, position.
     First {
         /// How many.

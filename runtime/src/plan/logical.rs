@@ -208,10 +208,17 @@ pub enum Op {
     IsEmpty { input: NodeId },
     /// `reduce(+)`.
     Sum { input: NodeId },
-    /// `f(a, b)` until one is left; nothing for an empty group.
-    Reduce { input: NodeId, function: FunctionId, sides: Vec<SideInput> },
+    /// `f(a, b)` until one is left; nothing for an empty group. `adds`: the function is `a + b`.
+    Reduce { input: NodeId, function: FunctionId, adds: bool, sides: Vec<SideInput> },
     /// Partial folds from `zero` (called if `callable`) by `step`, folded again from it by `merge`.
-    Aggregate { input: NodeId, zero: FunctionId, callable: bool, step: FunctionId, merge: FunctionId, sides: Vec<SideInput> },
+    Aggregate {
+        input: NodeId,
+        zero: FunctionId,
+        callable: bool,
+        step: FunctionId,
+        merge: FunctionId,
+        sides: Vec<SideInput>,
+    },
     /// `f(iterable)` over parts and again over the results.
     Combine { input: NodeId, function: FunctionId },
     /// All records as one list.

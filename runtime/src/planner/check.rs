@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::prune::references;
 use crate::error::{Error, Result};
 use crate::internal;
-use crate::plan::flat::{FlatOp, FlatNode};
+use crate::plan::flat::{FlatNode, FlatOp};
 use crate::plan::logical::*;
 use crate::plan::stage::{OutputTo, StageGraph};
 
@@ -24,7 +24,8 @@ pub fn logical(plan: &LogicalPlan) -> Result<()> {
     let mut seen = Seen { nodes: HashMap::new(), parents: HashMap::new(), groups: HashMap::new() };
     collect(&plan.root, 0, 0, &mut seen)?;
     for (node, scope) in seen.nodes.values() {
-        check_node(plan, &seen, node, *scope).map_err(|text| Error::Plan(format!("node {}: {text}", node.id)))?;
+        check_node(plan, &seen, node, *scope)
+            .map_err(|text| Error::Plan(format!("node {}: {text}", node.id)))?;
     }
     for target in &plan.targets {
         let (Target::Keep { node, .. } | Target::Write { node, .. } | Target::Effect { node }) = target;
@@ -88,7 +89,8 @@ fn check_node(plan: &LogicalPlan, seen: &Seen, node: &Node, scope: ScopeId) -> R
         at == scope && levels.is_none_or(|levels| levels == crossed)
     };
     for id in references(&node.op) {
-        let (other, of) = seen.nodes.get(&id).ok_or_else(|| format!("refers to node {id}, which does not exist"))?;
+        let (other, of) =
+            seen.nodes.get(&id).ok_or_else(|| format!("refers to node {id}, which does not exist"))?;
         if id >= node.id {
             return Err(format!("refers to node {id}, which does not come before it"));
         }
@@ -103,7 +105,9 @@ fn check_node(plan: &LogicalPlan, seen: &Seen, node: &Node, scope: ScopeId) -> R
                 }
                 at == *of && scope != *of
             }
-            Op::Flatten { levels, .. } | Op::Values { levels, .. } => *levels > 0 && is_inside(*of, Some(*levels)),
+            Op::Flatten { levels, .. } | Op::Values { levels, .. } => {
+                *levels > 0 && is_inside(*of, Some(*levels))
+            }
             _ => *of == scope,
         };
         if !fits {
@@ -189,14 +193,16 @@ fn check_flat(nodes: &[FlatNode], id: usize, node: &FlatNode) -> Result<(), Stri
     if node.inputs.iter().any(|&input| input >= id) {
         return Err(format!("node {id} reads what comes later"));
     }
-    let has = |number: usize, col| node.inputs.get(number).is_some_and(|&input| nodes[input].cols.contains(col));
+    let has =
+        |number: usize, col| node.inputs.get(number).is_some_and(|&input| nodes[input].cols.contains(col));
     let lacks = match &node.op {
         FlatOp::Aggregate { keys, .. } => keys.iter().find(|col| !has(0, col)),
-        FlatOp::Sort { by } | FlatOp::SortParts { by } => by.iter().map(|by| &by.col).find(|col| !has(0, col)),
-        FlatOp::Join { on, .. } => on
-            .iter()
-            .find(|(left, right)| !has(0, left) || !has(1, right))
-            .map(|(left, _)| left),
+        FlatOp::Sort { by } | FlatOp::SortParts { by } => {
+            by.iter().map(|by| &by.col).find(|col| !has(0, col))
+        }
+        FlatOp::Join { on, .. } => {
+            on.iter().find(|(left, right)| !has(0, left) || !has(1, right)).map(|(left, _)| left)
+        }
         _ => None,
     };
     lacks.map_or(Ok(()), |col| Err(format!("node {id} needs {col}, which its input does not have")))

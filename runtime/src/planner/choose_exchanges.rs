@@ -115,15 +115,21 @@ impl Chooser {
     }
 
     /// Makes rows with equal `together` meet in one task; all rows where it is empty.
-    fn bring(&mut self, input: FlatId, together: Vec<Col>, demand: Option<&[Col]>, why: &str, shared: bool) -> FlatId {
+    fn bring(
+        &mut self,
+        input: FlatId,
+        together: Vec<Col>,
+        demand: Option<&[Col]>,
+        why: &str,
+        shared: bool,
+    ) -> FlatId {
         if self.spread[input].serves(&together) {
             return input;
         }
         if together.is_empty() {
             return self.exchange(input, ExchangeKind::Gather, format!("{why}: all rows"), shared);
         }
-        let coarser =
-            demand.filter(|cols| !cols.is_empty() && cols.iter().all(|col| together.contains(col)));
+        let coarser = demand.filter(|cols| !cols.is_empty() && cols.iter().all(|col| together.contains(col)));
         let reason = match coarser {
             Some(cols) if cols.len() < together.len() => {
                 format!("{why}: whole groups by {} are needed further on", list(cols))

@@ -15,7 +15,8 @@ pub fn cut_stages(plan: &FlatPlan, settings: Settings) -> Result<StageGraph> {
     let regions: Vec<_> = heads.iter().map(|&head| region(plan, head)).collect();
     let stage_of = group_heads(&regions);
     let order = in_order(plan, &heads, &regions, &stage_of)?;
-    let numbers: HashMap<usize, u32> = order.iter().enumerate().map(|(n, &stage)| (stage, n as u32)).collect();
+    let numbers: HashMap<usize, u32> =
+        order.iter().enumerate().map(|(n, &stage)| (stage, n as u32)).collect();
     let stage_of_head: HashMap<FlatId, u32> =
         heads.iter().zip(&stage_of).map(|(&head, stage)| (head, numbers[stage])).collect();
 
@@ -115,9 +116,9 @@ fn in_order(
     }
     let mut order = Vec::new();
     while order.len() < waits_for.len() {
-        let next = waits_for
-            .iter()
-            .find(|(stage, waits)| !order.contains(*stage) && waits.iter().all(|other| order.contains(other)));
+        let next = waits_for.iter().find(|(stage, waits)| {
+            !order.contains(*stage) && waits.iter().all(|other| order.contains(other))
+        });
         match next {
             Some((&stage, _)) => order.push(stage),
             None => return Err(internal!("stages wait for each other")),

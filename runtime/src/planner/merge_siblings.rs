@@ -67,7 +67,8 @@ fn join_to_project(mut plan: FlatPlan) -> FlatPlan {
     for id in 0..plan.nodes.len() {
         let FlatOp::Join { on, kind: FlatJoin::Left, take } = &plan.nodes[id].op else { continue };
         let (left, right) = (plan.nodes[id].inputs[0], plan.nodes[id].inputs[1]);
-        let (FlatOp::Project(of_left), FlatOp::Project(of_right)) = (&plan.nodes[left].op, &plan.nodes[right].op)
+        let (FlatOp::Project(of_left), FlatOp::Project(of_right)) =
+            (&plan.nodes[left].op, &plan.nodes[right].op)
         else {
             continue;
         };

@@ -61,9 +61,7 @@ fn held_in_scope(
     held: &HashSet<NodeId>,
     nodes: &HashMap<NodeId, (&Node, ScopeId)>,
 ) -> bool {
-    plan.materialized
-        .iter()
-        .any(|m| held.contains(&m.node) && nodes.get(&m.node).map(|(_, s)| *s) == scope)
+    plan.materialized.iter().any(|m| held.contains(&m.node) && nodes.get(&m.node).map(|(_, s)| *s) == scope)
 }
 
 fn index<'a>(

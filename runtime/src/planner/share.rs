@@ -110,7 +110,12 @@ pub fn group_heads(regions: &[Region]) -> Vec<usize> {
 }
 
 /// Stages that, over exchanges, wait for themselves.
-fn cyclic_stages(plan: &FlatPlan, heads: &[FlatId], regions: &[Region], stage_of: &[usize]) -> HashSet<usize> {
+fn cyclic_stages(
+    plan: &FlatPlan,
+    heads: &[FlatId],
+    regions: &[Region],
+    stage_of: &[usize],
+) -> HashSet<usize> {
     let number_of: HashMap<FlatId, usize> = heads.iter().enumerate().map(|(n, &head)| (head, n)).collect();
     let mut waits_for: HashMap<usize, HashSet<usize>> = HashMap::new();
     for (number, region) in regions.iter().enumerate() {

@@ -30,7 +30,6 @@ def by_name(kind: str, options: dict[str, Any]) -> Engine:
 
     Raises:
         ValueError: no engine of that name, or an impossible value of an option.
-        NotImplementedError: an engine that this version does not have.
 
     Example:
         >>> by_name("Hadoop", {})
@@ -43,7 +42,7 @@ def by_name(kind: str, options: dict[str, Any]) -> Engine:
 
         return LocalEngine(options)
     if name == "spark":
-        raise NotImplementedError(
-            "the spark engine is not part of this version; use Pipeline.create('local')"
-        )
+        from .spark import SparkEngine
+
+        return SparkEngine(options)
     raise ValueError(f"unknown pipeline type {kind!r}: it is 'local' or 'spark'")

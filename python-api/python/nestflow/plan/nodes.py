@@ -230,10 +230,11 @@ class Sum:
 
 @dataclass(frozen=True)
 class Reduce:
-    """``f(a, b)`` until one is left; nothing for an empty group."""
+    """``f(a, b)`` until one is left; nothing for an empty group. ``adds``: the function is ``a + b``."""
 
     input: NodeId
     function: FunctionId
+    adds: bool
     sides: tuple[SideInput, ...] = ()
 
 

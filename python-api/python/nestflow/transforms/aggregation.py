@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..functions import adds
 from ..pcollection import PCollection
 from ..plan import nodes as op
 from .call import Call, need
@@ -100,7 +101,7 @@ def reduce(
         6
     """
     call = Call("reduce", options, [pvalue], side_inputs)
-    return call.object(op.Reduce(call.input(pvalue), call.function(fn), call.sides))
+    return call.object(op.Reduce(call.input(pvalue), call.function(fn), adds(fn), call.sides))
 
 
 def combine(

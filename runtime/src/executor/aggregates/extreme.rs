@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray};
 use datafusion_common::Result;
 use datafusion_expr::{EmitTo, GroupsAccumulator};
+use nestflow_batch::columns::{CellBuilder, cell_at};
 use nestflow_batch::key::check_order_comparable;
 use nestflow_batch::{repr, tag};
-use nestflow_batch::columns::{CellBuilder, cell_at};
 
 use super::cells;
 use super::packed::{put_part, take_part};

@@ -56,7 +56,8 @@ impl Folder {
         if groups.is_empty() {
             return Ok(());
         }
-        let results = self.call(groups.iter().map(|&group| states.get(group)), &numbers, &folded.finish()?)?;
+        let results =
+            self.call(groups.iter().map(|&group| states.get(group)), &numbers, &folded.finish()?)?;
         for (row, &group) in groups.iter().enumerate() {
             states.set(group, cell_at(&results, row));
         }

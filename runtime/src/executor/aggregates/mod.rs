@@ -5,9 +5,9 @@
 //! look alike.
 
 mod count;
+mod extreme;
 mod fold;
 mod given;
-mod extreme;
 mod packed;
 mod slots;
 mod sum;
@@ -28,7 +28,7 @@ use crate::error::Result;
 use crate::internal;
 use crate::plan::flat::{Agg, AggFn};
 
-pub use packed::packed_items;
+pub use packed::{packed_items, packed_shown, take_part};
 
 /// One aggregate as DataFusion sees it.
 pub struct CellAggregate {
@@ -101,10 +101,12 @@ impl AggregateUDFImpl for CellAggregate {
                 fold::Folder::new(self.host.clone(), merge.clone()),
             )),
             AggFn::Extreme { largest } => Box::new(extreme::Extreme::new(*largest)),
-            AggFn::Top { limit, largest } => Box::new(packed::Packed::new(packed::Keep::Top {
-                limit: *limit,
-                largest: *largest,
-            })),
+            AggFn::Top { limit, largest } => {
+                Box::new(packed::Packed::new(packed::Keep::Top { limit: *limit, largest: *largest }))
+            }
+            AggFn::Sorted { limit, descending } => {
+                Box::new(packed::Packed::new(packed::Keep::Sorted { limit: *limit, descending: *descending }))
+            }
             AggFn::First { limit } => Box::new(packed::Packed::new(packed::Keep::First { limit: *limit })),
             AggFn::ToList => Box::new(packed::Packed::new(packed::Keep::All)),
         })

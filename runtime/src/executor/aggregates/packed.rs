@@ -1,6 +1,9 @@
 //! A few records per group, or all: the n with the largest or smallest sort keys, the first n, all
-//! in order. States and results of `Top` and `First` are packed lists: for each record its order
-//! and itself, both behind a `u32` length; all of a group come out as one list cell.
+//! in order. States and results of `Top` and `First` are packed lists: for each record its order,
+//! itself, and the keys it shows, each behind a `u32` length; all of a group come out as one list cell.
+//!
+//! The keys that a record shows are nearly always what the group's key cells say, and then nothing;
+//! otherwise they are one part a level, empty where the cell says it.
 //!
 //! A group holds at most twice its limit and then lets go of the worse half: amortised O(log n) a
 //! record whatever n is.
@@ -8,7 +11,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::array::{Array, ArrayRef, BinaryViewArray, BooleanArray};
 use datafusion_common::Result;
 use datafusion_expr::{EmitTo, GroupsAccumulator};
 use nestflow_batch::columns::{CellBuilder, cell_at};
@@ -26,6 +29,9 @@ use crate::internal;
 pub enum Keep {
     /// By sort key.
     Top { limit: u64, largest: bool },
+    /// By sort key, and by position where that is equal. The order of a record is both: the key and
+    /// then eight bytes.
+    Sorted { limit: u64, descending: bool },
     /// By position.
     First { limit: u64 },
     /// All, by position.
@@ -35,7 +41,9 @@ pub enum Keep {
 impl Keep {
     fn limit(self) -> usize {
         match self {
-            Keep::Top { limit, .. } | Keep::First { limit } => usize::try_from(limit).unwrap_or(usize::MAX),
+            Keep::Top { limit, .. } | Keep::Sorted { limit, .. } | Keep::First { limit } => {
+                usize::try_from(limit).unwrap_or(usize::MAX)
+            }
             Keep::All => usize::MAX,
         }
     }
@@ -43,14 +51,33 @@ impl Keep {
     fn compare(self, a: &[u8], b: &[u8]) -> Ordering {
         match self {
             Keep::Top { largest: true, .. } => b.cmp(a),
+            Keep::Sorted { descending, .. } => {
+                let (a, b) = (sort_key(a), sort_key(b));
+                let by_key = if descending { b.0.cmp(a.0) } else { a.0.cmp(b.0) };
+                by_key.then_with(|| a.1.cmp(b.1))
+            }
             _ => a.cmp(b),
         }
     }
 }
 
+#[derive(Debug)]
+struct Item {
+    order: Slot,
+    value: Slot,
+    shown: Option<Box<[u8]>>,
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        let shown = self.shown.as_ref().map_or(0, |shown| shown.len() + 16);
+        size_of::<Item>() + self.order.heap() + self.value.heap() + shown
+    }
+}
+
 #[derive(Debug, Default)]
 struct Group {
-    items: Vec<(Slot, Slot)>,
+    items: Vec<Item>,
     /// The worst order that still counts, once there are enough.
     bound: Option<Slot>,
 }
@@ -75,20 +102,26 @@ impl Packed {
         }
     }
 
-    fn offer(&mut self, number: usize, order: &[u8], value: &[u8]) -> crate::error::Result<()> {
+    fn offer(&mut self, number: usize, order: &[u8], value: &[u8], shown: &[u8]) -> crate::error::Result<()> {
         let limit = self.keep.limit();
         if limit == 0 {
             return Ok(());
         }
         let group = &mut self.groups[number];
-        if let (Keep::Top { .. }, Some((known, _))) = (self.keep, group.items.first()) {
-            check_order_comparable(known.get(), order).map_err(|error| incomparable(&error, ""))?;
+        if let Some(known) = group.items.first().map(|item| item.order.get()) {
+            let compared = match self.keep {
+                Keep::Top { .. } => check_order_comparable(known, order),
+                Keep::Sorted { .. } => check_order_comparable(sort_key(known).0, sort_key(order).0),
+                Keep::First { .. } | Keep::All => Ok(()),
+            };
+            compared.map_err(|error| incomparable(&error, ""))?;
         }
         if group.bound.as_ref().is_some_and(|bound| self.keep.compare(order, bound.get()).is_ge()) {
             return Ok(());
         }
-        let item = (Slot::new(order), Slot::new(value));
-        self.bytes += size_of::<(Slot, Slot)>() + item.0.heap() + item.1.heap();
+        let shown = (!shown.is_empty()).then(|| shown.into());
+        let item = Item { order: Slot::new(order), value: Slot::new(value), shown };
+        self.bytes += item.bytes();
         group.items.push(item);
         if group.items.len() >= limit.saturating_mul(2) {
             self.bytes -= shrink(group, self.keep);
@@ -99,26 +132,27 @@ impl Packed {
     fn emit(&mut self, emit_to: EmitTo) -> Vec<Group> {
         let mut out = emit_to.take_needed(&mut self.groups);
         for group in &mut out {
-            let held: usize = group.items.iter().map(|(order, value)| bytes(order, value)).sum();
+            let held: usize = group.items.iter().map(Item::bytes).sum();
             self.bytes -= held;
-            group.items.sort_by(|a, b| self.keep.compare(a.0.get(), b.0.get()));
+            group.items.sort_by(|a, b| self.keep.compare(a.order.get(), b.order.get()));
             group.items.truncate(self.keep.limit());
         }
         out
     }
 }
 
-fn bytes(order: &Slot, value: &Slot) -> usize {
-    size_of::<(Slot, Slot)>() + order.heap() + value.heap()
+/// The sort key of an order that holds a position behind it, and the position.
+fn sort_key(order: &[u8]) -> (&[u8], &[u8]) {
+    order.split_at(order.len().saturating_sub(size_of::<u64>()))
 }
 
 /// Lets go of what is beyond the limit; returns the bytes.
 fn shrink(group: &mut Group, keep: Keep) -> usize {
     let limit = keep.limit();
-    group.items.sort_by(|a, b| keep.compare(a.0.get(), b.0.get()));
-    let gone = group.items[limit..].iter().map(|(order, value)| bytes(order, value)).sum();
+    group.items.sort_by(|a, b| keep.compare(a.order.get(), b.order.get()));
+    let gone = group.items[limit..].iter().map(Item::bytes).sum();
     group.items.truncate(limit);
-    group.bound = group.items.last().map(|(order, _)| order.clone());
+    group.bound = group.items.last().map(|item| item.order.clone());
     gone
 }
 
@@ -132,11 +166,26 @@ impl GroupsAccumulator for Packed {
     ) -> Result<()> {
         self.resize(total);
         let records = cells(&values[0])?;
+        if let Keep::Sorted { .. } = self.keep {
+            let (orders, positions) = (cells(&values[1])?, positions(&values[2])?);
+            let shown = shown_columns(&values[3..])?;
+            let mut key = Vec::new();
+            for (row, &group) in groups.iter().enumerate() {
+                if let (Some(record), Some(order)) = (cell_at(records, row), cell_at(orders, row)) {
+                    key.clear();
+                    key.extend_from_slice(order);
+                    key.extend_from_slice(&positions.value(row).to_be_bytes());
+                    self.offer(group, &key, record, &packed_shown(&shown, row))?;
+                }
+            }
+            return Ok(());
+        }
+        let shown = shown_columns(&values[2..])?;
         if matches!(self.keep, Keep::Top { .. }) {
             let orders = cells(&values[1])?;
             for (row, &group) in groups.iter().enumerate() {
                 if let (Some(record), Some(order)) = (cell_at(records, row), cell_at(orders, row)) {
-                    self.offer(group, order, record)?;
+                    self.offer(group, order, record, &packed_shown(&shown, row))?;
                 }
             }
             return Ok(());
@@ -144,7 +193,7 @@ impl GroupsAccumulator for Packed {
         let positions = positions(&values[1])?;
         for (row, &group) in groups.iter().enumerate() {
             if let Some(record) = cell_at(records, row) {
-                self.offer(group, &positions.value(row).to_be_bytes(), record)?;
+                self.offer(group, &positions.value(row).to_be_bytes(), record, &packed_shown(&shown, row))?;
             }
         }
         Ok(())
@@ -156,8 +205,8 @@ impl GroupsAccumulator for Packed {
         for (row, &group) in groups.iter().enumerate() {
             let Some(mut state) = cell_at(states, row) else { continue };
             while !state.is_empty() {
-                let order = take_part(&mut state)?;
-                self.offer(group, order, take_part(&mut state)?)?;
+                let (order, value) = (take_part(&mut state)?, take_part(&mut state)?);
+                self.offer(group, order, value, take_part(&mut state)?)?;
             }
         }
         Ok(())
@@ -171,7 +220,7 @@ impl GroupsAccumulator for Packed {
         let mut built = CellBuilder::with_capacity(groups.len());
         for group in &groups {
             put::open(built.buffer(), tag::LIST);
-            group.items.iter().for_each(|(_, value)| put::put_item(built.buffer(), value.get()));
+            group.items.iter().for_each(|item| put::put_item(built.buffer(), item.value.get()));
             put::close(built.buffer());
             built.commit();
         }
@@ -186,9 +235,10 @@ impl GroupsAccumulator for Packed {
                 built.append_null();
                 continue;
             }
-            for (order, value) in &group.items {
-                put_part(built.buffer(), order.get());
-                put_part(built.buffer(), value.get());
+            for item in &group.items {
+                put_part(built.buffer(), item.order.get());
+                put_part(built.buffer(), item.value.get());
+                put_part(built.buffer(), item.shown.as_deref().unwrap_or_default());
             }
             built.commit();
         }
@@ -222,16 +272,33 @@ pub fn take_part<'a>(state: &mut &'a [u8]) -> crate::error::Result<&'a [u8]> {
     Ok(part)
 }
 
-/// The records of a packed list.
-pub fn packed_items(mut list: &[u8]) -> impl Iterator<Item = crate::error::Result<&[u8]>> {
+/// The records of a packed list, each with the keys it shows.
+pub fn packed_items(mut list: &[u8]) -> impl Iterator<Item = crate::error::Result<(&[u8], &[u8])>> {
     std::iter::from_fn(move || {
         if list.is_empty() {
             return None;
         }
-        let mut both = || {
+        let mut item = || {
             take_part(&mut list)?;
-            take_part(&mut list)
+            Ok((take_part(&mut list)?, take_part(&mut list)?))
         };
-        Some(both())
+        Some(item())
     })
+}
+
+/// What a row shows as its keys, a column a level; empty where all are what the key cells say.
+pub fn packed_shown(columns: &[&BinaryViewArray], row: usize) -> Vec<u8> {
+    let mut keys = Vec::new();
+    if columns.iter().any(|column| column.is_valid(row)) {
+        columns.iter().for_each(|column| put_part(&mut keys, cell_at(column, row).unwrap_or_default()));
+    }
+    keys
+}
+
+/// The columns that some row shows as its keys; none where every row shows what its key cells say.
+fn shown_columns(columns: &[ArrayRef]) -> crate::error::Result<Vec<&BinaryViewArray>> {
+    if columns.iter().all(|column| column.null_count() == column.len()) {
+        return Ok(vec![]);
+    }
+    columns.iter().map(cells).collect()
 }

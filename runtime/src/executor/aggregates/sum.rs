@@ -3,8 +3,8 @@
 use arrow::array::{ArrayRef, BooleanArray};
 use datafusion_common::Result;
 use datafusion_expr::{EmitTo, GroupsAccumulator};
-use nestflow_batch::columns::cell_at;
 use nestflow_batch::cell::Cell;
+use nestflow_batch::columns::cell_at;
 use nestflow_batch::{put, tag};
 
 use super::cells;

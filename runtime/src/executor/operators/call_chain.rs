@@ -57,7 +57,11 @@ pub fn plan(
 }
 
 /// The columns that a program reads: the record and the sides that come by column.
-pub fn program_input(batch: &RecordBatch, spec: &ChainSpec, first: Option<(&str, ArrayRef)>) -> Result<RecordBatch> {
+pub fn program_input(
+    batch: &RecordBatch,
+    spec: &ChainSpec,
+    first: Option<(&str, ArrayRef)>,
+) -> Result<RecordBatch> {
     let mut fields = Vec::new();
     let mut arrays = Vec::new();
     if let Some((name, array)) = first {
@@ -77,14 +81,20 @@ pub fn program_input(batch: &RecordBatch, spec: &ChainSpec, first: Option<(&str,
 }
 
 /// Opens a program with its open sides read whole.
-pub fn open(spec: &ChainSpec, sides: &mut Vec<Arc<dyn ExecutionPlan>>, env: &TaskEnv) -> Result<Box<dyn OpenChain>> {
+pub fn open(
+    spec: &ChainSpec,
+    sides: &mut Vec<Arc<dyn ExecutionPlan>>,
+    env: &TaskEnv,
+) -> Result<Box<dyn OpenChain>> {
     let sides = sides.drain(..).map(|side| leaves::read_whole(side, env)).collect::<Result<Vec<_>>>()?;
     Ok(env.host.open(spec, sides)?)
 }
 
 impl CallChain {
     fn pull(&mut self, out: &mut Vec<RecordBatch>) -> Result<()> {
-        let (Some(open), Some(input)) = (self.open.as_mut(), self.in_flight.pop_front()) else { return Ok(()) };
+        let (Some(open), Some(input)) = (self.open.as_mut(), self.in_flight.pop_front()) else {
+            return Ok(());
+        };
         let result = open.pull()?;
         let origin = match result.column_by_name("origin") {
             Some(origin) => Some(origin.as_primitive::<UInt32Type>().clone()),

@@ -44,7 +44,8 @@ impl Tactic for CheckOrder {
             keys.push(cells(&batch, Col::Key(level))?);
         }
         let check = |a: &[u8], b: &[u8]| -> Result<()> {
-            nestflow_batch::key::check_order_comparable(a, b).map_err(|error| incomparable(&error, &self.site))
+            nestflow_batch::key::check_order_comparable(a, b)
+                .map_err(|error| incomparable(&error, &self.site))
         };
         for row in 0..batch.num_rows() {
             let Some(order) = cell_at(orders, row) else { continue };

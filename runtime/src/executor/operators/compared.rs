@@ -72,4 +72,3 @@ impl Tactic for Compared {
         Ok(())
     }
 }
-

@@ -20,7 +20,11 @@ struct Project {
 }
 
 /// The plan node of a projection.
-pub fn plan(input: Arc<dyn ExecutionPlan>, node: &FlatNode, exprs: Vec<(Col, Expr)>) -> Arc<dyn ExecutionPlan> {
+pub fn plan(
+    input: Arc<dyn ExecutionPlan>,
+    node: &FlatNode,
+    exprs: Vec<(Col, Expr)>,
+) -> Arc<dyn ExecutionPlan> {
     let out = schema(&node.cols);
     let exprs = node.cols.iter().filter_map(|col| exprs.iter().find(|(of, _)| of == col).cloned()).collect();
     StreamExec::tactic("Project", out.clone(), input, Box::new(Project { exprs, out }))

@@ -12,7 +12,12 @@ use crate::executor::stream::StreamExec;
 
 /// The plan node that adds the row.
 pub fn plan(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-    let fields = input.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<Field>>();
+    let fields = input
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect::<Vec<Field>>();
     let schema = Arc::new(Schema::new(fields));
     StreamExec::plan("RootGroup", schema.clone(), move |context| {
         let arrays = schema.fields().iter().map(|field| match field.data_type() {

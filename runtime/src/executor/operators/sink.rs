@@ -59,7 +59,12 @@ pub fn open(
         OutputTo::Sink(Sink::Text { to_text, .. }) => {
             let output = (env.outputs)(task.stage.id, number).ok_or_else(|| internal!("no text output"))?;
             let writer = output.part_writer(env.storage.clone(), task.ordinal)?;
-            Ok(Box::new(TextParts { writer: Some(writer), to_text: to_text.clone(), env: env.clone(), open: None }))
+            Ok(Box::new(TextParts {
+                writer: Some(writer),
+                to_text: to_text.clone(),
+                env: env.clone(),
+                open: None,
+            }))
         }
         OutputTo::Sink(Sink::Drain) => {
             drop(rows);
@@ -147,8 +152,12 @@ impl Scatter {
         }
         let batch = self.buffers.take(channel).map_err(unfit)?;
         let number = self.base + channel as u32;
-        let header =
-            BlockHeader { channel: number, producer: self.producer, sequence: self.sequence[channel], rows: 0 };
+        let header = BlockHeader {
+            channel: number,
+            producer: self.producer,
+            sequence: self.sequence[channel],
+            rows: 0,
+        };
         self.sequence[channel] += 1;
         let mut bytes = Vec::new();
         block::encode(&header, &batch, false, &mut bytes).map_err(unfit)?;
@@ -167,7 +176,8 @@ impl Scatter {
                 hash_columns(&by, &mut self.hashes);
                 let channels = u64::from(self.channels);
                 // The high bits choose the channel: hash tables of consumers use the low ones.
-                self.channel_of.extend(self.hashes.iter().map(|hash| (((hash >> 32) * channels) >> 32) as u32));
+                self.channel_of
+                    .extend(self.hashes.iter().map(|hash| (((hash >> 32) * channels) >> 32) as u32));
             }
             Route::Direct(by) => {
                 let numbers = cells(batch, *by)?;
@@ -231,13 +241,11 @@ struct TextParts {
 impl RowSink for TextParts {
     fn write(&mut self, batch: RecordBatch) -> Result<()> {
         let values = columns::column(&batch, Col::Value)?;
-        let batch = if values.null_count() > 0 {
-            filter_record_batch(&batch, &is_not_null(values)?)?
-        } else {
-            batch
-        };
+        let batch =
+            if values.null_count() > 0 { filter_record_batch(&batch, &is_not_null(values)?)? } else { batch };
         let values = cells(&batch, Col::Value)?;
-        let native = (0..values.len()).all(|row| cell_at(values, row).is_some_and(|cell| natively_printable(cell[0])));
+        let native =
+            (0..values.len()).all(|row| cell_at(values, row).is_some_and(|cell| natively_printable(cell[0])));
         let Some(writer) = self.writer.as_mut() else { return Ok(()) };
         if native {
             return writer.write(values);

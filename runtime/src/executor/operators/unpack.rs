@@ -1,31 +1,60 @@
 //! One row per element of a packed list; a group whose list is empty stays known as a marker.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
 use datafusion_physical_plan::ExecutionPlan;
-use nestflow_batch::columns::{CellBuilder, cell_at};
+use nestflow_batch::columns::{CellBuilder, cell_at, null_column};
 
 use crate::error::Result;
-use crate::executor::aggregates::packed_items;
-use crate::executor::columns::{self, cells, schema};
+use crate::executor::aggregates::{packed_items, packed_shown, take_part};
+use crate::executor::columns::{self, cells, column, schema};
 use crate::executor::stream::{StreamExec, Tactic};
-use crate::internal;
 use crate::plan::flat::{Col, FlatNode};
 
 struct Unpack {
     packed: Col,
     markers: bool,
+    cols: Vec<Col>,
     out: SchemaRef,
 }
 
 /// The plan node that unpacks.
 pub fn plan(input: Arc<dyn ExecutionPlan>, node: &FlatNode, packed: Col) -> Arc<dyn ExecutionPlan> {
     let out = schema(&node.cols);
-    let tactic = Unpack { packed, markers: node.markers, out: out.clone() };
+    let tactic = Unpack { packed, markers: node.markers, cols: node.cols.clone(), out: out.clone() };
     StreamExec::tactic("Unpack", out, input, Box::new(tactic))
+}
+
+/// The keys that records show where these are not what their key cells say.
+#[derive(Default)]
+struct ShownKeys<'a> {
+    /// Row and packed keys.
+    rows: Vec<(usize, Cow<'a, [u8]>)>,
+}
+
+impl ShownKeys<'_> {
+    /// The keys of one level.
+    fn column(&self, level: u32, rows: usize) -> Result<ArrayRef> {
+        if self.rows.is_empty() {
+            return Ok(null_column(rows));
+        }
+        let mut built = CellBuilder::with_capacity(rows);
+        for (row, keys) in &self.rows {
+            let mut keys = &**keys;
+            (built.len()..*row).for_each(|_| built.append_null());
+            let mut key: &[u8] = &[];
+            for _ in 0..level {
+                key = take_part(&mut keys)?;
+            }
+            built.append_option((!key.is_empty()).then_some(key));
+        }
+        (built.len()..rows).for_each(|_| built.append_null());
+        Ok(Arc::new(built.finish()?))
+    }
 }
 
 impl Tactic for Unpack {
@@ -33,29 +62,39 @@ impl Tactic for Unpack {
         let lists = cells(&batch, self.packed)?;
         let mut rows: Vec<u32> = Vec::new();
         let mut values = CellBuilder::default();
+        let mut shown = ShownKeys::default();
+        let of_group = self.cols.iter().filter(|col| matches!(col, Col::Shown(_)));
+        let of_group = of_group.map(|&col| cells(&batch, col)).collect::<Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
             let before = rows.len();
             if let Some(list) = cell_at(lists, row) {
-                for value in packed_items(list) {
-                    values.append(value?);
+                for item in packed_items(list) {
+                    let (value, keys) = item?;
+                    values.append(value);
+                    if !keys.is_empty() {
+                        shown.rows.push((rows.len(), Cow::Borrowed(keys)));
+                    }
                     rows.push(row as u32);
                 }
             }
             if rows.len() == before && self.markers {
                 values.append_null();
+                // A group without a record shows the key of the group.
+                let keys = packed_shown(&of_group, row);
+                if !keys.is_empty() {
+                    shown.rows.push((rows.len(), Cow::Owned(keys)));
+                }
                 rows.push(row as u32);
             }
         }
         let indices = UInt32Array::from(rows);
         let values: ArrayRef = Arc::new(values.finish()?);
         let mut arrays = Vec::new();
-        for field in self.out.fields() {
-            arrays.push(match field.name().as_str() {
-                "v" => values.clone(),
-                name => {
-                    let column = batch.column_by_name(name).ok_or_else(|| internal!("no column {name}"))?;
-                    take(column, &indices, None)?
-                }
+        for &col in &self.cols {
+            arrays.push(match col {
+                Col::Value => values.clone(),
+                Col::Shown(level) => shown.column(level, indices.len())?,
+                _ => take(column(&batch, col)?, &indices, None)?,
             });
         }
         out.push(columns::batch(&self.out, arrays, indices.len())?);

@@ -9,7 +9,8 @@ use crate::plan::flat::*;
 use crate::plan::logical::*;
 
 /// `operator.add`, pickled: what `sum` does with records that are neither int nor float.
-const OPERATOR_ADD: &[u8] = b"\x80\x04\x95\x15\x00\x00\x00\x00\x00\x00\x00\x8c\x09_operator\x94\x8c\x03add\x94\x93\x94.";
+const OPERATOR_ADD: &[u8] =
+    b"\x80\x04\x95\x15\x00\x00\x00\x00\x00\x00\x00\x8c\x09_operator\x94\x8c\x03add\x94\x93\x94.";
 
 impl Lift<'_> {
     /// One aggregate per group of `input`'s depth: rows `[k… s… a]`.
@@ -26,7 +27,14 @@ impl Lift<'_> {
 
     /// The result of an aggregate as the value; of a group that only markers made, the answer for
     /// an empty group or a marker again. Markers of outer levels stay markers.
-    fn aggregated(&mut self, input: FlatId, function: AggFn, args: Vec<Col>, value: Option<Expr>, at: &At) -> FlatId {
+    fn aggregated(
+        &mut self,
+        input: FlatId,
+        function: AggFn,
+        args: Vec<Col>,
+        value: Option<Expr>,
+        at: &At,
+    ) -> FlatId {
         let markers = self.flat.nodes[input].markers;
         let answers = answers_empty(&function);
         let (aggregate, out) = self.aggregate(input, function, args, at);
@@ -66,6 +74,7 @@ impl Lift<'_> {
         &mut self,
         input: NodeId,
         function: FunctionId,
+        adds: bool,
         sides: &[SideInput],
         at: &At,
     ) -> Result<FlatId> {
@@ -75,7 +84,10 @@ impl Lift<'_> {
             return self.sequential(main, |_| Sequential::Reduce(function), sides, at);
         }
         let program = self.fold_program(function, None, vec![], at);
-        let function = AggFn::Fold { partial: program.clone(), merge: program, answers_empty: false };
+        let function = match adds {
+            true => AggFn::Sum(program),
+            false => AggFn::Fold { partial: program.clone(), merge: program, answers_empty: false },
+        };
         Ok(self.aggregated(main, function, vec![Col::Value], None, at))
     }
 
@@ -159,9 +171,14 @@ impl Lift<'_> {
     }
 
     /// A packed list per group, as records in order.
-    fn unpacked(&mut self, input: FlatId, function: AggFn, args: Vec<Col>, at: &At) -> FlatId {
-        let keeps_none = matches!(function, AggFn::Top { limit: 0, .. } | AggFn::First { limit: 0 });
+    fn unpacked(&mut self, input: FlatId, function: AggFn, mut args: Vec<Col>, at: &At) -> FlatId {
+        let keeps_none = matches!(
+            function,
+            AggFn::Top { limit: 0, .. } | AggFn::First { limit: 0 } | AggFn::Sorted { limit: 0, .. }
+        );
         let markers = self.flat.nodes[input].markers || keeps_none && at.depth > 0;
+        // Each row shows the keys it came with.
+        args.extend((1..=at.depth).map(Col::Shown));
         let (aggregate, out) = self.aggregate(input, function, args, at);
         let rows = self.push(FlatOp::Unpack(out), vec![aggregate], at.depth, with_value(at.depth), at);
         self.flat.nodes[rows].markers = markers;
@@ -173,8 +190,19 @@ impl Lift<'_> {
     }
 
     pub(super) fn take(&mut self, input: NodeId, limit: i64, at: &At) -> Result<FlatId> {
-        let mut input = self.operand(input, at)?;
         let limit = limit.max(0) as u64;
+        // The first of a sorted dataset need no whole group in one task, and no sort.
+        let (node, scope) = self.node(input)?;
+        if let Op::Sort { input, key, reverse } = node.op
+            && scope == at.scope
+        {
+            let sort = At { site: self.call_site(node.site)?, ..at.clone() };
+            let ordered = self.ordered(input, key, reverse, &sort)?;
+            let numbered = self.number(ordered, at);
+            let function = AggFn::Sorted { limit, descending: reverse };
+            return Ok(self.unpacked(numbered, function, vec![Col::Value, Col::Order, Col::Pos], at));
+        }
+        let mut input = self.operand(input, at)?;
         if at.depth == 0 {
             input = self.push(FlatOp::Limit(limit), vec![input], 0, vec![Col::Value], at);
         }

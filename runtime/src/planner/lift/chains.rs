@@ -29,7 +29,12 @@ impl Lift<'_> {
         let drops = !matches!(kind, StepKind::Map(_) | StepKind::Foreach(_));
         let keep = (drops && at.depth > 0 && self.wants_groups.contains(&node.id)).then_some(0);
         let step = self.step_of(kind, (0..sides.len() as u32).collect(), at);
-        let op = FlatOp::Chain { steps: vec![step], emit: Emit::Value, keep_groups_from: keep, sides: ready.sides };
+        let op = FlatOp::Chain {
+            steps: vec![step],
+            emit: Emit::Value,
+            keep_groups_from: keep,
+            sides: ready.sides,
+        };
         let inputs = std::iter::once(ready.main).chain(ready.open).collect();
         let chain = self.push(op, inputs, at.depth, with_value(at.depth), at);
         self.flat.nodes[chain].markers |= keep.is_some();

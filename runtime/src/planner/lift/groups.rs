@@ -134,7 +134,8 @@ impl Lift<'_> {
         };
         let main = self.operand(records, &at)?;
         let step = self.step_of(kind, vec![], &at);
-        let op = FlatOp::Chain { steps: vec![step], emit: Emit::Value, keep_groups_from: None, sides: vec![] };
+        let op =
+            FlatOp::Chain { steps: vec![step], emit: Emit::Value, keep_groups_from: None, sides: vec![] };
         let flat = self.push(op, vec![main], at.depth + 1, with_value(at.depth + 1), &at);
         self.members.insert((scope, side), flat);
         Ok(flat)
@@ -159,7 +160,8 @@ impl Lift<'_> {
 
     /// Datasets whose rows, together, have every key of the scope.
     fn group_sources(&mut self, at: &At) -> Result<Vec<FlatId>> {
-        let held = self.held.keys().copied().filter(|id| self.nodes.get(id).is_some_and(|(_, s)| *s == at.scope));
+        let held =
+            self.held.keys().copied().filter(|id| self.nodes.get(id).is_some_and(|(_, s)| *s == at.scope));
         if let Some(id) = held.min() {
             return Ok(vec![self.dataset(id)?]);
         }
@@ -193,7 +195,8 @@ impl Lift<'_> {
             return Err(Error::Plan("the keys of a table belong to the scope that it was made in".into()));
         }
         let groups = self.each_group(&inner)?;
-        let keys = self.project_value(groups, Expr::Given(Col::Shown(inner.depth), Col::Key(inner.depth)), &inner);
+        let keys =
+            self.project_value(groups, Expr::Given(Col::Shown(inner.depth), Col::Key(inner.depth)), &inner);
         Ok(self.leave(keys, at, Expr::Col(Col::Value)))
     }
 
@@ -250,8 +253,13 @@ impl Lift<'_> {
         take.push((true, Col::Value, Col::Value));
         let on: Vec<_> = keys(shared).into_iter().map(|key| (key, key)).collect();
         let kind = if shared == 0 { FlatJoin::Cross } else { FlatJoin::Inner };
-        let copies =
-            self.push(FlatOp::Join { on, kind, take }, vec![groups, right], at.depth, with_value(at.depth), at);
+        let copies = self.push(
+            FlatOp::Join { on, kind, take },
+            vec![groups, right],
+            at.depth,
+            with_value(at.depth),
+            at,
+        );
         self.flat.nodes[copies].markers = false;
         Ok(copies)
     }

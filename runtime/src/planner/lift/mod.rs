@@ -109,7 +109,8 @@ impl<'a> Lift<'a> {
     /// Adds an operator; its columns and markers are the caller's to give.
     fn push(&mut self, op: FlatOp, inputs: Vec<FlatId>, depth: u32, cols: Vec<Col>, at: &At) -> FlatId {
         let markers = inputs.first().is_some_and(|&input| self.flat.nodes[input].markers);
-        let markers = markers || matches!(op, FlatOp::Union { .. }) && inputs.iter().any(|&i| self.flat.nodes[i].markers);
+        let markers = markers
+            || matches!(op, FlatOp::Union { .. }) && inputs.iter().any(|&i| self.flat.nodes[i].markers);
         self.flat.nodes.push(FlatNode { op, inputs, depth, cols, markers, site: Some(at.site.clone()) });
         self.flat.nodes.len() - 1
     }
@@ -198,7 +199,7 @@ impl<'a> Lift<'a> {
             Op::Count { input } => self.count(*input, false, at),
             Op::IsEmpty { input } => self.count(*input, true, at),
             Op::Sum { input } => self.sum(*input, at),
-            Op::Reduce { input, function, sides } => self.reduce(*input, *function, sides, at),
+            Op::Reduce { input, function, adds, sides } => self.reduce(*input, *function, *adds, sides, at),
             Op::Aggregate { input, zero, callable, step, merge, sides } => {
                 self.fold(*input, (*zero, *callable), *step, *merge, sides, at)
             }

@@ -9,7 +9,8 @@ use crate::plan::flat::*;
 use crate::plan::logical::*;
 
 /// `str`, pickled: how records are printed that have no native form.
-const STR: &[u8] = b"\x80\x04\x95\x14\x00\x00\x00\x00\x00\x00\x00\x8c\x08builtins\x94\x8c\x03str\x94\x93\x94.";
+const STR: &[u8] =
+    b"\x80\x04\x95\x14\x00\x00\x00\x00\x00\x00\x00\x8c\x08builtins\x94\x8c\x03str\x94\x93\x94.";
 
 impl Lift<'_> {
     /// `(key(x), value(x))` as records: the way of a `KeyBy` that no `Group` consumes.
@@ -23,7 +24,8 @@ impl Lift<'_> {
         let main = self.operand(input, at)?;
         let value = value.map(|value| self.function(value)).transpose()?;
         let step = self.step_of(StepKind::KeyBy { key: self.function(key)?, value }, vec![], at);
-        let op = FlatOp::Chain { steps: vec![step], emit: Emit::Value, keep_groups_from: None, sides: vec![] };
+        let op =
+            FlatOp::Chain { steps: vec![step], emit: Emit::Value, keep_groups_from: None, sides: vec![] };
         let level = at.depth + 1;
         let keyed = self.push(op, vec![main], level, with_value(level), at);
         let pair = Expr::Tuple(vec![Expr::Given(Col::Shown(level), Col::Key(level)), Expr::Col(Col::Value)]);
@@ -65,11 +67,11 @@ impl Lift<'_> {
             return Ok(self.project_value(moved, Expr::Col(Col::Value), at));
         };
         let step = self.step_of(StepKind::KeyBy { key: self.function(by)?, value: None }, vec![], at);
-        let op = FlatOp::Chain { steps: vec![step], emit: Emit::Value, keep_groups_from: None, sides: vec![] };
+        let op =
+            FlatOp::Chain { steps: vec![step], emit: Emit::Value, keep_groups_from: None, sides: vec![] };
         let numbered = self.push(op, vec![rows], 1, with_value(1), at);
         let kind = ExchangeKind::Direct { by: Col::Key(1), parts };
-        let moved =
-            self.push(FlatOp::Exchange { kind, reason }, vec![numbered], 1, with_value(1), at);
+        let moved = self.push(FlatOp::Exchange { kind, reason }, vec![numbered], 1, with_value(1), at);
         Ok(self.project(moved, vec![(Col::Value, Expr::Col(Col::Value))], 0, at))
     }
 
