@@ -5,15 +5,16 @@
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyCFunction;
 
-/// Set when the interpreter begins to shut down: states are left to it from then on.
-static CLOSING: AtomicBool = AtomicBool::new(false);
+/// Whether the interpreter has begun to shut down: states are left to it from then on. A thread that
+/// lets go of its state holds this meanwhile, so that the interpreter does not vanish under it.
+static CLOSING: RwLock<bool> = RwLock::new(false);
 
 static WATCH: PyOnceLock<()> = PyOnceLock::new();
 
@@ -28,11 +29,12 @@ struct Slot(Cell<Option<Pinned>>);
 impl Drop for Slot {
     fn drop(&mut self) {
         let Some(pinned) = self.0.take() else { return };
-        if CLOSING.load(Ordering::Acquire) {
+        let closing = CLOSING.read().unwrap_or_else(PoisonError::into_inner);
+        if *closing {
             return;
         }
         // SAFETY: the state was made by this thread and is detached: every attach since then has
-        // ended before the thread did. The interpreter is not shutting down.
+        // ended before the thread did. The interpreter shuts down only after `closing` is let go.
         unsafe {
             ffi::PyEval_RestoreThread(pinned.saved);
             ffi::PyGILState_Release(pinned.ensured);
@@ -70,8 +72,10 @@ fn pin() {
 fn watch_shutdown() {
     Python::attach(|py| {
         WATCH.get_or_init(py, || {
-            let hook =
-                PyCFunction::new_closure(py, None, None, |_, _| CLOSING.store(true, Ordering::Release));
+            let hook = PyCFunction::new_closure(py, None, None, |arguments, _| {
+                // Threads that are letting go need the interpreter's lock for it.
+                arguments.py().detach(|| *CLOSING.write().unwrap_or_else(PoisonError::into_inner) = true);
+            });
             let registered = hook.and_then(|hook| py.import("atexit")?.call_method1("register", (hook,)));
             if let Err(error) = registered {
                 error.write_unraisable(py, None);
