@@ -249,8 +249,9 @@ def test_wrong_arguments_of_other_kinds(p):
 def test_kinds_of_pipelines():
     assert repr(nf.Pipeline.create("LoCal")).startswith("LOCAL: ")
     assert nf.base.Pipeline is nf.Pipeline and nf.base.Options.Explain.OFF == 2
-    with pytest.raises(NotImplementedError, match="spark"):
-        nf.Pipeline.create("SPARK", tmp_data_path="x")
+    assert repr(nf.Pipeline.create("SPARK", tmp_data_path="x")).startswith("SPARK: ")
+    with pytest.raises(ValueError, match="spark_conf has to be a dict"):
+        nf.Pipeline.create("spark", spark_conf="spark.master=local")
     for kind in ("hadoop", "", None, 3):
         with pytest.raises(ValueError, match="unknown pipeline type"):
             nf.Pipeline.create(kind)

@@ -28,7 +28,7 @@ use crate::plan::flat::FlatId;
 use crate::plan::stage::{Exchange, OutputTo, Stage};
 
 /// The share of a leaf that a task reads; a leaf without one is empty in this task.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub enum LeafShare {
     /// A piece of the text files.
     Split(Split),
@@ -120,14 +120,16 @@ async fn drive(
     to: &OutputTo,
     mut stream: datafusion_execution::SendableRecordBatchStream,
 ) -> Result<()> {
-    let mut sink = operators::sink::open(task, env, number, to, stream.schema())?;
+    let site = task.stage.outputs.get(number).and_then(|output| task.stage.nodes.get(output.node)?.site.as_ref());
+    let mut sink =
+        operators::sink::open(task, env, number, to, stream.schema()).map_err(|error| error.at(site))?;
     while let Some(batch) = stream.next().await {
         let batch = batch?;
         env.check_cancelled()?;
         env.progress.rows_out.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-        sink.write(batch)?;
+        sink.write(batch).map_err(|error| error.at(site))?;
     }
-    let bytes = sink.finish()?;
+    let bytes = sink.finish().map_err(|error| error.at(site))?;
     env.progress.bytes_out.fetch_add(bytes, Ordering::Relaxed);
     Ok(())
 }

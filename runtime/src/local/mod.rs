@@ -1,8 +1,8 @@
 //! The local engine: stages in order, tasks on threads of this process.
 
-mod domain;
+pub(crate) mod domain;
 mod progress;
-mod scratch;
+pub(crate) mod scratch;
 mod store;
 mod threads;
 
@@ -168,7 +168,7 @@ fn literal_bytes(logical: &LogicalPlan) -> u64 {
 }
 
 /// Makes DataFusion contexts over the pool of a task; all spill into the engine's folder.
-fn contexts(
+pub(crate) fn contexts(
     scratch: Arc<Scratch>,
 ) -> Result<impl Fn(Arc<dyn Pool>) -> Result<Arc<TaskContext>> + Send + Sync> {
     let folder = scratch.folder("spill")?;
@@ -384,7 +384,7 @@ impl<'a> Run<'a> {
 }
 
 /// What a stage does, in a few words: the user's transforms in order.
-fn label(stage: &Stage) -> String {
+pub(crate) fn label(stage: &Stage) -> String {
     let mut words: Vec<&str> = Vec::new();
     for site in stage.nodes.iter().filter_map(|node| node.site.as_ref()) {
         if !words.contains(&site.transform.as_str()) {

@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 pub const MAGIC: [u8; 4] = *b"NFP\x01";
 /// First bytes of every encoded stage.
 pub const STAGE_MAGIC: [u8; 4] = *b"NFS\x01";
+/// First bytes of what a task is told besides.
+pub const PART_MAGIC: [u8; 4] = *b"NFT\x01";
 /// The most memory that a decoder reserves; literal data of a plan counts.
 const LIMIT: usize = 1 << 32;
 
@@ -55,4 +57,14 @@ pub fn decode_stage(bytes: &[u8]) -> Result<Stage> {
 /// A stage as the bytes that a task is given.
 pub fn encode_stage(stage: &Stage) -> Result<Vec<u8>> {
     encode(STAGE_MAGIC, stage)
+}
+
+/// What a task of another process is told, from bytes.
+pub fn decode_part<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    decode(PART_MAGIC, "task", bytes)
+}
+
+/// What a task of another process is told, as bytes.
+pub fn encode_part<T: Serialize>(part: &T) -> Result<Vec<u8>> {
+    encode(PART_MAGIC, part)
 }

@@ -1,0 +1,189 @@
+//! The runtime inside the JVM of a Spark executor: the native half of `nestflow.spark.Native`.
+//!
+//! Nine entry points, in the order of that class; each goes through `guard`, which lets no panic
+//! out and turns errors into Java exceptions, and names a task by a checked number (`tasks`). What
+//! the tasks of a process share is made by its first task (`shared`). The only crate that names
+//! `jni`; knows neither Python nor single operators.
+//!
+//! Blocks cross as byte arrays: one copy each way, one call per block. Nothing of an `Env` is kept
+//! between calls, and no thread of ours is ever attached to the JVM.
+
+mod guard;
+mod shared;
+mod tasks;
+
+use std::time::Duration;
+
+use jni::EnvUnowned;
+use jni::objects::{JByteArray, JClass, JLongArray, JString};
+use jni::sys::{jboolean, jint, jlong};
+use nestflow_runtime::remote::{BUILD_ID, Step};
+
+use guard::guard;
+
+/// The longest that a step may take.
+const LONGEST: Duration = Duration::from_millis(100);
+
+/// What kind a step is; `Native.java` has the same numbers.
+const NOTHING: jint = 0;
+const DONE: jint = 1;
+const NEED: jint = 2;
+const BLOCK: jint = 3;
+
+/// What was built.
+#[expect(unsafe_code, reason = "the JVM finds it by its name")]
+// SAFETY: nobody else in the process has a function of this name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_nestflow_spark_Native_buildId<'l>(
+    env: EnvUnowned<'l>,
+    _: JClass<'l>,
+) -> JString<'l> {
+    guard(env, |env| Ok(env.new_string(BUILD_ID)?))
+}
+
+/// Makes a task of a stage, and gives its number.
+#[expect(unsafe_code, reason = "the JVM finds it by its name")]
+// SAFETY: nobody else in the process has a function of this name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_nestflow_spark_Native_create<'l>(
+    env: EnvUnowned<'l>,
+    _: JClass<'l>,
+    stage: JByteArray<'l>,
+    task: JByteArray<'l>,
+    folder: JString<'l>,
+    slots: jint,
+    memory: jlong,
+) -> jlong {
+    guard(env, |env| {
+        let folder = folder.try_to_string(env)?;
+        let process = shared::process(folder, slots.max(1) as usize, memory.max(0) as usize)?;
+        let part = process.stage(&env.convert_byte_array(&stage)?)?;
+        let host = shared::host(&part.host, slots.max(1) as usize)?;
+        let task = env.convert_byte_array(&task)?;
+        Ok(tasks::create(process, &part, &task, host)? as jlong)
+    })
+}
+
+/// The next step of a task: its kind, and in `answer` an input, or a channel and a length.
+#[expect(unsafe_code, reason = "the JVM finds it by its name")]
+// SAFETY: nobody else in the process has a function of this name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_nestflow_spark_Native_step<'l>(
+    env: EnvUnowned<'l>,
+    _: JClass<'l>,
+    task: jlong,
+    answer: JLongArray<'l>,
+) -> jint {
+    guard(env, |env| {
+        let Some(task) = tasks::find(task as u64)? else { return Ok(DONE) };
+        Ok(match task.driver().step(LONGEST)? {
+            Step::Nothing => NOTHING,
+            Step::Done => DONE,
+            Step::Need(input) => {
+                answer.set_region(env, 0, &[i64::from(input), 0])?;
+                NEED
+            }
+            Step::Block(channel, length) => {
+                answer.set_region(env, 0, &[i64::from(channel), length as i64])?;
+                BLOCK
+            }
+        })
+    })
+}
+
+/// Copies the block that the last step told of.
+#[expect(unsafe_code, reason = "the JVM finds it by its name")]
+// SAFETY: nobody else in the process has a function of this name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_nestflow_spark_Native_take<'l>(
+    env: EnvUnowned<'l>,
+    _: JClass<'l>,
+    task: jlong,
+    into: JByteArray<'l>,
+) {
+    guard(env, |env| {
+        let Some(task) = tasks::find(task as u64)? else { return Ok(()) };
+        let block: Vec<jni::sys::jbyte> = task.driver().take()?.into_iter().map(u8::cast_signed).collect();
+        Ok(into.set_region(env, 0, &block)?)
+    })
+}
+
+/// Gives a block of an input, or says by null that there are no more.
+#[expect(unsafe_code, reason = "the JVM finds it by its name")]
+// SAFETY: nobody else in the process has a function of this name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_nestflow_spark_Native_push<'l>(
+    env: EnvUnowned<'l>,
+    _: JClass<'l>,
+    task: jlong,
+    input: jint,
+    block: JByteArray<'l>,
+) {
+    guard(env, |env| {
+        let Some(task) = tasks::find(task as u64)? else { return Ok(()) };
+        let input = input as u32;
+        if block.is_null() {
+            return Ok(task.driver().end(input)?);
+        }
+        let block = env.convert_byte_array(&block)?;
+        Ok(task.driver().push(input, block)?)
+    })
+}
+
+/// Asks a task to stop; does not wait.
+#[expect(unsafe_code, reason = "the JVM finds it by its name")]
+// SAFETY: nobody else in the process has a function of this name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_nestflow_spark_Native_cancel<'l>(
+    env: EnvUnowned<'l>,
+    _: JClass<'l>,
+    task: jlong,
+) {
+    guard(env, |_| {
+        if let Some(task) = tasks::find(task as u64)? {
+            task.cancel();
+        }
+        Ok(())
+    });
+}
+
+/// Ends a task: waits until no call is inside, cancels it, and gives back what it holds. Closing
+/// again is harmless.
+#[expect(unsafe_code, reason = "the JVM finds it by its name")]
+// SAFETY: nobody else in the process has a function of this name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_nestflow_spark_Native_close<'l>(
+    env: EnvUnowned<'l>,
+    _: JClass<'l>,
+    task: jlong,
+) -> jboolean {
+    guard(env, |_| tasks::close(task as u64))
+}
+
+/// What a task has done: rows in, rows out, bytes out.
+#[expect(unsafe_code, reason = "the JVM finds it by its name")]
+// SAFETY: nobody else in the process has a function of this name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_nestflow_spark_Native_progress<'l>(
+    env: EnvUnowned<'l>,
+    _: JClass<'l>,
+    task: jlong,
+    into: JLongArray<'l>,
+) {
+    guard(env, |env| {
+        let Some(task) = tasks::find(task as u64)? else { return Ok(()) };
+        Ok(into.set_region(env, 0, &task.progress())?)
+    })
+}
+
+/// What the process holds: tasks, and bytes that they have taken.
+#[expect(unsafe_code, reason = "the JVM finds it by its name")]
+// SAFETY: nobody else in the process has a function of this name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_nestflow_spark_Native_held<'l>(
+    env: EnvUnowned<'l>,
+    _: JClass<'l>,
+    into: JLongArray<'l>,
+) {
+    guard(env, |env| Ok(into.set_region(env, 0, &[tasks::open() as i64, shared::taken() as i64])?))
+}

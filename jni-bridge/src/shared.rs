@@ -1,0 +1,43 @@
+//! What the tasks of this process share: its memory and temporary files, and the worker processes.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use nestflow_runtime::error::{Error, Result};
+use nestflow_runtime::remote::{HostSpec, Process, ProcessSettings};
+use nestflow_workers::{Options, WorkersHost};
+
+static PROCESS: Mutex<Option<&'static Process>> = Mutex::new(None);
+
+/// The process as its first task set it up.
+pub fn process(folder: String, slots: usize, memory: usize) -> Result<&'static Process> {
+    let mut process = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(process) = *process {
+        return Ok(process);
+    }
+    // It lives as long as the JVM; whoever named the folder removes it.
+    let made = Process::new(ProcessSettings { folder: PathBuf::from(folder), slots, memory })?;
+    Ok(process.insert(Box::leak(Box::new(made))))
+}
+
+/// Bytes that tasks have taken.
+pub fn taken() -> usize {
+    PROCESS.lock().unwrap_or_else(PoisonError::into_inner).map_or(0, Process::taken)
+}
+
+/// The worker processes for a program: one pool for all tasks that name the same.
+pub fn host(spec: &HostSpec, slots: usize) -> Result<WorkersHost> {
+    static HOSTS: OnceLock<Mutex<HashMap<HostSpec, WorkersHost>>> = OnceLock::new();
+    let mut hosts = HOSTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(host) = hosts.get(spec) {
+        return Ok(host.clone());
+    }
+    let mut options = Options::new(&spec.program, spec.arguments.iter().map(Into::into).collect());
+    options.environment = spec.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    options.workers = slots;
+    let failed = |error: std::io::Error| Error::Died(format!("worker processes cannot be started: {error}"));
+    let host = WorkersHost::new(options).map_err(failed)?;
+    hosts.insert(spec.clone(), host.clone());
+    Ok(host)
+}

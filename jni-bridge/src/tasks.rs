@@ -1,0 +1,76 @@
+//! Tasks by number. A number is never used twice, so that one whose task is gone is told from one
+//! that never was.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use nestflow_runtime::error::{Error, Result};
+use nestflow_runtime::remote::{Process, StagePart, TaskDriver};
+use nestflow_workers::WorkersHost;
+
+use crate::guard::Fault;
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// A task, and what may be asked of it while a step is under way.
+pub struct Task {
+    driver: Mutex<TaskDriver>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Task {
+    /// Steps, pushes and takes are one after the other.
+    pub fn driver(&self) -> MutexGuard<'_, TaskDriver> {
+        // After a panic its state may be anything, but no worse than an error: it only drops.
+        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks it to stop.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Rows in, rows out, bytes out.
+    pub fn progress(&self) -> [i64; 3] {
+        let driver = self.driver();
+        let done = driver.progress();
+        [&done.rows_in, &done.rows_out, &done.bytes_out].map(|count| count.load(Ordering::Relaxed) as i64)
+    }
+}
+
+fn tasks() -> MutexGuard<'static, HashMap<u64, Arc<Task>>> {
+    static TASKS: OnceLock<Mutex<HashMap<u64, Arc<Task>>>> = OnceLock::new();
+    TASKS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes a task.
+pub fn create(process: &Process, part: &StagePart, task: &[u8], host: WorkersHost) -> Result<u64> {
+    let driver = TaskDriver::new(process, part, task, Arc::new(host))?;
+    let cancelled = driver.canceller();
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    tasks().insert(number, Arc::new(Task { driver: Mutex::new(driver), cancelled }));
+    Ok(number)
+}
+
+/// The task of a number; `None`: it is closed.
+pub fn find(number: u64) -> Result<Option<Arc<Task>>, Fault> {
+    if number == 0 || number >= NEXT.load(Ordering::Relaxed) {
+        return Err(Error::Internal(format!("there never was a task {number}")).into());
+    }
+    Ok(tasks().get(&number).cloned())
+}
+
+/// Ends a task; whether it has really stopped.
+pub fn close(number: u64) -> Result<bool, Fault> {
+    find(number)?;
+    let Some(task) = tasks().remove(&number) else { return Ok(true) };
+    task.cancel();
+    let stopped = task.driver().close();
+    Ok(stopped)
+}
+
+/// Tasks that are open.
+pub fn open() -> usize {
+    tasks().len()
+}

@@ -1,0 +1,98 @@
+"""The way to Spark: the gateway of the pyspark that belongs to it, and a SparkContext.
+
+A context that is there is used: in a notebook, under spark-submit, in a Livy session. Otherwise one
+is made, and stays until the program ends, for all pipelines of the process.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ...errors import NestflowRuntimeException
+from .jars import jar_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def context(session: Any, conf: Mapping[str, str], name: str) -> Any:
+    """Give the SparkContext to run jobs in, with our classes in its JVM.
+
+    Args:
+        session: a SparkSession or None.
+        conf: settings for a context that has to be made.
+        name: what it is called then.
+
+    Raises:
+        NestflowRuntimeException: there is no pyspark, or a context without our jar.
+    """
+    pyspark = _pyspark()
+    if session is not None:
+        return _checked(_of_session(session))
+    found = pyspark.SparkContext._active_spark_context
+    if found is not None:
+        return _checked(found)
+    if os.environ.get("SPARK_REMOTE") or os.environ.get("SPARK_CONNECT_MODE_ENABLED"):
+        raise NestflowRuntimeException(_CONNECT)
+    settings = pyspark.SparkConf()
+    for key, value in conf.items():
+        settings.set(key, str(value))
+    if not settings.get("spark.app.name", None):
+        settings.setAppName(name)
+    if not settings.get("spark.master", None) and "PYSPARK_GATEWAY_PORT" not in os.environ:
+        settings.setMaster("local[*]")
+    jars = [jar for jar in (settings.get("spark.jars", "") or "").split(",") if jar]
+    if not any("nestflow" in os.path.basename(jar) for jar in jars):
+        settings.set("spark.jars", ",".join([*jars, jar_for(_home())]))
+    return _checked(pyspark.SparkContext(conf=settings))
+
+
+_CONNECT = (
+    "a Spark Connect session has no RDDs, and nestflow needs them: use a classic session, such as "
+    "SparkSession.builder.master(...).getOrCreate() without SPARK_REMOTE"
+)
+
+
+def _of_session(session: Any) -> Any:
+    if ".connect." in type(session).__module__:
+        raise NestflowRuntimeException(_CONNECT)
+    found = getattr(session, "sparkContext", session)
+    if not hasattr(found, "_jvm"):
+        raise NestflowRuntimeException(f"session has to be a SparkSession, not {type(session).__name__}")
+    return found
+
+
+def _checked(context: Any) -> Any:
+    """Make sure that the JVM knows our classes."""
+    if context._jsc is None:
+        raise NestflowRuntimeException("the SparkContext is stopped")
+    if type(context._jvm.nestflow.spark.Driver).__name__ != "JavaClass":
+        raise NestflowRuntimeException(
+            "this Spark runs without the jar of nestflow; start it with the setting "
+            f"spark.jars={jar_for(_home())} (or spark-submit --jars)"
+        )
+    return context
+
+
+def _pyspark() -> Any:
+    try:
+        import pyspark  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        home = os.environ.get("SPARK_HOME")
+        archives = glob.glob(os.path.join(home, "python", "lib", "*.zip")) if home else []
+        if not archives:
+            raise NestflowRuntimeException(
+                "there is no pyspark: pip install nestflow[spark], or set SPARK_HOME to where Spark is"
+            ) from None
+        sys.path.extend(archives)
+        import pyspark  # type: ignore[import-not-found, unused-ignore]
+    return pyspark
+
+
+def _home() -> str:
+    from pyspark.find_spark_home import _find_spark_home  # type: ignore[import-not-found, unused-ignore]
+
+    return str(_find_spark_home())

@@ -1,0 +1,165 @@
+"""Runs plans as Spark jobs."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import weakref
+from typing import TYPE_CHECKING
+
+from ...errors import NestflowRuntimeException
+from ...options import LEGACY_PIPELINE_OPTIONS, warn_unknown
+from ..failure import rebuilt
+from ..native import native
+from ..progress import display
+from .context import context
+from .workers import host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_KNOWN = frozenset({"session", "spark_conf", "job_name", "tmp_dir", "progress"}) | LEGACY_PIPELINE_OPTIONS
+
+_PATIENCE = 50
+"""Milliseconds between two looks at a running job."""
+
+
+class SparkEngine:
+    """Executes plans in the executors of a Spark application."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        """Check the options; Spark is started by the first run.
+
+        Raises:
+            ValueError: an impossible value of an option.
+        """
+        warn_unknown(options, _KNOWN, "Pipeline.create")
+        conf = options.get("spark_conf") or {}
+        if not hasattr(conf, "items"):
+            raise ValueError(f"spark_conf has to be a dict of settings, not {conf!r:.100}")
+        self._conf = {str(key): str(value) for key, value in conf.items()}
+        self._session = options.get("session")
+        self._name = str(options.get("job_name") or "nestflow")
+        self._folder = options.get("tmp_dir")
+        self._progress = options.get("progress")
+        self._context: Any = None
+        self._driver: Any = None
+        self._closer: Callable[[], object] | None = None
+        self._kept: dict[int, dict[str, int]] = {}
+
+    def run(self, plan: bytes) -> dict[str, object]:
+        """Execute a plan and describe what was done; on an error nothing of it is kept."""
+        driver = self._opened()
+        module = native()
+        run, description, data, keeps = _answer(module.spark_plan, plan, json.dumps(self._settings()))
+        success = False
+        try:
+            with display(self._progress) as progress:
+                self._execute(driver, description, data, progress)
+            success = True
+        finally:
+            _answer(module.spark_end, run, success)
+        for cache, depth, tasks in keeps:
+            self._kept[cache] = {"tasks": tasks, "bytes": driver.size(cache), "depth": depth}
+        stages = json.loads(description)["stages"]
+        return {"stages": [{"name": stage["name"], "tasks": len(stage["tasks"])} for stage in stages]}
+
+    def fetch(self, cache: int) -> list[tuple[Any, ...]]:
+        """Give the rows of a kept dataset, in order."""
+        driver = self._opened()
+        with self._file() as path:
+            driver.fetch(cache, path)
+            with open(path, "rb") as file:
+                data = file.read()
+        rows: list[tuple[Any, ...]] = _answer(native().spark_rows, data, self._kept[cache]["depth"])
+        return rows
+
+    def close(self) -> None:
+        """Give everything back; closing twice is harmless."""
+        if self._closer is not None:
+            self._closer()
+
+    def _opened(self) -> Any:
+        if self._closer is not None and not getattr(self._closer, "alive", True):
+            raise NestflowRuntimeException("this pipeline is closed")
+        if self._driver is None:
+            self._context = context(self._session, self._conf, self._name)
+            self._driver = self._context._jvm.nestflow.spark.Driver(self._context._jsc)
+            self._closer = weakref.finalize(self, _close, self._driver)
+        return self._driver
+
+    def _settings(self) -> dict[str, object]:
+        return {
+            "cores": max(1, self._context.defaultParallelism),
+            "host": host(),
+            "kept": {str(cache): kept for cache, kept in self._kept.items()},
+        }
+
+    def _execute(
+        self,
+        driver: Any,
+        description: str,
+        data: bytes,
+        progress: Callable[[dict[str, object]], None] | None,
+    ) -> None:
+        with self._file() as path:
+            with open(path, "wb") as file:
+                file.write(data)
+            run = driver.start(description, path)
+        error = None
+        try:
+            while (error := driver.poll(run, _PATIENCE)) is None:
+                if progress is not None:
+                    stages, tasks, done = driver.progress(run)
+                    progress({"stages": stages, "tasks": tasks, "tasks_done": done})
+        finally:
+            if error is None:  # interrupted, or the user's callback raised
+                driver.cancel(run)
+        if error:
+            raise _raised(error)
+
+    def _file(self) -> _File:
+        return _File(self._folder)
+
+
+class _File:
+    """A temporary file that this process and its JVM share."""
+
+    def __init__(self, folder: str | None) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> str:
+        handle, self._path = tempfile.mkstemp(prefix="nestflow-", dir=self._folder)
+        os.close(handle)
+        return self._path
+
+    def __exit__(self, *_: object) -> None:
+        os.unlink(self._path)
+
+
+def _close(driver: Any) -> None:
+    try:
+        driver.close()
+    except Exception:
+        return  # the JVM is gone, and with it all that it held
+
+
+def _answer(function: Callable[..., Any], *args: object) -> Any:
+    """Call the compiled module; its errors become the exceptions that the user is to see."""
+    try:
+        return function(*args)
+    except native().RunError as error:
+        failure, cause = rebuilt(error.args[0])
+    raise failure from cause
+
+
+def _raised(description: str) -> BaseException:
+    """The exception of a failed job."""
+    failure = json.loads(description)
+    pickled = failure.get("pickled")
+    failure["pickled"] = bytes.fromhex(pickled) if pickled else None
+    error, cause = rebuilt(failure)
+    error.__cause__ = cause
+    return error

@@ -1,0 +1,62 @@
+//! The client's half of the Spark engine: a plan becomes a job that is described in JSON, text outputs
+//! begin and end, and kept blocks become rows. Knows neither pyspark nor the JVM.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use nestflow_runtime::error::{Error, Result};
+use nestflow_runtime::remote::{Plan, plan_job, rows_of};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use crate::failure::raised;
+use crate::session::rows;
+
+/// A run's number, its description, the bytes that the description points into, and what it keeps:
+/// name, depth and number of parts.
+type Planned<'py> = (u64, String, Bound<'py, PyBytes>, Vec<(u64, u32, u32)>);
+
+/// Runs that have begun and not ended.
+fn runs() -> MutexGuard<'static, HashMap<u64, Plan>> {
+    static RUNS: OnceLock<Mutex<HashMap<u64, Plan>>> = OnceLock::new();
+    RUNS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Plans a run.
+#[pyfunction]
+pub fn spark_plan<'py>(py: Python<'py>, plan: &[u8], settings: &str) -> PyResult<Planned<'py>> {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let planned = py.detach(|| -> Result<(Plan, String)> {
+        let settings = serde_json::from_str(settings).map_err(Error::from)?;
+        let plan = plan_job(plan, &settings)?;
+        let description = serde_json::to_string(&plan.job).map_err(Error::from)?;
+        Ok((plan, description))
+    });
+    let (mut plan, description) = planned.map_err(|error| raised(py, error))?;
+    let bytes = PyBytes::new(py, &std::mem::take(&mut plan.bytes));
+    let (keeps, number) = (plan.keeps.clone(), NEXT.fetch_add(1, Ordering::Relaxed));
+    runs().insert(number, plan);
+    Ok((number, description, bytes, keeps))
+}
+
+/// Ends a run: what it wrote appears, or never was.
+#[pyfunction]
+pub fn spark_end(py: Python<'_>, run: u64, success: bool) -> PyResult<()> {
+    let Some(plan) = runs().remove(&run) else { return Ok(()) };
+    let ended = py.detach(|| match success {
+        true => plan.commit(),
+        false => {
+            drop(plan);
+            Ok(())
+        }
+    });
+    ended.map_err(|error| raised(py, error))
+}
+
+/// The rows of a kept dataset from its blocks.
+#[pyfunction]
+pub fn spark_rows<'py>(py: Python<'py>, blocks: &[u8], depth: u32) -> PyResult<Bound<'py, PyList>> {
+    let batches = py.detach(|| rows_of(blocks, depth)).map_err(|error| raised(py, error))?;
+    rows(py, &batches)
+}

@@ -1,0 +1,398 @@
+//! A plan becomes a job: stages, their tasks, and the channels by which blocks move between them.
+//!
+//! Runs in the client, which is where files are listed and text outputs begin and end. All that is
+//! measured is measured here; whoever schedules the job decides nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::job::*;
+use crate::error::Result;
+use crate::executor::LeafShare;
+use crate::internal;
+use crate::io::{LocalStorage, OutputJob, Split, Storage, plan_splits};
+use crate::local::domain::{self, Shares};
+use crate::plan::flat::{ExchangeKind, FlatId, FlatOp, Sink};
+use crate::plan::logical::{LogicalPlan, Op, TextSource};
+use crate::plan::stage::{Exchange, OutputTo, Stage, StageGraph};
+use crate::plan::wire;
+use crate::planner;
+
+/// Bytes of text that make a task.
+const SPLIT_BYTES: u64 = 32 << 20;
+/// Below so many bytes of input, everything is one channel: tasks would cost more than they give.
+const SMALL_INPUT: u64 = 256 << 10;
+
+/// What the client knows of those who will run a job.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Settings {
+    /// Tasks that run at a time, all together.
+    pub cores: u32,
+    /// Where user functions run.
+    pub host: HostSpec,
+    /// What earlier jobs have kept, by name.
+    pub kept: HashMap<u64, Held>,
+}
+
+/// A kept dataset.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Held {
+    /// Its parts.
+    pub tasks: u32,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// A planned run.
+pub struct Plan {
+    /// What a scheduler is told.
+    pub job: Job,
+    /// What tasks are told, one after the other.
+    pub bytes: Vec<u8>,
+    /// The datasets that it keeps, with their depth and their number of parts.
+    pub keeps: Vec<(u64, u32, u32)>,
+    outputs: Vec<OutputJob>,
+}
+
+impl std::fmt::Debug for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plan").field("job", &self.job).finish_non_exhaustive()
+    }
+}
+
+impl Plan {
+    /// Makes the outputs of a run that has succeeded visible; dropped instead, there are none.
+    pub fn commit(self) -> Result<()> {
+        OutputJob::commit_all(self.outputs)
+    }
+}
+
+/// Plans a run, and begins its outputs.
+pub fn plan_job(plan: &[u8], settings: &Settings) -> Result<Plan> {
+    let logical = planner::prune(&wire::decode_plan(plan)?)?;
+    let storage: Arc<dyn Storage> = Arc::new(LocalStorage);
+    let (splits, input) = measure(&logical, settings, storage.as_ref())?;
+    let channels = if input < SMALL_INPUT { 1 } else { settings.cores.max(1) * 2 };
+    let graph = planner::plan_pruned(&logical, planner::Settings { channels })?;
+    let mut sinks = Vec::new();
+    for stage in &graph.stages {
+        for (number, output) in (0..).zip(&stage.outputs) {
+            if let OutputTo::Sink(Sink::Text { sink, .. }) = &output.to {
+                sinks.push(((stage.id, number), sink.clone()));
+            }
+        }
+    }
+    let outputs = OutputJob::begin_all(&storage, &sinks.iter().map(|(_, sink)| sink).collect::<Vec<_>>())?;
+    let texts = sinks.iter().zip(&outputs).map(|((at, _), job)| (*at, job.output().clone())).collect();
+    let mut making =
+        Making { graph: &graph, splits, settings, texts, tasks_of: Vec::new(), first: Vec::new() };
+    let mut made = Made::default();
+    for stage in &graph.stages {
+        making.stage(stage, &mut made)?;
+    }
+    let job = Job { version: 1, build: super::BUILD_ID.into(), stages: made.stages, results: made.results };
+    Ok(Plan { job, bytes: made.bytes, keeps: made.keeps, outputs })
+}
+
+type Splits = HashMap<TextSource, Vec<Split>>;
+
+/// The files of a run, and the bytes of all that it reads.
+fn measure(logical: &LogicalPlan, settings: &Settings, storage: &dyn Storage) -> Result<(Splits, u64)> {
+    let mut splits = HashMap::new();
+    let mut bytes = 0;
+    for node in &logical.root.nodes {
+        if let Some(held) = logical.materialized.iter().find(|held| held.node == node.id) {
+            bytes += settings.kept.get(&held.cache).map_or(0, |held| held.bytes);
+            continue;
+        }
+        match &node.op {
+            Op::Text(source) => {
+                let files = crate::io::paths::expand(storage, &source.paths)
+                    .map_err(|error| error.at(logical.site(node)))?;
+                bytes += files.iter().map(|file| file.size).sum::<u64>();
+                splits.insert(source.clone(), plan_splits(&files, SPLIT_BYTES, settings.cores as usize * 2));
+            }
+            Op::Literal { blocks } => bytes += blocks.iter().map(|block| block.len() as u64).sum::<u64>(),
+            _ => {}
+        }
+    }
+    Ok((splits, bytes))
+}
+
+#[derive(Default)]
+struct Made {
+    stages: Vec<JobStage>,
+    results: Vec<JobResult>,
+    bytes: Vec<u8>,
+    keeps: Vec<(u64, u32, u32)>,
+}
+
+impl Made {
+    fn put(&mut self, bytes: &[u8]) -> (u64, u64) {
+        let from = self.bytes.len() as u64;
+        self.bytes.extend_from_slice(bytes);
+        (from, self.bytes.len() as u64)
+    }
+}
+
+struct Making<'a> {
+    graph: &'a StageGraph,
+    splits: Splits,
+    settings: &'a Settings,
+    texts: HashMap<(u32, u32), crate::io::TaskOutput>,
+    /// The tasks of each stage so far.
+    tasks_of: Vec<u32>,
+    /// The first channel of each output of each stage so far.
+    first: Vec<Vec<u32>>,
+}
+
+impl Making<'_> {
+    fn stage(&mut self, stage: &Stage, made: &mut Made) -> Result<()> {
+        let shares = domain::tasks(stage, &|id| self.leaf_shares(stage, id))?;
+        let tasks = shares.len() as u32;
+        let outputs = self.outputs(stage, tasks)?;
+        let first: Vec<u32> = outputs.iter().map(|output| output.first).collect();
+        let reads = self.reads(stage)?;
+        // Who reads the only output of a stage that is a result needs no shuffle for it.
+        let alone = matches!(stage.outputs.as_slice(), [only] if matches!(only.to, OutputTo::Sink(_)));
+        let channels = if alone { 0 } else { outputs.iter().map(|output| output.channels).sum() };
+        self.results(stage, &outputs, alone, tasks, made);
+        let bytes = self.part(stage, &reads, first.clone())?.encode()?;
+        let bytes = made.put(&bytes);
+        let mut job_tasks = Vec::new();
+        for (ordinal, leaves) in (0..).zip(shares) {
+            job_tasks.push(self.task(stage, ordinal, leaves, &reads, made)?);
+        }
+        self.tasks_of.push(tasks);
+        self.first.push(first);
+        made.stages.push(JobStage {
+            id: stage.id,
+            name: crate::local::label(stage),
+            site: site(stage),
+            bytes,
+            channels,
+            inputs: reads.iter().map(|read| read.from.clone()).collect(),
+            outputs,
+            tasks: job_tasks,
+        });
+        Ok(())
+    }
+
+    fn exchange(&self, number: u32) -> Result<&Exchange> {
+        self.graph.exchanges.get(number as usize).ok_or_else(|| internal!("no exchange {number}"))
+    }
+
+    /// The channels of an exchange, as its consumers number them.
+    fn channels(&self, exchange: &Exchange) -> u32 {
+        match exchange.kind {
+            ExchangeKind::Forward => exchange
+                .producers
+                .first()
+                .and_then(|&stage| self.tasks_of.get(stage as usize))
+                .copied()
+                .unwrap_or(1),
+            _ => exchange.channels,
+        }
+    }
+
+    fn leaf_shares(&self, stage: &Stage, id: FlatId) -> Result<Shares> {
+        let channels = |count: u32| Shares::Each((0..count).map(LeafShare::Channel).collect());
+        match &stage.nodes[id].op {
+            FlatOp::Text(source) => {
+                let splits = self.splits.get(source).ok_or_else(|| internal!("files were not listed"))?;
+                Ok(Shares::Each(splits.iter().cloned().map(LeafShare::Split).collect()))
+            }
+            FlatOp::Literal(blocks) => {
+                let per_task = blocks.len().div_ceil(self.settings.cores.max(1) as usize * 2).max(1);
+                let starts = (0..blocks.len().max(1)).step_by(per_task);
+                let shares = starts.map(|at| LeafShare::Literal(at..(at + per_task).min(blocks.len())));
+                Ok(Shares::Each(shares.collect()))
+            }
+            FlatOp::Held { cache } => Ok(channels(self.held(*cache)?.tasks.max(1))),
+            FlatOp::Read { exchange } => {
+                let exchange = self.exchange(*exchange)?;
+                Ok(match exchange.kind {
+                    ExchangeKind::Broadcast => Shares::All(LeafShare::Channel(0)),
+                    _ => channels(self.channels(exchange)),
+                })
+            }
+            op => Err(internal!("{op} is not a leaf")),
+        }
+    }
+
+    fn held(&self, cache: u64) -> Result<&Held> {
+        self.settings.kept.get(&cache).ok_or_else(|| internal!("dataset {cache} is not kept"))
+    }
+
+    fn outputs(&self, stage: &Stage, tasks: u32) -> Result<Vec<JobOutput>> {
+        let mut next = 0;
+        let mut outputs = Vec::new();
+        for output in &stage.outputs {
+            let (kind, channels) = match &output.to {
+                OutputTo::Exchange { exchange, .. } => {
+                    let exchange = self.exchange(*exchange)?;
+                    match exchange.kind {
+                        ExchangeKind::Hash(_) => ("hash", exchange.channels),
+                        ExchangeKind::Gather => ("gather", exchange.channels),
+                        ExchangeKind::Broadcast => ("broadcast", exchange.channels),
+                        ExchangeKind::Forward => ("forward", tasks),
+                        ExchangeKind::Direct { .. } => ("direct", exchange.channels),
+                        ExchangeKind::RoundRobin { .. } => ("round_robin", exchange.channels),
+                    }
+                }
+                OutputTo::Sink(Sink::Keep(_)) => ("keep", tasks),
+                OutputTo::Sink(Sink::Text { .. }) => ("text", 0),
+                OutputTo::Sink(Sink::Drain) => ("drain", 0),
+            };
+            outputs.push(JobOutput { kind, first: next, channels });
+            next += channels;
+        }
+        Ok(outputs)
+    }
+
+    fn results(&self, stage: &Stage, outputs: &[JobOutput], alone: bool, tasks: u32, made: &mut Made) {
+        let mut effects = false;
+        for (output, to) in outputs.iter().zip(stage.outputs.iter().map(|output| &output.to)) {
+            match to {
+                OutputTo::Exchange { .. } => {}
+                OutputTo::Sink(Sink::Keep(cache)) => {
+                    let depth =
+                        stage.outputs.iter().find(|output| &output.to == to).map(|output| output.node);
+                    let depth = depth.map_or(0, |node| stage.nodes[node].depth);
+                    made.keeps.push((*cache, depth, tasks));
+                    let channels = (!alone).then_some((output.first, output.first + output.channels));
+                    made.results.push(JobResult {
+                        kind: "keep",
+                        stage: stage.id,
+                        channels,
+                        cache: Some(*cache),
+                    });
+                }
+                OutputTo::Sink(_) => effects = true,
+            }
+        }
+        // Whoever reads a stage's channels makes it run. One without any has to be asked for.
+        if effects && outputs.iter().all(|output| output.channels == 0) {
+            made.results.push(JobResult { kind: "run", stage: stage.id, channels: None, cache: None });
+        }
+    }
+
+    /// What a stage reads: each producer of each exchange once, each kept dataset once.
+    fn reads(&self, stage: &Stage) -> Result<Vec<Read>> {
+        let mut reads: Vec<Read> = Vec::new();
+        let mut add = |read: Read| {
+            if reads.iter().all(|known| known.source != read.source) {
+                reads.push(read);
+            }
+        };
+        for node in &stage.nodes {
+            match node.op {
+                FlatOp::Held { cache } => {
+                    add(Read { source: Source::Kept(cache), from: JobInput::Kept(cache), first: 0 });
+                }
+                FlatOp::Read { exchange } => {
+                    for from in &self.exchange(exchange)?.producers {
+                        for read in self.produced(exchange, *from)? {
+                            add(read);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(reads)
+    }
+
+    /// What a stage puts into an exchange.
+    fn produced(&self, number: u32, from: u32) -> Result<Vec<Read>> {
+        let stage = self.graph.stages.get(from as usize).ok_or_else(|| internal!("no stage {from}"))?;
+        let first = self.first.get(from as usize).ok_or_else(|| internal!("stage {from} comes later"))?;
+        let outputs = stage.outputs.iter().zip(first);
+        Ok(outputs
+            .filter_map(|(output, &first)| match output.to {
+                OutputTo::Exchange { exchange, producer } if exchange == number => Some(Read {
+                    source: Source::Exchange { exchange, producer },
+                    from: JobInput::Stage(from),
+                    first,
+                }),
+                _ => None,
+            })
+            .collect())
+    }
+
+    fn part(&self, stage: &Stage, reads: &[Read], first: Vec<u32>) -> Result<StagePart> {
+        let mut stage = stage.clone();
+        for node in &mut stage.nodes {
+            if let FlatOp::Literal(blocks) = &mut node.op {
+                blocks.clear();
+            }
+        }
+        let texts = (0..stage.outputs.len() as u32)
+            .filter_map(|number| self.texts.get(&(stage.id, number)).map(|text| (number, text.clone())));
+        Ok(StagePart {
+            texts: texts.collect(),
+            stage,
+            exchanges: self.graph.exchanges.clone(),
+            inputs: reads.iter().map(|read| read.source).collect(),
+            first,
+            host: self.settings.host.clone(),
+        })
+    }
+
+    fn task(
+        &self,
+        stage: &Stage,
+        ordinal: u32,
+        leaves: Vec<(FlatId, LeafShare)>,
+        reads: &[Read],
+        made: &mut Made,
+    ) -> Result<JobTask> {
+        let mut literals = Vec::new();
+        let mut channels = vec![Vec::new(); reads.len()];
+        let mut shares = Vec::new();
+        for (id, share) in leaves {
+            let share = match (&stage.nodes[id].op, share) {
+                (FlatOp::Literal(blocks), LeafShare::Literal(range)) => {
+                    let own: Vec<_> = blocks.get(range).map(<[_]>::to_vec).unwrap_or_default();
+                    let count = own.len();
+                    literals.push((id, own));
+                    LeafShare::Literal(0..count)
+                }
+                (op, LeafShare::Channel(channel)) => {
+                    let of = |source: &Source| match (op, source) {
+                        (FlatOp::Read { exchange: a }, Source::Exchange { exchange: b, .. }) => a == b,
+                        (FlatOp::Held { cache: a }, Source::Kept(b)) => a == b,
+                        _ => false,
+                    };
+                    for (read, channels) in reads.iter().zip(&mut channels) {
+                        let number = read.first + channel;
+                        if of(&read.source) && !channels.contains(&number) {
+                            channels.push(number);
+                        }
+                    }
+                    LeafShare::Channel(channel)
+                }
+                (_, share) => share,
+            };
+            shares.push((id, share));
+        }
+        let bytes = TaskPart { ordinal, leaves: shares, literals }.encode()?;
+        Ok(JobTask { bytes: made.put(&bytes), reads: channels })
+    }
+}
+
+/// Something that a stage reads.
+struct Read {
+    source: Source,
+    from: JobInput,
+    /// The number of its first channel.
+    first: u32,
+}
+
+/// The user's last line that a stage comes from.
+fn site(stage: &Stage) -> String {
+    let site = stage.nodes.iter().rev().find_map(|node| node.site.as_ref());
+    site.map_or(String::new(), |site| format!("{}:{}", site.file, site.line))
+}

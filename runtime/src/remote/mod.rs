@@ -1,0 +1,24 @@
+//! What an engine needs that runs tasks in other processes: a plan as a job that others can
+//! schedule, and one task driven from outside, step by step.
+//!
+//! In reading order: `job` (plain data and its bytes) ← `jobs` (a plan becomes a job, in the client)
+//! … `process` (what the tasks of one process share) → `task` (one task) with `inputs` and `outputs`
+//! at its borders; `report` is how errors travel. Knows neither Spark nor a JVM: whoever schedules
+//! moves blocks between outputs and inputs by the numbers that the job gives them.
+
+mod inputs;
+mod job;
+mod jobs;
+mod outputs;
+mod process;
+mod report;
+mod task;
+
+pub use job::{HostSpec, Job, StagePart};
+pub use jobs::{Held, Plan, Settings, plan_job};
+pub use process::{Process, ProcessSettings};
+pub use report::{failure, rows_of};
+pub use task::{Step, TaskDriver};
+
+/// What was built: a job of one build runs only in libraries of the same.
+pub const BUILD_ID: &str = env!("NESTFLOW_BUILD_ID");

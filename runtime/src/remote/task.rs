@@ -1,0 +1,254 @@
+//! One task, driven from outside: whoever drives it asks for the next step, gives blocks when they
+//! are asked for, and takes those that come out.
+//!
+//! Life of a task: `step` answers `Need(i)` until `end` was called for each input, in order; then the
+//! task runs on a thread of its own, and `step` answers what it puts out, until `Done` or its error.
+//! No call waits longer than it is told. Dropped at any time, it is cancelled and waited for.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use nestflow_chain::Host;
+
+use super::inputs::Inputs;
+use super::job::{StagePart, TaskPart};
+use super::outputs::{Event, TaskBlocks};
+use super::process::Process;
+use crate::error::Result;
+use crate::executor::{Progress, Task, TaskEnv, run_task};
+use crate::internal;
+use crate::io::{LocalStorage, TaskOutput};
+use crate::memory::Pool;
+use crate::plan::flat::FlatOp;
+use crate::plan::stage::OutputTo;
+
+/// Blocks that may wait to be taken.
+const AHEAD: usize = 2;
+/// The largest block that a channel collects before it is sent.
+const BLOCK_BYTES: usize = 1 << 20;
+/// How long a task that is given up is waited for.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// What a task needs or has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The blocks of this input.
+    Need(u32),
+    /// A block for a channel, of so many bytes, waits to be taken.
+    Block(u32, usize),
+    /// Nothing in the time it was given.
+    Nothing,
+    /// Nothing more.
+    Done,
+}
+
+/// A task.
+pub struct TaskDriver {
+    inputs: Arc<Inputs>,
+    /// Inputs that have ended.
+    ended: u32,
+    /// What it takes to start.
+    ready: Option<(Task, TaskEnv)>,
+    events: Receiver<Event>,
+    sender: Option<Sender<Event>>,
+    waiting: Option<Vec<u8>>,
+    done: bool,
+    /// Its thread, and what is disconnected when that has nothing more to do.
+    thread: Option<(JoinHandle<()>, Receiver<()>)>,
+    cancelled: Arc<AtomicBool>,
+    progress: Arc<Progress>,
+}
+
+impl std::fmt::Debug for TaskDriver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TaskDriver").field("done", &self.done).finish_non_exhaustive()
+    }
+}
+
+impl TaskDriver {
+    /// A task of a stage. `host` runs its user functions.
+    pub fn new(process: &Process, part: &StagePart, task: &[u8], host: Arc<dyn Host>) -> Result<TaskDriver> {
+        let own = TaskPart::decode(task)?;
+        let mut stage = part.stage.clone();
+        for (id, blocks) in own.literals {
+            match stage.nodes.get_mut(id).map(|node| &mut node.op) {
+                Some(FlatOp::Literal(of)) => *of = blocks,
+                _ => return Err(internal!("node {id} is no literal")),
+            }
+        }
+        let stage = Arc::new(stage);
+        let pool = process.task_pool();
+        let inputs = Arc::new(Inputs::new(part.inputs.clone(), pool.clone(), process.folder()?));
+        let (sender, events) = bounded(AHEAD);
+        let (cancelled, progress) = (Arc::new(AtomicBool::new(false)), Arc::new(Progress::default()));
+        let blocks = TaskBlocks {
+            inputs: inputs.clone(),
+            events: sender.clone(),
+            stage: stage.clone(),
+            first: part.first.clone(),
+        };
+        let texts: HashMap<u32, TaskOutput> = part.texts.iter().cloned().collect();
+        let env = TaskEnv {
+            context: process.context(pool.clone())?,
+            block_bytes: block_bytes(part, pool.as_ref()),
+            pool,
+            blocks: Arc::new(blocks),
+            host,
+            storage: Arc::new(LocalStorage),
+            outputs: Arc::new(move |_, number| texts.get(&(number as u32)).cloned()),
+            cancelled: cancelled.clone(),
+            progress: progress.clone(),
+        };
+        let task = Task {
+            stage,
+            exchanges: Arc::new(part.exchanges.clone()),
+            ordinal: own.ordinal,
+            leaves: own.leaves,
+        };
+        Ok(TaskDriver {
+            inputs,
+            ended: 0,
+            ready: Some((task, env)),
+            events,
+            sender: Some(sender),
+            waiting: None,
+            done: false,
+            thread: None,
+            cancelled,
+            progress,
+        })
+    }
+
+    /// The next step; waits at most so long for it.
+    pub fn step(&mut self, wait: Duration) -> Result<Step> {
+        if self.done {
+            return Ok(Step::Done);
+        }
+        if (self.ended as usize) < self.inputs.count() {
+            return Ok(Step::Need(self.ended));
+        }
+        if let Some(block) = &self.waiting {
+            return Err(internal!("a block of {} bytes was not taken", block.len()));
+        }
+        self.start()?;
+        match self.events.recv_timeout(wait) {
+            Ok(Event::Block(channel, bytes)) => {
+                let length = bytes.len();
+                self.waiting = Some(bytes);
+                Ok(Step::Block(channel, length))
+            }
+            Ok(Event::End(result)) => {
+                self.done = true;
+                result.map(|()| Step::Done)
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(Step::Nothing),
+            Err(RecvTimeoutError::Disconnected) => {
+                self.done = true;
+                Err(internal!("the thread of a task ended without a word"))
+            }
+        }
+    }
+
+    /// Takes the block that the last step told of.
+    pub fn take(&mut self) -> Result<Vec<u8>> {
+        self.waiting.take().ok_or_else(|| internal!("there is no block to take"))
+    }
+
+    /// Gives a block of the input that is needed.
+    pub fn push(&mut self, input: u32, bytes: Vec<u8>) -> Result<()> {
+        self.expects(input)?;
+        self.inputs.push(input as usize, bytes)
+    }
+
+    /// There are no more blocks of this input.
+    pub fn end(&mut self, input: u32) -> Result<()> {
+        self.expects(input)?;
+        self.ended += 1;
+        Ok(())
+    }
+
+    fn expects(&self, input: u32) -> Result<()> {
+        match input == self.ended && (input as usize) < self.inputs.count() {
+            true => Ok(()),
+            false => Err(internal!("input {input} was not asked for")),
+        }
+    }
+
+    /// What asks the task to stop; from any thread.
+    pub fn canceller(&self) -> Arc<AtomicBool> {
+        self.cancelled.clone()
+    }
+
+    /// What it has done so far.
+    pub fn progress(&self) -> &Arc<Progress> {
+        &self.progress
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let (Some((task, env)), Some(sender)) = (self.ready.take(), self.sender.take()) else {
+            return Ok(());
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.map_err(|error| internal!("no runtime for a task thread: {error}"))?;
+        let (busy, gone) = bounded(0);
+        let name = format!("nestflow-task-{}.{}", task.stage.id, task.ordinal);
+        let thread = std::thread::Builder::new().name(name).stack_size(16 << 20).spawn(move || {
+            let run = || {
+                env.check_cancelled()?;
+                runtime.block_on(run_task(&task, &env))
+            };
+            let result = catch_unwind(AssertUnwindSafe(run));
+            // All that the task holds goes before its end is told.
+            let result =
+                result.unwrap_or_else(|panic| Err(internal!("a task panicked: {}", text_of(&panic))));
+            drop(task);
+            drop(env);
+            let _ = sender.send(Event::End(result));
+            drop(busy);
+        });
+        self.thread = Some((thread.map_err(|error| internal!("no task thread: {error}"))?, gone));
+        Ok(())
+    }
+
+    /// Cancels the task and waits for its end, at most for a while; whether it has ended.
+    pub fn close(&mut self) -> bool {
+        self.cancelled.store(true, Ordering::Relaxed);
+        self.ready = None;
+        self.sender = None;
+        let Some((thread, gone)) = self.thread.take() else { return true };
+        // Whoever waits to hand a block over is told that nobody takes it.
+        self.events = crossbeam::channel::never();
+        let ended = gone.recv_timeout(FAREWELL) == Err(RecvTimeoutError::Disconnected);
+        ended && thread.join().is_ok()
+    }
+}
+
+impl Drop for TaskDriver {
+    fn drop(&mut self) {
+        if !self.close() {
+            tracing::warn!("a task that was given up is still inside a user function");
+        }
+    }
+}
+
+/// So large that the open blocks of all channels take a fourth of the task's memory at most.
+fn block_bytes(part: &StagePart, pool: &dyn Pool) -> usize {
+    let channels = part.stage.outputs.iter().map(|output| match &output.to {
+        OutputTo::Exchange { exchange, .. } => {
+            part.exchanges.get(*exchange as usize).map_or(1, |exchange| exchange.channels.max(1))
+        }
+        OutputTo::Sink(_) => 1,
+    });
+    let open = channels.sum::<u32>().max(1) as usize;
+    (pool.limit() / 4 / open).clamp(16 << 10, BLOCK_BYTES)
+}
+
+fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a text".into())
+}

@@ -1,0 +1,49 @@
+package nestflow.spark
+
+import org.apache.spark.{NarrowDependency, Partition, Partitioner, TaskContext}
+import org.apache.spark.rdd.{RDD, ShuffledRDD}
+
+/** Sends a block to the channel that it names. */
+private[spark] final class ChannelPartitioner(val numPartitions: Int) extends Partitioner {
+  override def getPartition(key: Any): Int = key.asInstanceOf[Int]
+
+  override def equals(other: Any): Boolean = other match {
+    case that: ChannelPartitioner => that.numPartitions == numPartitions
+    case _ => false
+  }
+
+  override def hashCode: Int = numPartitions
+}
+
+/** Task i depends on these partitions of its parent. */
+private[spark] final class Reads(parent: RDD[Channels.Block], of: IndexedSeq[Array[Int]])
+    extends NarrowDependency[Channels.Block](parent) {
+  override def getParents(task: Int): Seq[Int] = of(task).toSeq
+}
+
+/** Some of the channels of a shuffle, as an RDD of their own. */
+private[spark] final class ChannelsRDD(parent: RDD[Channels.Block], from: Int, until: Int)
+    extends RDD[Channels.Block](
+      parent.context,
+      Seq(new Reads(parent, (from until until).map(Array(_))))) {
+
+  override protected def getPartitions: Array[Partition] =
+    Array.tabulate[Partition](until - from)(new Numbered(_))
+
+  override def compute(split: Partition, context: TaskContext): Iterator[Channels.Block] = {
+    val parent = firstParent[Channels.Block]
+    parent.iterator(parent.partitions(from + split.index), context)
+  }
+}
+
+private[spark] final class Numbered(val index: Int) extends Partition
+
+private[spark] object Channels {
+  /** The number of a channel and the bytes of a block. */
+  type Block = (Int, Array[Byte])
+
+  /** All blocks of a stage by channel: one shuffle, whoever reads of it. */
+  def shuffled(stage: RDD[Block], channels: Int): RDD[Block] =
+    new ShuffledRDD[Int, Array[Byte], Array[Byte]](stage, new ChannelPartitioner(channels))
+      .setSerializer(new ChannelSerializer)
+}

@@ -1,0 +1,79 @@
+package nestflow.spark
+
+import org.apache.spark.{TaskContext, TaskKilledException}
+import org.apache.spark.nestflow.LocalFolder
+import org.apache.spark.util.TaskCompletionListener
+
+/** Drives one native task on the thread of its Spark task: gives what it asks for, takes what it gives. */
+private[spark] final class TaskIterator(
+    stage: Array[Byte],
+    task: Array[Byte],
+    inputs: IndexedSeq[() => Iterator[Channels.Block]],
+    settings: Settings,
+    context: TaskContext)
+    extends Iterator[Channels.Block] {
+
+  private var handle = 0L
+  private var ahead: Channels.Block = _
+  private var done = false
+  private val answer = new Array[Long](2)
+
+  // Before there is a task: what can fail or be killed from here on finds it registered.
+  context.addTaskCompletionListener(new TaskCompletionListener {
+    override def onTaskCompletion(context: TaskContext): Unit = close()
+  })
+  Library.load()
+  handle = Native.create(stage, task, LocalFolder.path, settings.slots, settings.memory)
+
+  override def hasNext: Boolean = {
+    if (ahead == null && !done) advance()
+    ahead != null
+  }
+
+  override def next(): Channels.Block = {
+    if (!hasNext) throw new NoSuchElementException("the task has given all its blocks")
+    val block = ahead
+    ahead = null
+    block
+  }
+
+  private def advance(): Unit =
+    while (ahead == null && !done) {
+      if (context.isInterrupted()) throw new TaskKilledException
+      Native.step(handle, answer) match {
+        case Native.NOTHING => ()
+        case Native.DONE => finish()
+        case Native.NEED => give(answer(0).toInt)
+        case Native.BLOCK =>
+          val bytes = new Array[Byte](answer(1).toInt)
+          Native.take(handle, bytes)
+          ahead = (answer(0).toInt, bytes)
+      }
+    }
+
+  private def give(input: Int): Unit = {
+    val blocks = inputs(input)()
+    while (blocks.hasNext) {
+      if (context.isInterrupted()) throw new TaskKilledException
+      Native.push(handle, input, blocks.next()._2)
+    }
+    Native.push(handle, input, null)
+  }
+
+  private def finish(): Unit = {
+    done = true
+    val counts = new Array[Long](3)
+    Native.progress(handle, counts)
+    close()
+  }
+
+  private def close(): Unit = synchronized {
+    done = true
+    if (handle != 0) {
+      val closing = handle
+      handle = 0
+      Native.cancel(closing)
+      Native.close(closing)
+    }
+  }
+}
