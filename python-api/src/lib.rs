@@ -1,14 +1,12 @@
 //! The compiled module `nestflow._native`: plan bytes in, rows and texts out.
 //!
-//! Ten functions. What they mean to Python stands in `_native.pyi`; sessions live in
+//! Under ten functions. What they mean to Python stands in `_native.pyi`; sessions live in
 //! `session`, errors leave through `failure`. Must not know operators.
 
-mod auto;
 mod failure;
 mod logs;
 mod machine;
 mod session;
-mod spark;
 
 use nestflow_batch::block::{self, BlockHeader};
 use nestflow_runtime::plan::wire;
@@ -102,8 +100,5 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(release, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;
     module.add_function(wrap_pyfunction!(encode, module)?)?;
-    module.add_function(wrap_pyfunction!(spark::spark_plan, module)?)?;
-    module.add_function(wrap_pyfunction!(spark::spark_end, module)?)?;
-    module.add_function(wrap_pyfunction!(spark::spark_rows, module)?)?;
     Ok(())
 }

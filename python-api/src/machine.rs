@@ -22,9 +22,9 @@ fn machine_memory() -> Option<u64> {
 
 /// The limit of the control group that this process is in, version 2 or 1.
 fn container_limit() -> Option<u64> {
-    let own = fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| {
-        text.lines().find_map(|line| line.strip_prefix("0::").map(str::to_owned))
-    });
+    let own = fs::read_to_string("/proc/self/cgroup")
+        .ok()
+        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("0::").map(str::to_owned)));
     let mut candidates = vec![
         "/sys/fs/cgroup/memory.max".to_owned(),
         "/sys/fs/cgroup/memory/memory.limit_in_bytes".to_owned(),

@@ -10,12 +10,11 @@ use nestflow_chain::Host;
 use nestflow_host::InProcessHost;
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::local::{Local, Options, Report};
-use nestflow_workers::{Options as PoolOptions, WorkersHost};
+use nestflow_workers::{AutoHost, Options as PoolOptions, WorkersHost};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-use crate::auto::AutoHost;
 use crate::failure::raised;
 use crate::{logs, machine};
 
@@ -94,7 +93,7 @@ fn host(named: &Bound<'_, PyDict>, options: &Options) -> PyResult<(Arc<dyn Host>
         // With one thread there is nothing to gain.
         ("auto", Some(python)) if options.threads > 1 => {
             let workers = workers(named.py(), python, options)?;
-            Ok((Arc::new(AutoHost::new(workers.clone(), options.threads)), Some(workers)))
+            Ok((Arc::new(AutoHost::new(Arc::new(InProcessHost), Arc::new(workers.clone()))), Some(workers)))
         }
         _ => Ok((Arc::new(InProcessHost), None)),
     }

@@ -4,6 +4,8 @@
 //! push is answered by exactly one pull, in order. After an error the chain is only dropped.
 //! Dropping a chain at any time releases what it holds and never blocks on the user's code.
 
+use std::time::Duration;
+
 use arrow_array::RecordBatch;
 
 use crate::spec::ChainSpec;
@@ -16,6 +18,20 @@ pub trait Host: Send + Sync {
 
     /// How explain and messages call this host: `in_process`, `workers`.
     fn name(&self) -> &'static str;
+
+    /// A stage begins, whose tasks will open chains: a hint to hosts that choose.
+    fn prepare(&self, _: Ahead) {}
+}
+
+/// What a stage has before it, as far as its engine can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// Its tasks.
+    pub tasks: usize,
+    /// Those that run at a time.
+    pub at_a_time: usize,
+    /// Bytes that they read.
+    pub bytes: u64,
 }
 
 /// An opened program: batches in, batches out.
@@ -32,6 +48,11 @@ pub trait OpenChain: Send {
     /// After the last pull: what the program still has to say (the end of the last group of a
     /// sequential program); `None` where there is nothing.
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError>;
+
+    /// The processor time that the batches pulled so far took elsewhere than on this thread.
+    fn elsewhere(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Why a host could not do its work.

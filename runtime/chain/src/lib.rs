@@ -7,5 +7,5 @@ pub mod host;
 pub mod spec;
 pub mod wire;
 
-pub use host::{Host, HostError, OpenChain, UserError};
+pub use host::{Ahead, Host, HostError, OpenChain, UserError};
 pub use spec::*;

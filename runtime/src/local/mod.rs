@@ -1,6 +1,7 @@
 //! The local engine: stages in order, tasks on threads of this process.
 
-pub(crate) mod domain;
+mod ahead;
+mod domain;
 mod progress;
 pub(crate) mod scratch;
 mod store;
@@ -15,7 +16,7 @@ use datafusion_execution::TaskContext;
 use datafusion_execution::config::SessionConfig;
 use datafusion_execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion_execution::runtime_env::RuntimeEnvBuilder;
-use nestflow_chain::Host;
+use nestflow_chain::{Ahead, Host};
 
 use crate::blocks::Place;
 use crate::error::{Error, Result};
@@ -306,6 +307,8 @@ impl<'a> Run<'a> {
         let index = report.stages.len();
         report.stages.push(StageReport { stage: stage.id, tasks, label: label(stage), ..Default::default() });
         let concurrency = tasks.clamp(1, self.engine.options.threads);
+        let bytes = ahead::bytes(stage, &self.splits, &self.engine.blocks);
+        self.engine.host.prepare(Ahead { tasks, at_a_time: concurrency, bytes });
         let for_tasks = self.engine.options.memory_limit as f64 * (1.0 - BLOCKS_SHARE);
         let share = (for_tasks / concurrency as f64) as usize;
         let outputs: HashMap<_, TaskOutput> =

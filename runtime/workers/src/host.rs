@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use nestflow_chain::wire::encode_chain;
 use nestflow_chain::{CallSite, ChainSpec, Function, Host, HostError, OpenChain, Program, StepKind};
 
+use crate::auto::Elsewhere;
 use crate::pool::{Options, Pool};
 use crate::ship::{Packed, Parcel};
 use crate::worker::{Reply, Worker};
@@ -52,13 +54,24 @@ impl Host for WorkersHost {
         let worker = self.0.lease().map_err(cannot)?;
         let opened = worker.open(&program, sides);
         let (number, replies) = opened.map_err(|_| died(&worker, &steps_of(&chain.program), None))?;
-        let under_way = VecDeque::new();
+        let (under_way, elsewhere) = (VecDeque::new(), Duration::ZERO);
         let steps = steps_of(&chain.program);
-        Ok(Box::new(Remote { worker, number, replies, steps, under_way, pushed: 0 }))
+        Ok(Box::new(Remote { worker, number, replies, steps, under_way, pushed: 0, elsewhere }))
     }
 
     fn name(&self) -> &'static str {
         "workers"
+    }
+}
+
+impl Elsewhere for WorkersHost {
+    fn ready(&self) -> bool {
+        self.0.has_workers()
+    }
+
+    fn start(&self, count: usize) {
+        // Without them, whoever needs one starts it, and is told what is wrong.
+        let _ = self.0.start_early(count);
     }
 }
 
@@ -71,6 +84,7 @@ struct Remote {
     /// The first and last record of each batch under way, counted from 1.
     under_way: VecDeque<(u64, u64)>,
     pushed: u64,
+    elsewhere: Duration,
 }
 
 impl Remote {
@@ -106,7 +120,8 @@ impl OpenChain for Remote {
     }
 
     fn pull(&mut self) -> Result<RecordBatch, HostError> {
-        let Reply::Pulled(parcel) = self.reply()? else { return Err(out_of_turn()) };
+        let Reply::Pulled(parcel, took) = self.reply()? else { return Err(out_of_turn()) };
+        self.elsewhere += took;
         self.under_way.pop_front();
         open(parcel)
     }
@@ -115,6 +130,10 @@ impl OpenChain for Remote {
         self.worker.finish(self.number).map_err(|_| self.died())?;
         let Reply::Finished(rest) = self.reply()? else { return Err(out_of_turn()) };
         rest.map(open).transpose()
+    }
+
+    fn elsewhere(&self) -> Duration {
+        self.elsewhere
     }
 }
 

@@ -5,10 +5,15 @@
 //! the process brings. Between them: [`message`] says what they say, `ship` how batches travel,
 //! `shared` the memory that both map.
 //!
+//! [`AutoHost`] chooses between a host in this process and workers, by what `estimate` makes of the
+//! costs that it measures.
+//!
 //! Neither half can ever block for ever on writing: a worker reads all the time, and the pool has a
 //! thread for each worker that does. A worker ends with the process that it belongs to. Knows
 //! neither Python nor the engine.
 
+mod auto;
+mod estimate;
 pub mod host;
 pub mod message;
 mod output;
@@ -19,6 +24,7 @@ mod shared;
 mod ship;
 mod worker;
 
+pub use auto::{AutoHost, Elsewhere};
 pub use host::WorkersHost;
 pub use output::{Output, standard_error};
 pub use pool::Options;

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever a message does.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The most bytes that a head may have: a chain's name and some numbers.
 const LONGEST_HEAD: u32 = 64 << 20;
 /// The most bytes that a payload may have.
@@ -69,6 +69,8 @@ pub enum FromWorker {
         chain: u32,
         /// The result.
         batch: Shipped,
+        /// Nanoseconds of processor time that it took.
+        nanos: u64,
     },
     /// The answer to `Finish`.
     Finished {

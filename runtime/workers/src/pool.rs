@@ -149,6 +149,11 @@ impl Pool {
         Ok(())
     }
 
+    /// Whether there are workers.
+    pub(crate) fn has_workers(&self) -> bool {
+        lock(&self.workers).iter().any(|worker| worker.usable())
+    }
+
     fn start(&self) -> Started {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let folder = {

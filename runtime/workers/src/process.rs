@@ -1,10 +1,11 @@
-//! What a worker process needs of the operating system: its end of the socket, memory that stays,
-//! and an end of its own with the pool that it belongs to.
+//! What pool and worker need of the operating system: the worker's end of the socket, memory that
+//! stays, an end of its own with the pool that it belongs to, and the time that work takes.
 #![allow(unsafe_code)]
 
 use std::os::fd::{FromRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::parent_id;
+use std::time::Duration;
 
 /// The socket with this number, which nobody else may use from now on.
 pub fn adopt(socket: RawFd) -> UnixStream {
@@ -40,4 +41,13 @@ pub(crate) fn keep_memory() {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
         libc::mallopt(libc::M_TRIM_THRESHOLD, 64 << 20);
     }
+}
+
+/// The processor time of this thread so far. Unlike the clock on the wall it does not run while the
+/// thread waits: for an interpreter, another process, or a core.
+pub(crate) fn thread_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: fills in the struct that it is given.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

@@ -16,7 +16,7 @@ use nestflow_chain::wire::decode_chain;
 use nestflow_chain::{ChainSpec, Host, HostError, OpenChain};
 
 use crate::message::{self, FromWorker, ToWorker, VERSION};
-use crate::process::{end_process, keep_memory};
+use crate::process::{end_process, keep_memory, thread_time};
 use crate::shared::{Inbox, Outbox};
 use crate::ship::{Packed, Parcel};
 
@@ -155,9 +155,11 @@ impl<'h> Server<'h> {
 
     fn push(&mut self, number: u32, batch: Parcel) -> Result<(), Stop> {
         let Some(Chain::Open(chain)) = self.chains.get_mut(&number) else { return self.not_open(number) };
+        let since = thread_time();
         chain.push(batch.open().map_err(internal)?)?;
         let result = Packed::of(&chain.pull()?).map_err(internal)?;
-        let head = |batch| FromWorker::Pulled { chain: number, batch };
+        let nanos = thread_time().saturating_sub(since).as_nanos() as u64;
+        let head = |batch| FromWorker::Pulled { chain: number, batch, nanos };
         Ok(result.send(&mut self.stream, &mut self.outbox, head)?)
     }
 

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_millis(40);
 
 /// An answer to a chain.
 pub(crate) enum Reply {
-    Pulled(Parcel),
+    Pulled(Parcel, Duration),
     Finished(Option<Parcel>),
     Failed(Failure),
 }
@@ -254,8 +254,9 @@ impl Worker {
                     "speaks version {version}, not {VERSION}: another build"
                 )));
             }
-            FromWorker::Pulled { chain, batch } => {
-                (chain, Reply::Pulled(Parcel::receive(batch, payload, inbox)?))
+            FromWorker::Pulled { chain, batch, nanos } => {
+                let parcel = Parcel::receive(batch, payload, inbox)?;
+                (chain, Reply::Pulled(parcel, Duration::from_nanos(nanos)))
             }
             FromWorker::Finished { chain, batch: Some(batch) } => {
                 (chain, Reply::Finished(Some(Parcel::receive(batch, payload, inbox)?)))
