@@ -1,12 +1,13 @@
 //! The compiled module `nestflow._native`: plan bytes in, rows and texts out.
 //!
-//! Under ten functions. What they mean to Python stands in `_native.pyi`; sessions live in
+//! Ten functions. What they mean to Python stands in `_native.pyi`; sessions live in
 //! `session`, errors leave through `failure`. Must not know operators.
 
 mod failure;
 mod logs;
 mod machine;
 mod session;
+mod spark;
 
 use nestflow_batch::block::{self, BlockHeader};
 use nestflow_runtime::plan::wire;
@@ -100,5 +101,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(release, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;
     module.add_function(wrap_pyfunction!(encode, module)?)?;
+    module.add_function(wrap_pyfunction!(spark::spark_plan, module)?)?;
+    module.add_function(wrap_pyfunction!(spark::spark_end, module)?)?;
+    module.add_function(wrap_pyfunction!(spark::spark_rows, module)?)?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The local engine: stages in order, tasks on threads of this process.
 
 mod ahead;
-mod domain;
+pub(crate) mod domain;
 mod progress;
 pub(crate) mod scratch;
 mod store;
