@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import re
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -46,7 +48,7 @@ def place_of(error: BaseException) -> str:
     """What the exception says of its place, where this Python has notes."""
     if hasattr(error, "add_note"):
         return "\n".join(getattr(error, "__notes__", []))
-    return str(error.__cause__)
+    return str(error.__cause__ or error)
 
 
 def test_users_exception_keeps_its_class_and_its_place(p: nf.Pipeline) -> None:
@@ -138,8 +140,25 @@ def test_exception_of_foreach(p: nf.Pipeline) -> None:
 
 def test_missing_path_fails_the_run_not_the_read(p: nf.Pipeline, tmp_path: Path) -> None:
     lines = p.read(nf.TextFile(str(tmp_path / "nothing here")))
-    with pytest.raises(errors.NestflowRuntimeException, match="nothing here"):
+    with pytest.raises(errors.NestflowRuntimeException, match="nothing here") as caught:
         lines.count().get()
+    assert re.search(r"in read at .*test_errors.py:\d+ in test_missing_path", place_of(caught.value))
+
+
+def test_damaged_input_names_file_and_step(p: nf.Pipeline, tmp_path: Path) -> None:
+    path = tmp_path / "cut.gz"
+    path.write_bytes(gzip.compress(b"a line\n" * 1000)[:-20])
+    with pytest.raises(errors.InvalidDataException, match=r"cut\.gz: damaged or cut off") as caught:
+        p.read(nf.TextFile(str(path))).count().get()
+    assert "in read at" in place_of(caught.value)
+
+
+def test_text_that_has_to_be_text(p: nf.Pipeline, tmp_path: Path) -> None:
+    path = tmp_path / "bytes.txt"
+    path.write_bytes(b"fine\n\xff\xfe\n")
+    with pytest.raises(errors.InvalidDataException, match="the line at byte 5 is not UTF-8") as caught:
+        p.read(nf.TextFile(str(path), encoding="utf-8-strict")).get()
+    assert "in read at" in place_of(caught.value)
 
 
 @pytest.mark.parametrize("result", [None, 5])
@@ -418,8 +437,9 @@ def test_target_that_must_not_be_replaced(p: nf.Pipeline, tmp_path: Path) -> Non
     target.mkdir()
     (target / "mine").write_text("precious")
     p.write(p.parallelize([1]), nf.output.TextFile(str(target), overwrite=False))
-    with pytest.raises(errors.NestflowRuntimeException, match="out"):
+    with pytest.raises(errors.NestflowRuntimeException, match="out") as caught:
         p.run()
+    assert "in write at" in place_of(caught.value)
     assert [path.name for path in target.iterdir()] == ["mine"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 

@@ -17,23 +17,13 @@ pub fn raised(py: Python<'_>, error: Error) -> PyErr {
 
 fn described<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    let kind = match error {
-        Error::Plan(_) => "plan",
-        Error::User(_) => "user",
-        Error::Data(_) => "data",
-        Error::Io { .. } => "io",
-        Error::Memory(_) => "memory",
-        Error::Died(_) => "died",
-        Error::Interrupted => "interrupted",
-        Error::Internal(_) => "internal",
-    };
-    dict.set_item("kind", kind)?;
+    dict.set_item("kind", error.kind())?;
     dict.set_item("message", error.to_string())?;
+    dict.set_item("step", error.step())?;
     if let Error::User(user) = error {
         dict.set_item("pickled", user.pickled.as_ref().map(|bytes| PyBytes::new(py, bytes)))?;
         dict.set_item("class", &user.class)?;
         dict.set_item("traceback", &user.traceback)?;
-        dict.set_item("step", &user.step)?;
         dict.set_item("record", &user.record)?;
     }
     Ok(dict)

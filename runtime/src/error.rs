@@ -1,6 +1,6 @@
 //! Every way in which the engine fails, by who has to act.
 
-use nestflow_chain::{HostError, UserError};
+use nestflow_chain::{CallSite, HostError, UserError};
 
 /// The engine's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -37,6 +37,52 @@ pub enum Error {
     /// Our own fault.
     #[error("internal error: {0}")]
     Internal(String),
+    /// What is known of where it happened.
+    #[error("{error}")]
+    At {
+        /// The transform and its call site.
+        step: String,
+        /// What happened.
+        error: Box<Error>,
+    },
+}
+
+impl Error {
+    /// The error of a step; what already says where it happened, or needs no place, stays as it is.
+    pub fn at(self, site: Option<&CallSite>) -> Error {
+        match (self, site) {
+            (error @ (Error::Data(_) | Error::Io { .. } | Error::Memory(_)), Some(site)) => {
+                let CallSite { file, line, function, transform } = site;
+                let step = format!("{transform} at {file}:{line} in {function}");
+                Error::At { step, error: Box::new(error) }
+            }
+            (error, _) => error,
+        }
+    }
+
+    /// The kind of error, by the name that other languages know it under.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::Plan(_) => "plan",
+            Error::User(_) => "user",
+            Error::Data(_) => "data",
+            Error::Io { .. } => "io",
+            Error::Memory(_) => "memory",
+            Error::Died(_) => "died",
+            Error::Interrupted => "interrupted",
+            Error::Internal(_) => "internal",
+            Error::At { error, .. } => error.kind(),
+        }
+    }
+
+    /// Where it happened, as far as that is known.
+    pub fn step(&self) -> &str {
+        match self {
+            Error::User(user) => &user.step,
+            Error::At { step, .. } => step,
+            _ => "",
+        }
+    }
 }
 
 impl From<HostError> for Error {

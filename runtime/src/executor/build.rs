@@ -65,7 +65,21 @@ impl Builder<'_> {
         Ok(tee.reader()?)
     }
 
+    /// An operator whose errors say where it stands in the user's program. The others do by themselves.
     fn operator(&mut self, id: FlatId) -> Result<Plan> {
+        let node = &self.task.stage.nodes[id];
+        let plan = self.bare_operator(id).map_err(|error| error.at(node.site.as_ref()))?;
+        let named = match node.op {
+            FlatOp::Aggregate { .. } | FlatOp::Sort { .. } | FlatOp::SortParts { .. } | FlatOp::Join { .. } => true,
+            _ => node.inputs.is_empty(),
+        };
+        Ok(match &node.site {
+            Some(site) if named => StreamExec::located(plan, site.clone()),
+            _ => plan,
+        })
+    }
+
+    fn bare_operator(&mut self, id: FlatId) -> Result<Plan> {
         let node = &self.task.stage.nodes[id];
         let out = schema(&node.cols);
         if node.inputs.is_empty() {

@@ -120,14 +120,16 @@ async fn drive(
     to: &OutputTo,
     mut stream: datafusion_execution::SendableRecordBatchStream,
 ) -> Result<()> {
-    let mut sink = operators::sink::open(task, env, number, to, stream.schema())?;
+    let site = task.stage.outputs.get(number).and_then(|output| task.stage.nodes.get(output.node)?.site.as_ref());
+    let mut sink =
+        operators::sink::open(task, env, number, to, stream.schema()).map_err(|error| error.at(site))?;
     while let Some(batch) = stream.next().await {
         let batch = batch?;
         env.check_cancelled()?;
         env.progress.rows_out.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-        sink.write(batch)?;
+        sink.write(batch).map_err(|error| error.at(site))?;
     }
-    let bytes = sink.finish()?;
+    let bytes = sink.finish().map_err(|error| error.at(site))?;
     env.progress.bytes_out.fetch_add(bytes, Ordering::Relaxed);
     Ok(())
 }

@@ -15,8 +15,9 @@ use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use nestflow_chain::CallSite;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::internal;
 
 /// Batches in, batches out. `process` is called for each batch in order, then `finish` once.
@@ -74,6 +75,15 @@ impl StreamExec {
             name,
             properties: Arc::new(properties),
             make: Mutex::new(Some(Box::new(make))),
+        })
+    }
+
+    /// The rows of a plan; its errors say where it stands in the user's program.
+    pub fn located(plan: Arc<dyn ExecutionPlan>, site: CallSite) -> Arc<dyn ExecutionPlan> {
+        StreamExec::with_properties("Located", plan.properties().eq_properties.clone(), move |context| {
+            let place = move |error: DataFusionError| Error::from(error).at(Some(&site)).into();
+            let rows = plan.execute(0, context).map_err(&place)?;
+            Ok(rows.map(move |batch| batch.map_err(&place)).boxed())
         })
     }
 

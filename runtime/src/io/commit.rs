@@ -14,6 +14,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
+use nestflow_chain::CallSite;
+
 use super::storage::{Claim, ClaimMode, EntryKind, Storage, join};
 use super::text_sink::{PartWriter, TaskOutput};
 use crate::error::{Error, Result};
@@ -83,8 +85,12 @@ impl OutputJob {
 
     /// Begins all outputs of a run, or none. Two that write to one directory, or one inside another,
     /// are an error.
-    pub fn begin_all(storage: &Arc<dyn Storage>, sinks: &[&TextSink]) -> Result<Vec<OutputJob>> {
-        let targets = sinks.iter().map(|sink| storage.resolve(&sink.path)).collect::<Result<Vec<_>>>()?;
+    pub fn begin_all(
+        storage: &Arc<dyn Storage>,
+        sinks: &[(&TextSink, Option<&CallSite>)],
+    ) -> Result<Vec<OutputJob>> {
+        let targets = sinks.iter().map(|(sink, _)| storage.resolve(&sink.path));
+        let targets = targets.collect::<Result<Vec<_>>>()?;
         for (i, inner) in targets.iter().enumerate() {
             for (j, outer) in targets.iter().enumerate() {
                 let below = inner.strip_prefix(outer.as_str());
@@ -95,7 +101,10 @@ impl OutputJob {
                 }
             }
         }
-        sinks.iter().map(|sink| OutputJob::begin(Arc::clone(storage), sink)).collect()
+        let begin = |(sink, site): &(&TextSink, Option<&CallSite>)| {
+            OutputJob::begin(Arc::clone(storage), sink).map_err(|error| error.at(*site))
+        };
+        sinks.iter().map(begin).collect()
     }
 
     /// What tasks need in order to write.

@@ -142,7 +142,8 @@ impl Local {
         let mut splits = HashMap::new();
         for node in read_nodes(logical) {
             if let Op::Text(source) = &node.op {
-                let files = crate::io::paths::expand(self.storage.as_ref(), &source.paths)?;
+                let files = crate::io::paths::expand(self.storage.as_ref(), &source.paths)
+                    .map_err(|error| error.at(logical.site(node)))?;
                 splits.insert(source.clone(), plan_splits(&files, SPLIT_BYTES, self.options.threads * 2));
             }
         }
@@ -231,7 +232,9 @@ impl<'a> Run<'a> {
             }
             for (number, output) in stage.outputs.iter().enumerate() {
                 match &output.to {
-                    OutputTo::Sink(Sink::Text { sink, .. }) => sinks.push(((stage.id, number), sink.clone())),
+                    OutputTo::Sink(Sink::Text { sink, .. }) => {
+                        sinks.push(((stage.id, number), sink.clone(), stage.nodes[output.node].site.clone()));
+                    }
                     OutputTo::Sink(Sink::Keep(cache)) => {
                         let depth = stage.nodes[output.node].depth;
                         let depths = engine.depths.lock();
@@ -242,9 +245,9 @@ impl<'a> Run<'a> {
             }
             stages.push(Arc::new(stage));
         }
-        let refs: Vec<_> = sinks.iter().map(|(_, sink)| sink).collect();
+        let refs: Vec<_> = sinks.iter().map(|(_, sink, site)| (sink, site.as_ref())).collect();
         let jobs = OutputJob::begin_all(&engine.storage, &refs)?;
-        let jobs = sinks.iter().map(|(at, _)| *at).zip(jobs).collect();
+        let jobs = sinks.iter().map(|(at, ..)| *at).zip(jobs).collect();
         let exchanges = Arc::new(graph.exchanges);
         Ok(Run { engine, stages, exchanges, splits, jobs, cancelled, last_reader })
     }

@@ -34,6 +34,13 @@ pub struct LogicalPlan {
     pub materialized: Vec<Materialized>,
 }
 
+impl LogicalPlan {
+    /// Where in the user's program a node was made.
+    pub fn site(&self, node: &Node) -> Option<&CallSite> {
+        self.sites.get(node.site as usize)
+    }
+}
+
 /// One level of nesting and the nodes that live in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scope {

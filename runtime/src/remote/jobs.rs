@@ -80,12 +80,13 @@ pub fn plan_job(plan: &[u8], settings: &Settings) -> Result<Plan> {
     for stage in &graph.stages {
         for (number, output) in (0..).zip(&stage.outputs) {
             if let OutputTo::Sink(Sink::Text { sink, .. }) = &output.to {
-                sinks.push(((stage.id, number), sink.clone()));
+                sinks.push(((stage.id, number), sink.clone(), stage.nodes[output.node].site.clone()));
             }
         }
     }
-    let outputs = OutputJob::begin_all(&storage, &sinks.iter().map(|(_, sink)| sink).collect::<Vec<_>>())?;
-    let texts = sinks.iter().zip(&outputs).map(|((at, _), job)| (*at, job.output().clone())).collect();
+    let placed: Vec<_> = sinks.iter().map(|(_, sink, site)| (sink, site.as_ref())).collect();
+    let outputs = OutputJob::begin_all(&storage, &placed)?;
+    let texts = sinks.iter().zip(&outputs).map(|((at, ..), job)| (*at, job.output().clone())).collect();
     let mut making =
         Making { graph: &graph, splits, settings, texts, tasks_of: Vec::new(), first: Vec::new() };
     let mut made = Made::default();

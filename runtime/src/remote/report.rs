@@ -16,11 +16,8 @@ pub fn failure(error: &Error) -> String {
     if let (Error::User(user), Some(fields)) = (error, failure.as_object_mut()) {
         let pickled = user.pickled.as_ref().map_or(Value::Null, |bytes| Value::String(hex(bytes)));
         fields.insert("pickled".into(), pickled);
-        for (name, text) in [
-            ("class", &user.class),
-            ("traceback", &user.traceback),
-            ("record", &user.record),
-        ] {
+        for (name, text) in [("class", &user.class), ("traceback", &user.traceback), ("record", &user.record)]
+        {
             fields.insert(name.into(), Value::String(text.clone()));
         }
     }

@@ -39,7 +39,7 @@ def rebuilt(failure: dict[str, Any]) -> tuple[BaseException, BaseException | Non
         return KeyboardInterrupt(message) if message else KeyboardInterrupt(), None
     if kind == "internal":
         message = f"{message}. This is a fault of nestflow itself"
-    return _KINDS.get(str(kind), NestflowRuntimeException)(message), None
+    return _placed(_KINDS.get(str(kind), NestflowRuntimeException), message, failure)
 
 
 def _of_user(failure: dict[str, Any], message: str) -> tuple[BaseException, BaseException]:
@@ -50,18 +50,36 @@ def _of_user(failure: dict[str, Any], message: str) -> tuple[BaseException, Base
         error = NestflowRuntimeException(f"{failure.get('class') or 'an exception'}: {message}")
     _remember(error, "orig_args", error.args)
     _remember(error, "orig_message", message)
-    place = [
+    text = str(failure.get("traceback") or message)
+    place = _place(failure)
+    if not _noted(error, place):
+        text = "\n".join([text.rstrip(), *place])
+    return error, RemoteTraceback(text)
+
+
+def _placed(
+    kind: type[Exception], message: str, failure: dict[str, Any]
+) -> tuple[BaseException, BaseException | None]:
+    error, place = kind(message), _place(failure)
+    return (error if _noted(error, place) else kind("\n".join([message, *place]))), None
+
+
+def _place(failure: dict[str, Any]) -> list[str]:
+    """Where it happened, as far as that is known: step and record."""
+    return [
         f"{word} {failure[name]}"
         for word, name in (("in", "step"), ("record:", "record"))
         if failure.get(name)
     ]
-    text = str(failure.get("traceback") or message)
-    if hasattr(error, "add_note"):
-        for line in place:
-            error.add_note(line)
-    else:
-        text = "\n".join([text.rstrip(), *place])
-    return error, RemoteTraceback(text)
+
+
+def _noted(error: BaseException, lines: list[str]) -> bool:
+    """Add notes to an exception; False where Python does not know notes yet."""
+    add_note = getattr(error, "add_note", None)
+    if add_note is not None:
+        for line in lines:
+            add_note(line)
+    return add_note is not None
 
 
 def _unpickled(pickled: object) -> BaseException | None:

@@ -155,17 +155,17 @@ fn outputs_do_not_share_a_directory() {
     let storage = storage();
     for (first, second) in [("a", "a/"), ("a", "a/b"), ("a/b/c", "a")] {
         let sinks = [sink(&place.text(first), true), sink(&place.text(second), true)];
-        let error = OutputJob::begin_all(&storage, &[&sinks[0], &sinks[1]]).err().unwrap();
+        let error = OutputJob::begin_all(&storage, &[(&sinks[0], None), (&sinks[1], None)]).err().unwrap();
         assert!(matches!(error, Error::Plan(_)), "{error}");
     }
     assert!(root(&place).is_empty());
     let sinks = [sink(&place.text("a"), true), sink(&place.text("ab"), true)];
-    OutputJob::commit_all(OutputJob::begin_all(&storage, &[&sinks[0], &sinks[1]]).unwrap()).unwrap();
+    OutputJob::commit_all(OutputJob::begin_all(&storage, &[(&sinks[0], None), (&sinks[1], None)]).unwrap()).unwrap();
     assert_eq!(root(&place), ["a", "ab"]);
     // None begins where one cannot.
     fs::create_dir(place.path("there")).unwrap();
     let sinks = [sink(&place.text("new"), true), sink(&place.text("there"), false)];
-    assert!(OutputJob::begin_all(&storage, &[&sinks[0], &sinks[1]]).is_err());
+    assert!(OutputJob::begin_all(&storage, &[(&sinks[0], None), (&sinks[1], None)]).is_err());
     assert_eq!(root(&place), ["a", "ab", "there"]);
 }
 
