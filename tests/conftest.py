@@ -27,6 +27,21 @@ ENGINES: dict[str, dict[str, Any]] = {
     "workers_tiny": {"host": "workers", **TINY},
 }
 
+SPARK = os.environ.get("NESTFLOW_TEST_SPARK")
+"""The master of a Spark that all tests run on instead; `scripts/test.py` says how."""
+
+if SPARK:
+    ON_SPARK = {
+        "spark.master": SPARK,
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.extraJavaOptions": "-Xcheck:jni",
+        "spark.executor.extraJavaOptions": "-Xcheck:jni",
+    }
+    ENGINES = {"spark": {"spark_conf": ON_SPARK}, "spark_scattered": {"spark_conf": ON_SPARK}}
+
 SKIP_WORKERS = bool(os.environ.get("NESTFLOW_SKIP_WORKERS"))
 """Set the variable to leave worker processes out, where they cannot be started."""
 
@@ -63,8 +78,12 @@ def _remember_literals() -> Iterator[None]:
 @pytest.fixture(params=_engines, scope="module")
 def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     """The name of an engine; a test that uses it runs on each."""
-    with oracle.cut(3 if "tiny" in request.param else None):
+    with oracle.cut(3 if _is_scattered(request.param) else None):
         yield request.param
+
+
+def _is_scattered(engine: str) -> bool:
+    return "tiny" in engine or "scattered" in engine
 
 
 def scattered(pipeline: nf.Pipeline) -> nf.Pipeline:
@@ -80,8 +99,9 @@ def scattered(pipeline: nf.Pipeline) -> nf.Pipeline:
 
 def made(engine: str, options: dict[str, Any]) -> nf.Pipeline:
     """A fresh pipeline."""
-    pipeline = nf.Pipeline.create("local", **{"progress": False, **ENGINES[engine], **options})
-    return scattered(pipeline) if "tiny" in engine else pipeline
+    kind = "spark" if "spark" in engine else "local"
+    pipeline = nf.Pipeline.create(kind, **{"progress": False, **ENGINES[engine], **options})
+    return scattered(pipeline) if _is_scattered(engine) else pipeline
 
 
 class Lender:
