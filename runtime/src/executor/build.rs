@@ -70,7 +70,10 @@ impl Builder<'_> {
         let node = &self.task.stage.nodes[id];
         let plan = self.bare_operator(id).map_err(|error| error.at(node.site.as_ref()))?;
         let named = match node.op {
-            FlatOp::Aggregate { .. } | FlatOp::Sort { .. } | FlatOp::SortParts { .. } | FlatOp::Join { .. } => true,
+            FlatOp::Aggregate { .. }
+            | FlatOp::Sort { .. }
+            | FlatOp::SortParts { .. }
+            | FlatOp::Join { .. } => true,
             _ => node.inputs.is_empty(),
         };
         Ok(match &node.site {

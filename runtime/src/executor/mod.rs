@@ -120,7 +120,8 @@ async fn drive(
     to: &OutputTo,
     mut stream: datafusion_execution::SendableRecordBatchStream,
 ) -> Result<()> {
-    let site = task.stage.outputs.get(number).and_then(|output| task.stage.nodes.get(output.node)?.site.as_ref());
+    let site =
+        task.stage.outputs.get(number).and_then(|output| task.stage.nodes.get(output.node)?.site.as_ref());
     let mut sink =
         operators::sink::open(task, env, number, to, stream.schema()).map_err(|error| error.at(site))?;
     while let Some(batch) = stream.next().await {

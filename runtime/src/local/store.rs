@@ -100,14 +100,16 @@ impl LocalBlocks {
 
     /// One more than the highest channel.
     pub fn channels(&self, place: Place) -> usize {
-        let highest = |channels: &Channels| channels.last_key_value().map(|(channel, _)| *channel as usize + 1);
+        let highest =
+            |channels: &Channels| channels.last_key_value().map(|(channel, _)| *channel as usize + 1);
         self.places().ok().and_then(|places| places.get(&place).and_then(highest)).unwrap_or(0)
     }
 
     /// The bytes of a place.
     pub fn total(&self, place: Place) -> u64 {
         let Ok(places) = self.places() else { return 0 };
-        let blocks = places.get(&place).into_iter().flat_map(|channels| channels.values()).flat_map(|c| c.values());
+        let blocks =
+            places.get(&place).into_iter().flat_map(|channels| channels.values()).flat_map(|c| c.values());
         blocks.map(|block| block.len() as u64).sum()
     }
 
@@ -134,7 +136,8 @@ impl Blocks for LocalBlocks {
             .map(|blocks| blocks.iter().map(|(order, block)| (*order, block.clone())).collect())
             .unwrap_or_default();
         Ok(Box::new(blocks.into_iter().map(move |((producer, task, sequence), block)| {
-            let origin = format!("{place:?} channel {channel}, producer {producer} task {task} block {sequence}");
+            let origin =
+                format!("{place:?} channel {channel}, producer {producer} task {task} block {sequence}");
             Ok((block.read()?, origin))
         })))
     }

@@ -61,7 +61,8 @@ impl Threads {
     fn add(&self) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let runtime = runtime.map_err(|error| internal!("no runtime for a task thread: {error}"))?;
-        let (work, run, abandoned) = (self.work.clone(), Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (work, run, abandoned) =
+            (self.work.clone(), Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (of, gone) = (run.clone(), abandoned.clone());
         let name = format!("nestflow-task-{}", self.next.fetch_add(1, Ordering::Relaxed));
         let thread = std::thread::Builder::new().name(name).stack_size(16 << 20).spawn(move || {
@@ -115,7 +116,8 @@ impl Threads {
             let done = done.clone();
             let guarded = move |runtime: &Runtime| {
                 let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runtime)));
-                let result = result.unwrap_or_else(|panic| Err(internal!("a task panicked: {}", text_of(&panic))));
+                let result =
+                    result.unwrap_or_else(|panic| Err(internal!("a task panicked: {}", text_of(&panic))));
                 // Nobody listens any more where the run was abandoned.
                 let _ = done.send(result);
             };
