@@ -31,6 +31,24 @@ p = nf.Pipeline.create("local", host="workers", progress=False, threads=2)
 p.parallelize([1, 2, 3]).map(slow).get()
 """
 
+CRASHED = """
+import os, signal
+import nestflow as nf
+
+class Own:
+    def __init__(self, x):
+        self.x = "x" * 200_000 + str(x)
+
+def own(x):
+    return Own(x)
+
+for _ in range(2):
+    p = nf.Pipeline.create("local", host="workers", progress=False, threads=2)
+    assert len(p.parallelize([*range(20)]).map(own).map(lambda own: own.x).get()) == 20
+    assert len(p.parallelize([*range(20)]).map(own).get()) == 20
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
 
 @pytest.fixture
 def p() -> Iterator[nf.Pipeline]:
@@ -109,12 +127,6 @@ def test_functions_run_elsewhere_and_print_here(p: nf.Pipeline, capfd: Any) -> N
     assert "told 5" in text
 
 
-def test_closing_ends_the_processes() -> None:
-    with nf.Pipeline.create("local", host="workers", progress=False, threads=2) as p:
-        workers = set(p.parallelize([1]).map(lambda x: os.getpid()).get())
-    assert workers and gone(workers)
-
-
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
 def test_no_worker_outlives_its_owner(blow: signal.Signals, tmp_path: Any) -> None:
     told = tmp_path / "pids"
@@ -133,6 +145,78 @@ def test_text_hashes_the_same_in_all_workers() -> None:
         first = p.parallelize(["a"]).map(hash).get()
     with nf.Pipeline.create("local", host="workers", progress=False, threads=2) as p:
         assert p.parallelize(["a"]).map(hash).get() == first
+
+
+def test_a_killed_owner_leaves_nothing(tmp_path: Any) -> None:
+    def left(folder: str) -> set[str]:
+        return {name for name in os.listdir(folder) if name.startswith("nestflow-")}
+
+    before = left("/dev/shm")
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    owner = subprocess.run([sys.executable, "-c", CRASHED], env=environment, check=False)
+    assert owner.returncode == -signal.SIGKILL
+    assert not left("/dev/shm") - before
+    # What it had on disk goes with the next pipeline.
+    assert len(left(str(tmp_path))) > 1
+    with nf.Pipeline.create("local", tmp_dir=str(tmp_path), progress=False) as p:
+        assert p.parallelize([1]).get() == [1]
+        assert len(left(str(tmp_path))) == 1
+
+
+def pids(p: nf.Pipeline) -> set[int]:
+    return set(p.parallelize([1]).map(lambda x: os.getpid()).get())
+
+
+def test_pipelines_share_the_processes_and_the_interpreter_ends_them() -> None:
+    program = """
+import os, sys
+import nestflow as nf
+
+def create():
+    return nf.Pipeline.create("local", host="workers", progress=False, threads=1)
+
+def pids(p):
+    return p.parallelize([1]).map(lambda x: os.getpid()).get()
+
+with create() as p:
+    first = pids(p)
+with create() as p:
+    assert pids(p) == first != [os.getpid()]
+os.environ["NEW"] = "1"
+with create() as p:
+    assert p.parallelize([1]).map(lambda x: os.environ["NEW"]).get() == ["1"]
+    print(*first, *pids(p))
+"""
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    workers = {int(word) for word in done.stdout.split()}
+    assert len(workers) == 2
+    assert gone(workers)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_has_workers_of_its_own(p: nf.Pipeline) -> None:
+    mine = pids(p)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        told = "nothing"
+        try:
+            try:
+                pids(p)
+            except nf.errors.NestflowError as error:
+                told = f"{'forked' in str(error)}"
+            p.close()
+            with nf.Pipeline.create("local", host="workers", progress=False, threads=2) as other:
+                told += f" {not pids(other) & mine}"
+        except BaseException as error:
+            told += repr(error)
+        os.write(writing, told.encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        assert file.read() == "True True"
+    os.waitpid(child, 0)
+    assert pids(p) & mine
 
 
 def gone(processes: set[int]) -> bool:

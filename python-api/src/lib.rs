@@ -6,6 +6,7 @@
 mod failure;
 mod logs;
 mod machine;
+mod pools;
 mod session;
 mod spark;
 

@@ -10,25 +10,23 @@ use nestflow_chain::Host;
 use nestflow_host::InProcessHost;
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::local::{Local, Options, Report};
-use nestflow_workers::{AutoHost, Options as PoolOptions, WorkersHost};
+use nestflow_workers::{AutoHost, WorkersHost};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::failure::raised;
-use crate::{logs, machine};
+use crate::{logs, machine, pools};
 
 /// How often a thread that is inside user code is interrupted again.
 const PURSUIT: std::time::Duration = std::time::Duration::from_millis(20);
-
-/// What a worker process runs: given the paths of modules, it starts as `python -m` would.
-const WORKER: &str = "import json, runpy, sys; sys.path[:] = json.loads(sys.argv.pop(1)); \
-                      runpy.run_module('nestflow.host.worker', run_name='__main__', alter_sys=False)";
 
 /// An engine, and the worker processes of its host, if it may have some.
 struct Session {
     engine: Local,
     workers: Option<WorkersHost>,
+    /// The process that opened it, and that its threads and files are of.
+    process: u32,
 }
 
 /// How long closing waits for interrupted user code.
@@ -45,7 +43,11 @@ fn sessions() -> MutexGuard<'static, Sessions> {
 
 fn session(number: u64) -> Result<Arc<Session>> {
     let known = sessions().get(&number).cloned();
-    known.ok_or_else(|| Error::Plan("this pipeline is closed".into()))
+    let known = known.ok_or_else(|| Error::Plan("this pipeline is closed".into()))?;
+    if known.process != std::process::id() {
+        return Err(Error::Plan("this pipeline is of the process that this one was forked from".into()));
+    }
+    Ok(known)
 }
 
 /// Opens a session.
@@ -70,7 +72,7 @@ pub fn open(options: &Bound<'_, PyDict>) -> PyResult<u64> {
     // Where no other process reads what functions return, classes need not travel.
     py.import("nestflow.host.pickles")?.call_method1("travel", (workers.is_some(),))?;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    sessions().insert(number, Arc::new(Session { engine, workers }));
+    sessions().insert(number, Arc::new(Session { engine, workers, process: std::process::id() }));
     Ok(number)
 }
 
@@ -85,41 +87,28 @@ fn host(named: &Bound<'_, PyDict>, options: &Options) -> PyResult<(Arc<dyn Host>
     let python = python.filter(|path| !path.is_empty());
     match (name.as_str(), python) {
         ("workers", Some(python)) => {
-            let workers = workers(named.py(), python, options)?;
+            let workers = pools::workers(named.py(), python, options.threads)?;
             workers.start_early(options.threads)?;
             Ok((Arc::new(workers.clone()), Some(workers)))
         }
         ("workers", None) => Err(PyValueError::new_err("there is no Python to run worker processes with")),
         // With one thread there is nothing to gain.
         ("auto", Some(python)) if options.threads > 1 => {
-            let workers = workers(named.py(), python, options)?;
+            let workers = pools::workers(named.py(), python, options.threads)?;
             Ok((Arc::new(AutoHost::new(Arc::new(InProcessHost), Arc::new(workers.clone()))), Some(workers)))
         }
         _ => Ok((Arc::new(InProcessHost), None)),
     }
 }
 
-/// A pool that finds the modules that this process finds.
-fn workers(py: Python<'_>, python: String, options: &Options) -> PyResult<WorkersHost> {
-    let path = py.import("json")?.call_method1("dumps", (py.import("sys")?.getattr("path")?,))?;
-    let arguments = ["-c".to_owned(), WORKER.to_owned(), path.extract::<String>()?];
-    let mut of_pool = PoolOptions::new(python, arguments.into_iter().map(Into::into).collect());
-    of_pool.workers = options.threads;
-    of_pool.scratch = options.scratch.clone();
-    let classes = py.import("nestflow.host.pickles")?.call_method0("folder")?.extract::<String>()?;
-    of_pool.environment.push(("NESTFLOW_CLASSES".into(), classes.into()));
-    // Equal text has the same hash in all workers, and each has one core.
-    for (name, value) in [("PYTHONHASHSEED", "0"), ("OMP_NUM_THREADS", "1")] {
-        if std::env::var_os(name).is_none() {
-            of_pool.environment.push((name.into(), value.into()));
-        }
-    }
-    Ok(WorkersHost::new(of_pool)?)
-}
-
 /// Closes a session; closing twice is harmless.
 pub fn close(number: u64) {
     let Some(session) = sessions().remove(&number) else { return };
+    if session.process != std::process::id() {
+        // Its folder and its worker processes are in use where this one was forked from.
+        std::mem::forget(session);
+        return;
+    }
     // At the interpreter's end, a thread that is still in user code would be torn down in the middle
     // of it: those that can be interrupted are waited for.
     let began = std::time::Instant::now();

@@ -20,28 +20,41 @@ const CREDITS: usize = 3;
 
 /// Runs chains in worker processes. Clones share the processes.
 #[derive(Clone)]
-pub struct WorkersHost(Arc<Pool>);
+pub struct WorkersHost {
+    pool: Arc<Pool>,
+    user: u64,
+}
 
 impl WorkersHost {
     /// A pool without workers yet.
     pub fn new(options: Options) -> io::Result<WorkersHost> {
-        Pool::new(options).map(WorkersHost)
+        Pool::new(options).map(|pool| WorkersHost { user: pool.new_user(), pool })
+    }
+
+    /// The same processes for another user: none is used by two at a time.
+    pub fn for_another(&self) -> WorkersHost {
+        WorkersHost { pool: self.pool.clone(), user: self.pool.new_user() }
+    }
+
+    /// Whether this is the only handle on the processes.
+    pub fn is_last(&self) -> bool {
+        Arc::strong_count(&self.pool) == 1
     }
 
     /// Starts workers ahead of their first use; does not wait until they are ready.
     pub fn start_early(&self, count: usize) -> io::Result<()> {
-        self.0.start_early(count)
+        self.pool.start_early(count)
     }
 
-    /// Ends the workers that have open chains, in the middle of user functions: for a run that is
+    /// Ends the workers that have open chains of this user, in the middle of user functions: for a run that is
     /// interrupted. Whoever waits for them gets [`HostError::Died`].
     pub fn kill_busy(&self) {
-        self.0.kill_busy();
+        self.pool.kill_busy(self.user);
     }
 
     /// Ends all workers in good order and waits for it: before this process ends.
     pub fn close(&self) {
-        self.0.close();
+        self.pool.close();
     }
 }
 
@@ -51,8 +64,8 @@ impl Host for WorkersHost {
         let sides = sides.iter().map(Packed::of).collect::<Result<_, _>>().map_err(HostError::Internal)?;
         let cannot =
             |error: io::Error| HostError::Internal(format!("no worker process can be started: {error}"));
-        let worker = self.0.lease().map_err(cannot)?;
-        let opened = worker.open(&program, sides);
+        let worker = self.pool.lease(self.user).map_err(cannot)?;
+        let opened = worker.open(self.user, &program, sides);
         let (number, replies) = opened.map_err(|_| died(&worker, &steps_of(&chain.program), None))?;
         let (under_way, elsewhere) = (VecDeque::new(), Duration::ZERO);
         let steps = steps_of(&chain.program);
@@ -66,12 +79,12 @@ impl Host for WorkersHost {
 
 impl Elsewhere for WorkersHost {
     fn ready(&self) -> bool {
-        self.0.has_workers()
+        self.pool.has_workers()
     }
 
     fn start(&self, count: usize) {
         // Without them, whoever needs one starts it, and is told what is wrong.
-        let _ = self.0.start_early(count);
+        let _ = self.pool.start_early(count);
     }
 }
 

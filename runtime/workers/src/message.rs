@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever a message does.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The most bytes that a head may have: a chain's name and some numbers.
 const LONGEST_HEAD: u32 = 64 << 20;
 /// The most bytes that a payload may have.
@@ -118,10 +118,12 @@ pub enum ColumnKind {
 pub enum Place {
     /// In the message's payload.
     Payload,
-    /// In a file that both ends map.
+    /// In memory that both ends map.
     Shared {
         /// Its number, unique for a sender.
         slot: u32,
+        /// The file that it is, as the sender has it open.
+        file: i32,
         /// The slot that it takes the place of: not used again.
         replaces: Option<u32>,
         /// Bytes of the block.
@@ -204,7 +206,7 @@ mod tests {
     fn messages_come_back() {
         let shipped = Shipped {
             columns: vec![("v".into(), ColumnKind::Cells)],
-            place: Place::Shared { slot: 3, replaces: Some(1), length: 9 },
+            place: Place::Shared { slot: 3, file: 5, replaces: Some(1), length: 9 },
         };
         let mut stream = Vec::new();
         write(&mut stream, &ToWorker::Push { chain: 7, batch: shipped.clone() }, b"payload").unwrap();

@@ -9,14 +9,13 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::output::{Output, standard_error};
-use crate::shared;
 use crate::worker::Worker;
 
 /// How often idle and stuck workers are looked for.
@@ -31,7 +30,7 @@ const LAST: Duration = Duration::from_secs(5);
 pub struct Options {
     /// The program to start.
     pub program: PathBuf,
-    /// Its arguments; two more follow: the folder for shared memory and our process number.
+    /// Its arguments; one more follows: our process number.
     pub arguments: Vec<OsString>,
     /// Environment variables besides our own.
     pub environment: Vec<(OsString, OsString)>,
@@ -41,8 +40,6 @@ pub struct Options {
     pub workers: usize,
     /// How long one may be idle.
     pub idle: Duration,
-    /// For shared memory where the machine has no place in memory for it.
-    pub scratch: PathBuf,
     /// Where printed lines go.
     pub output: Output,
 }
@@ -57,7 +54,6 @@ impl Options {
             folder: None,
             workers: thread::available_parallelism().map_or(1, usize::from),
             idle: Duration::from_secs(60),
-            scratch: std::env::temp_dir(),
             output: standard_error(),
         }
     }
@@ -74,18 +70,19 @@ impl Options {
 
 type Started = io::Result<Arc<Worker>>;
 
-/// A worker is wanted, with its shared memory in this folder.
-type Request = (PathBuf, Sender<Started>);
+/// A worker is wanted.
+type Request = Sender<Started>;
 
 /// The workers; ends them when it is dropped.
 pub(crate) struct Pool {
     options: Options,
+    /// The process that started the workers.
+    owner: u32,
+    /// The last number that was given to a user.
+    users: AtomicU64,
     workers: Mutex<Vec<Arc<Worker>>>,
     last_used: Mutex<HashMap<ThreadId, Weak<Worker>>>,
     wanted: Sender<Request>,
-    /// The folder of all shared memory, while there are workers.
-    slots: Mutex<Option<tempfile::TempDir>>,
-    started: AtomicUsize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -98,11 +95,11 @@ impl Pool {
         let (wanted, requests) = channel();
         let pool = Arc::new(Pool {
             options,
+            owner: std::process::id(),
+            users: AtomicU64::new(0),
             workers: Mutex::new(Vec::new()),
             last_used: Mutex::new(HashMap::new()),
             wanted,
-            slots: Mutex::new(None),
-            started: AtomicUsize::new(0),
         });
         let (weak, options) = (Arc::downgrade(&pool), pool.options.clone());
         thread::Builder::new()
@@ -111,11 +108,16 @@ impl Pool {
         Ok(pool)
     }
 
-    /// The worker for a new chain of this thread.
-    pub(crate) fn lease(&self) -> Started {
+    /// The worker for a new chain of this thread, which no other user has a chain in: that one may
+    /// have to be killed at any time.
+    pub(crate) fn lease(&self, user: u64) -> Started {
+        if self.owner != std::process::id() {
+            return Err(io::Error::other("the pool belongs to the process that this one was forked from"));
+        }
         let me = thread::current().id();
-        let mut workers = lock(&self.workers);
-        workers.retain(|worker| worker.usable());
+        let mut all = lock(&self.workers);
+        all.retain(|worker| worker.usable());
+        let workers: Vec<_> = all.iter().filter(|worker| worker.only_of(user)).cloned().collect();
         // One that does not let go of a dropped chain may be stuck in it: `tidy` will see.
         let settled: Vec<_> = workers.iter().filter(|worker| worker.settled()).cloned().collect();
         let mine = lock(&self.last_used).get(&me).and_then(Weak::upgrade);
@@ -127,7 +129,7 @@ impl Pool {
             free.clone()
         } else if settled.len() < most && workers.len() < 2 * most {
             let started = self.start()?;
-            workers.push(started.clone());
+            all.push(started.clone());
             started
         } else {
             let least = workers.iter().min_by_key(|worker| worker.chains());
@@ -149,34 +151,35 @@ impl Pool {
         Ok(())
     }
 
+    /// A number that nobody has.
+    pub(crate) fn new_user(&self) -> u64 {
+        self.users.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Whether there are workers.
     pub(crate) fn has_workers(&self) -> bool {
         lock(&self.workers).iter().any(|worker| worker.usable())
     }
 
     fn start(&self) -> Started {
-        let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let folder = {
-            let mut slots = lock(&self.slots);
-            let slots = match slots.as_ref() {
-                Some(slots) => slots,
-                None => slots.insert(shared::folder(&self.options.scratch)?),
-            };
-            slots.path().join(number.to_string())
-        };
         let (reply, started) = channel();
         let gone = || io::Error::other("the pool is closed");
-        self.wanted.send((folder, reply)).map_err(|_| gone())?;
+        self.wanted.send(reply).map_err(|_| gone())?;
         started.recv().map_err(|_| gone())?
     }
 
-    /// Ends the workers that have chains, whatever these are doing.
-    pub(crate) fn kill_busy(&self) {
-        lock(&self.workers).iter().filter(|worker| worker.chains() > 0).for_each(|worker| worker.kill());
+    /// Ends the workers that have chains of this user, whatever these are doing.
+    pub(crate) fn kill_busy(&self, user: u64) {
+        let workers = lock(&self.workers);
+        workers.iter().filter(|worker| worker.busy_for(user)).for_each(|worker| worker.kill());
     }
 
-    /// Ends all workers, in good order those that have nothing to do, and waits for it.
+    /// Ends all workers, in good order those that have nothing to do, and waits for it. In a forked
+    /// process, whose they are not, nothing happens.
     pub(crate) fn close(&self) {
+        if self.owner != std::process::id() {
+            return;
+        }
         let workers = std::mem::take(&mut *lock(&self.workers));
         for worker in &workers {
             if worker.chains() > 0 { worker.kill() } else { worker.exit() }
@@ -187,7 +190,6 @@ impl Pool {
                 worker.kill();
             }
         }
-        lock(&self.slots).take();
     }
 
     fn tidy(&self) {
@@ -215,8 +217,8 @@ impl Drop for Pool {
 fn start_and_tidy(pool: &Weak<Pool>, options: &Options, requests: &Receiver<Request>) {
     loop {
         match requests.recv_timeout(TICK) {
-            Ok((folder, reply)) => {
-                let started = Worker::start(options.command(), folder, &options.output);
+            Ok(reply) => {
+                let started = Worker::start(options.command(), &options.output);
                 // Who asked for it is still waiting.
                 let _ = reply.send(started);
             }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -17,12 +17,8 @@ use nestflow_chain::{ChainSpec, Host, HostError, OpenChain};
 
 use crate::message::{self, FromWorker, ToWorker, VERSION};
 use crate::process::{end_process, keep_memory, thread_time};
-use crate::shared::{Inbox, Outbox};
+use crate::shared::{Inbox, Outbox, can_share};
 use crate::ship::{Packed, Parcel};
-
-/// The senders' names in the shared folder.
-pub(crate) const POOL: &str = "to";
-pub(crate) const WORKER: &str = "from";
 
 /// So long the process may go on after the pool is gone, to end in good order.
 const GRACE: Duration = Duration::from_secs(2);
@@ -47,13 +43,12 @@ enum Chain {
     Failed,
 }
 
-/// Works until the pool says that it is enough, or is gone. `slots` is the folder of this worker's
-/// shared memory.
-pub fn serve(stream: UnixStream, slots: &Path, host: &dyn Host) -> io::Result<()> {
+/// Works until the pool says that it is enough, or is gone. `owner` is the process of the pool.
+pub fn serve(stream: UnixStream, owner: u32, host: &dyn Host) -> io::Result<()> {
     keep_memory();
     let (sender, work) = channel();
     let reading = stream.try_clone()?;
-    let inbox = Inbox::new(slots.into(), POOL.to_owned());
+    let inbox = Inbox::new(owner);
     // Dropped when this function returns: then the process ends in good order.
     let (_serving, served) = channel::<()>();
     std::thread::Builder::new().name("nestflow-reader".into()).spawn(move || {
@@ -64,7 +59,7 @@ pub fn serve(stream: UnixStream, slots: &Path, host: &dyn Host) -> io::Result<()
             end_process();
         }
     })?;
-    let mut server = Server::new(stream, slots.into(), host);
+    let mut server = Server::new(stream, owner, host);
     message::write(&mut server.stream, &FromWorker::Hello { version: VERSION }, &[])?;
     server.work(&work)
 }
@@ -99,8 +94,8 @@ struct Server<'h> {
 }
 
 impl<'h> Server<'h> {
-    fn new(stream: UnixStream, slots: PathBuf, host: &'h dyn Host) -> Server<'h> {
-        let outbox = Outbox::new(slots, WORKER.to_owned());
+    fn new(stream: UnixStream, owner: u32, host: &'h dyn Host) -> Server<'h> {
+        let outbox = Outbox::new(Arc::new(can_share(owner).into()));
         Server { stream, outbox, host, chains: HashMap::new() }
     }
 

@@ -1,18 +1,21 @@
-//! Files in memory that a sender writes and a receiver reads, so that large batches do not pass
-//! through the socket.
+//! Memory that a sender writes and a receiver reads, so that large batches do not pass through the
+//! socket.
 //!
 //! A slot holds one batch at a time; its first word says whether the batch is still to be read. The
-//! sender makes slots, the receiver maps them when they are first named and removes their names at
-//! once: nothing is left behind, however the processes end.
+//! sender makes slots: files in memory that never have a name. The receiver finds them among the open
+//! files of the sender. So nothing is ever left behind, however the processes end. Where a system has
+//! no such files, or hides those of others, nothing is shared and batches go through the socket.
+//!
+//! What is received is copied: a batch that was sorted or kept would otherwise hold a slot for long.
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions, remove_file};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use memmap2::{MmapMut, MmapOptions};
 
@@ -23,19 +26,30 @@ const SMALLEST: usize = 1 << 20;
 const FREE: u32 = 0;
 const FULL: u32 = 1;
 
-/// The folder for slots: in memory, if this machine has such a place.
-pub fn folder(otherwise: &Path) -> io::Result<tempfile::TempDir> {
-    let builder = || {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("nestflow-");
-        builder
-    };
-    // A temporary folder can only be entered by its owner.
-    builder().tempdir_in("/dev/shm").or_else(|_| builder().tempdir_in(otherwise))
+/// The open files of a process.
+fn files_of(process: u32) -> PathBuf {
+    PathBuf::from(format!("/proc/{process}/fd"))
 }
 
-fn path(folder: &Path, sender: &str, slot: u32) -> PathBuf {
-    folder.join(format!("{sender}-{slot}"))
+/// Whether this process can open what that one has open; then that is so the other way round too.
+pub fn can_share(process: u32) -> bool {
+    std::fs::read_dir(files_of(process)).is_ok()
+}
+
+#[cfg(target_os = "linux")]
+fn nameless() -> io::Result<File> {
+    // SAFETY: a plain call with a constant name; 1 closes the file where another program begins.
+    let made = unsafe { libc::syscall(libc::SYS_memfd_create, c"nestflow".as_ptr(), 1) };
+    if made < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a descriptor that was made just now, and that nobody else knows.
+    Ok(unsafe { OwnedFd::from_raw_fd(made as RawFd) }.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless() -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 struct Slot(MmapMut);
@@ -52,60 +66,59 @@ impl Slot {
     }
 
     fn map(file: &File) -> io::Result<Slot> {
-        // SAFETY: the file is in a folder that only we and our own other end can enter, and neither
-        // shrinks it.
+        // SAFETY: only we and our own other end know the file, and neither shrinks it.
         unsafe { MmapOptions::new().map_mut(file) }.map(Slot)
     }
 }
 
 /// The slots that one side writes.
 pub struct Outbox {
-    folder: PathBuf,
-    sender: String,
-    slots: HashMap<u32, Slot>,
+    /// Whether the other side can open them.
+    shares: Arc<AtomicBool>,
+    slots: HashMap<u32, (Slot, File)>,
     next: u32,
 }
 
 impl Outbox {
-    /// No slots yet.
-    pub fn new(folder: PathBuf, sender: String) -> Outbox {
-        Outbox { folder, sender, slots: HashMap::new(), next: 0 }
+    /// No slots yet; none before `shares` is true.
+    pub fn new(shares: Arc<AtomicBool>) -> Outbox {
+        Outbox { shares, slots: HashMap::new(), next: 0 }
     }
 
-    /// Puts the bytes into a free slot: its number, and that of a smaller one that it replaces.
-    /// An error means that there is no room: they have to go another way.
-    pub fn put(&mut self, bytes: &[u8]) -> io::Result<(u32, Option<u32>)> {
+    /// Puts the bytes into a free slot: its number, its file here, and the number of a smaller one
+    /// that it replaces. An error means that there is no room: they have to go another way.
+    pub fn put(&mut self, bytes: &[u8]) -> io::Result<(u32, RawFd, Option<u32>)> {
+        if !self.shares.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let free = |slot: &Slot| slot.state().load(Ordering::Acquire) == FREE;
-        let fits = self.slots.iter().find(|(_, slot)| slot.capacity() >= bytes.len() && free(slot));
+        let fits = self.slots.iter().find(|(_, (slot, _))| slot.capacity() >= bytes.len() && free(slot));
         let (number, replaces) = match fits {
             Some((&number, _)) => (number, None),
             None => {
-                let small = self.slots.iter().find(|(_, slot)| free(slot)).map(|(&number, _)| number);
+                let small = self.slots.iter().find(|(_, (slot, _))| free(slot)).map(|(&number, _)| number);
                 let made = self.make(bytes.len())?;
                 small.map(|small| self.slots.remove(&small));
                 (made, small)
             }
         };
-        if let Some(slot) = self.slots.get_mut(&number) {
-            slot.0[DATA..DATA + bytes.len()].copy_from_slice(bytes);
-            slot.state().store(FULL, Ordering::Release);
-        }
-        Ok((number, replaces))
+        let (slot, file) = self.slots.get_mut(&number).ok_or(io::ErrorKind::NotFound)?;
+        slot.0[DATA..DATA + bytes.len()].copy_from_slice(bytes);
+        slot.state().store(FULL, Ordering::Release);
+        Ok((number, file.as_raw_fd(), replaces))
     }
 
     fn make(&mut self, length: usize) -> io::Result<u32> {
-        let number = self.next;
-        let path = path(&self.folder, &self.sender, number);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        let file = nameless()?;
         let size = (length + DATA).next_power_of_two().max(SMALLEST);
-        // Taken now: to write into a mapping that the file system has no room for is fatal.
+        // Taken now: to write into a mapping that there is no memory for is fatal.
         // SAFETY: a plain call on a file that is open.
         let refused = unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, size as libc::off_t) };
         if refused != 0 {
-            let _ = remove_file(&path);
             return Err(io::Error::from_raw_os_error(refused));
         }
-        self.slots.insert(number, Slot::map(&file)?);
+        let number = self.next;
+        self.slots.insert(number, (Slot::map(&file)?, file));
         self.next += 1;
         Ok(number)
     }
@@ -113,27 +126,26 @@ impl Outbox {
 
 /// The slots that the other side writes.
 pub struct Inbox {
-    folder: PathBuf,
-    sender: String,
+    sender: u32,
     slots: HashMap<u32, Slot>,
 }
 
 impl Inbox {
-    /// No slots yet.
-    pub fn new(folder: PathBuf, sender: String) -> Inbox {
-        Inbox { folder, sender, slots: HashMap::new() }
+    /// No slots yet; `sender` is the process that makes them.
+    pub fn new(sender: u32) -> Inbox {
+        Inbox { sender, slots: HashMap::new() }
     }
 
-    /// Takes the bytes out of a slot and gives it free.
-    pub fn take(&mut self, number: u32, replaces: Option<u32>, length: usize) -> io::Result<Vec<u8>> {
+    /// Takes the bytes out of a slot, which is that file of the sender's, and gives it free.
+    pub fn take(&mut self, slot: (u32, RawFd), replaces: Option<u32>, length: usize) -> io::Result<Vec<u8>> {
+        let (number, file) = slot;
         if let Some(replaced) = replaces {
             self.slots.remove(&replaced);
         }
         if !self.slots.contains_key(&number) {
-            let path = path(&self.folder, &self.sender, number);
-            let file = OpenOptions::new().read(true).write(true).open(&path)?;
+            let path = files_of(self.sender).join(file.to_string());
+            let file = OpenOptions::new().read(true).write(true).open(path)?;
             self.slots.insert(number, Slot::map(&file)?);
-            remove_file(&path)?;
         }
         let slot = self.slots.get(&number).filter(|slot| length <= slot.capacity());
         let slot =
@@ -151,30 +163,32 @@ impl Inbox {
 mod tests {
     use super::*;
 
-    #[test]
-    fn slots_are_used_again_and_replaced_by_larger_ones() {
-        let folder = folder(&std::env::temp_dir()).unwrap();
-        let mut outbox = Outbox::new(folder.path().into(), "a".into());
-        let mut inbox = Inbox::new(folder.path().into(), "a".into());
-        let small = vec![1; 1000];
-        let (first, replaced) = outbox.put(&small).unwrap();
-        let (second, _) = outbox.put(&small).unwrap();
-        assert_ne!(first, second);
-        assert_eq!(inbox.take(first, replaced, small.len()).unwrap(), small);
-        assert_eq!(outbox.put(&small).unwrap(), (first, None));
-        assert_eq!(inbox.take(second, None, small.len()).unwrap(), small);
-        let large = vec![2; 3 << 20];
-        let (third, replaced) = outbox.put(&large).unwrap();
-        assert_eq!(replaced, Some(second));
-        assert_eq!(inbox.take(third, replaced, large.len()).unwrap(), large);
-        assert!(inbox.take(third, None, large.len()).is_err());
-        assert_eq!(inbox.slots.len(), 2);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    fn outbox(shares: bool) -> Outbox {
+        Outbox::new(Arc::new(shares.into()))
     }
 
     #[test]
-    fn no_room_is_an_error_and_not_a_crash() {
-        let mut outbox = Outbox::new("/no/such/folder".into(), "a".into());
-        assert!(outbox.put(&[1]).is_err());
+    fn slots_are_used_again_and_replaced_by_larger_ones() {
+        let (mut outbox, mut inbox) = (outbox(true), Inbox::new(std::process::id()));
+        let small = vec![1; 1000];
+        let (first, file, replaced) = outbox.put(&small).unwrap();
+        let (second, other_file, _) = outbox.put(&small).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(inbox.take((first, file), replaced, small.len()).unwrap(), small);
+        assert_eq!(outbox.put(&small).unwrap(), (first, file, None));
+        assert_eq!(inbox.take((second, other_file), None, small.len()).unwrap(), small);
+        let large = vec![2; 3 << 20];
+        let (third, file, replaced) = outbox.put(&large).unwrap();
+        assert_eq!(replaced, Some(second));
+        assert_eq!(inbox.take((third, file), replaced, large.len()).unwrap(), large);
+        assert!(inbox.take((third, file), None, large.len()).is_err());
+        assert_eq!(inbox.slots.len(), 2);
+    }
+
+    #[test]
+    fn nothing_is_shared_where_the_other_side_could_not_see_it() {
+        assert!(outbox(false).put(&[1]).is_err());
+        assert!(can_share(std::process::id()));
+        assert!(!can_share(u32::MAX));
     }
 }

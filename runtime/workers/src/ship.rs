@@ -49,9 +49,9 @@ impl Packed {
     ) -> io::Result<()> {
         let Packed { columns, block } = self;
         if block.len() >= LARGE
-            && let Ok((slot, replaces)) = outbox.put(&block)
+            && let Ok((slot, file, replaces)) = outbox.put(&block)
         {
-            let place = Place::Shared { slot, replaces, length: block.len() as u64 };
+            let place = Place::Shared { slot, file, replaces, length: block.len() as u64 };
             return message::write(stream, &head(Shipped { columns, place }), &[]);
         }
         message::write(stream, &head(Shipped { columns, place: Place::Payload }), &block)
@@ -69,7 +69,9 @@ impl Parcel {
     pub fn receive(shipped: Shipped, payload: Vec<u8>, inbox: &mut Inbox) -> io::Result<Parcel> {
         let block = match shipped.place {
             Place::Payload => payload,
-            Place::Shared { slot, replaces, length } => inbox.take(slot, replaces, length as usize)?,
+            Place::Shared { slot, file, replaces, length } => {
+                inbox.take((slot, file), replaces, length as usize)?
+            }
         };
         Ok(Parcel { columns: shipped.columns, block })
     }

@@ -6,7 +6,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -16,8 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::message::{self, Failure, FromWorker, ToWorker, VERSION};
 use crate::output::{Output, Tail};
-use crate::serve::{POOL, WORKER};
-use crate::shared::{Inbox, Outbox};
+use crate::shared::{Inbox, Outbox, can_share};
 use crate::ship::{Packed, Parcel};
 
 /// So long a process may take to end once it has closed its socket: what it printed last arrives
@@ -39,6 +37,7 @@ pub(crate) enum Reply {
 struct Route {
     replies: Sender<Reply>,
     opened_by: ThreadId,
+    user: u64,
     /// Since when nobody waits for it any more.
     closing: Option<Instant>,
 }
@@ -48,6 +47,8 @@ pub(crate) struct Worker {
     pub(crate) process: u32,
     child: Mutex<Child>,
     sending: Mutex<(UnixStream, Outbox)>,
+    /// Whether it is there and can open our files.
+    shares: Arc<AtomicBool>,
     next: AtomicU32,
     routes: Mutex<HashMap<u32, Route>>,
     /// Told when a chain is forgotten and when the process has ended.
@@ -67,13 +68,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Worker {
-    /// Starts a process whose standard input is the socket, with the folder for shared memory and
-    /// our own number as last arguments.
-    pub(crate) fn start(mut command: Command, slots: PathBuf, output: &Output) -> io::Result<Arc<Worker>> {
-        std::fs::create_dir(&slots)?;
+    /// Starts a process whose standard input is the socket, with our own number as last argument.
+    pub(crate) fn start(mut command: Command, output: &Output) -> io::Result<Arc<Worker>> {
         let (ours, theirs) = UnixStream::pair()?;
         let (printed, out) = io::pipe()?;
-        command.arg(&slots).arg(std::process::id().to_string());
+        command.arg(std::process::id().to_string());
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
         command.stdout(out.try_clone()?).stderr(out);
         // An interrupt from the keyboard is for us, who decide what becomes of the workers.
@@ -81,10 +80,12 @@ impl Worker {
         let child = command.spawn()?;
         // Our copies of its ends of socket and pipe.
         drop(command);
+        let shares = Arc::new(AtomicBool::new(false));
         let worker = Arc::new(Worker {
             process: child.id(),
             child: Mutex::new(child),
-            sending: Mutex::new((ours.try_clone()?, Outbox::new(slots.clone(), POOL.to_owned()))),
+            sending: Mutex::new((ours.try_clone()?, Outbox::new(shares.clone()))),
+            shares,
             next: AtomicU32::new(0),
             routes: Mutex::new(HashMap::new()),
             changed: Condvar::new(),
@@ -102,15 +103,20 @@ impl Worker {
         let reader = worker.clone();
         thread::Builder::new()
             .name("nestflow-worker".into())
-            .spawn(move || reader.read_all(ours, &slots, &silent))?;
+            .spawn(move || reader.read_all(ours, &silent))?;
         Ok(worker)
     }
 
     /// Registers a chain and sends what opens it.
-    pub(crate) fn open(&self, program: &[u8], sides: Vec<Packed>) -> io::Result<(u32, Receiver<Reply>)> {
+    pub(crate) fn open(
+        &self,
+        user: u64,
+        program: &[u8],
+        sides: Vec<Packed>,
+    ) -> io::Result<(u32, Receiver<Reply>)> {
         let chain = self.next.fetch_add(1, Ordering::Relaxed);
         let (replies, receiver) = channel();
-        let route = Route { replies, opened_by: thread::current().id(), closing: None };
+        let route = Route { replies, opened_by: thread::current().id(), user, closing: None };
         lock(&self.routes).insert(chain, route);
         let mut sending = lock(&self.sending);
         let (stream, outbox) = &mut *sending;
@@ -202,6 +208,16 @@ impl Worker {
         lock(&self.routes).values().all(|route| route.opened_by == thread)
     }
 
+    /// Whether nobody else waits for a chain in it.
+    pub(crate) fn only_of(&self, user: u64) -> bool {
+        lock(&self.routes).values().all(|route| route.user == user || route.closing.is_some())
+    }
+
+    /// Whether it has chains of this user, and of nobody else who waits for them.
+    pub(crate) fn busy_for(&self, user: u64) -> bool {
+        self.only_of(user) && lock(&self.routes).values().any(|route| route.user == user)
+    }
+
     /// For how long it has had no chain.
     pub(crate) fn idle_for(&self) -> Option<Duration> {
         (self.chains() == 0).then(|| lock(&self.idle).elapsed())
@@ -214,8 +230,8 @@ impl Worker {
             && routes.values().all(|route| route.closing.is_some_and(|since| since.elapsed() > long))
     }
 
-    fn read_all(&self, mut stream: UnixStream, slots: &Path, silent: &Receiver<()>) {
-        let mut inbox = Inbox::new(slots.into(), WORKER.to_owned());
+    fn read_all(&self, mut stream: UnixStream, silent: &Receiver<()>) {
+        let mut inbox = Inbox::new(self.process);
         let mut wrong = None;
         loop {
             match message::read::<FromWorker>(&mut stream) {
@@ -238,7 +254,6 @@ impl Worker {
             (_, Some(status)) => ended(status),
             (_, None) => "ended".to_owned(),
         };
-        let _ = std::fs::remove_dir_all(slots);
         let mut routes = lock(&self.routes);
         let _ = self.gone.set(how);
         // Whoever waits for an answer sees that none will come.
@@ -248,7 +263,10 @@ impl Worker {
 
     fn hand_over(&self, message: FromWorker, payload: Vec<u8>, inbox: &mut Inbox) -> io::Result<()> {
         let (chain, reply) = match message {
-            FromWorker::Hello { version: VERSION } => return Ok(()),
+            FromWorker::Hello { version: VERSION } => {
+                self.shares.store(can_share(self.process), Ordering::Relaxed);
+                return Ok(());
+            }
             FromWorker::Hello { version } => {
                 return Err(io::Error::other(format!(
                     "speaks version {version}, not {VERSION}: another build"

@@ -24,10 +24,10 @@ fn worker_main() {
         return;
     }
     let arguments: Vec<String> = std::env::args().collect();
-    let [.., slots, parent] = arguments.as_slice() else { panic!("no arguments") };
-    end_with_parent(parent.parse().unwrap());
+    let parent = arguments.last().unwrap().parse().unwrap();
+    end_with_parent(parent);
     let socket = std::io::stdin().as_fd().try_clone_to_owned().unwrap().into_raw_fd();
-    serve(adopt(socket), slots.as_ref(), &Names).unwrap();
+    serve(adopt(socket), parent, &Names).unwrap();
 }
 
 /// A host whose functions are known by name.
@@ -334,4 +334,42 @@ fn a_dropped_pool_leaves_nothing() {
     drop(host);
     assert!(!running(&process));
     assert!(since.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn users_of_a_pool_do_not_meet() {
+    let host = pool(1);
+    let first = text(&one(&host, "pid").unwrap());
+    let other = host.for_another();
+    // What is free serves anybody.
+    assert_eq!(text(&one(&other, "pid").unwrap()), first);
+    let mut open = host.open(&chain("hang", 0), vec![]).unwrap();
+    open.push(batch(&["a"])).unwrap();
+    let elsewhere = text(&one(&other, "pid").unwrap());
+    assert_ne!(elsewhere, first);
+    other.kill_busy();
+    assert!(running(&first));
+    host.kill_busy();
+    assert!(matches!(open.pull(), Err(HostError::Died(_))));
+    assert_eq!(text(&one(&other, "pid").unwrap()), elsewhere);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn large_batches_go_through_memory_without_a_name() {
+    let shared = || {
+        let files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        files
+            .filter_map(|file| file.path().read_link().ok())
+            .filter(|to| to.to_string_lossy().contains("memfd:nestflow"))
+            .count()
+    };
+    let host = pool(1);
+    let mut open = host.open(&chain("same", 0), vec![]).unwrap();
+    let sent = batch(&["x".repeat(100_000).as_str()]);
+    wait_for("nothing was shared", || {
+        open.push(sent.clone()).unwrap();
+        assert_eq!(open.pull().unwrap(), sent);
+        shared() > 0
+    });
 }

@@ -1,7 +1,7 @@
 """A worker process: what an engine starts to run user functions in.
 
-Called with the folder of shared memory and the number of the process that it belongs to; standard
-input is the connection to it. Standard output and error go to the engine, which passes them on.
+Called with the number of the process that it belongs to; standard input is the connection to it.
+Standard output and error go to the engine, which passes them on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import signal
 import sys
 
 
-def main(slots: str, parent: int) -> None:
+def main(parent: int) -> None:
     """Serve the engine until it is gone."""
     # An interrupt is for the engine, which decides about its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -26,8 +26,8 @@ def main(slots: str, parent: int) -> None:
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     from nestflow import _host  # type: ignore[attr-defined]
 
-    _host.run_worker(connection, slots, parent)
+    _host.run_worker(connection, parent)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(int(sys.argv[1]))
