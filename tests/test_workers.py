@@ -163,6 +163,12 @@ def test_a_killed_owner_leaves_nothing(tmp_path: Any) -> None:
         assert len(left(str(tmp_path))) == 1
 
 
+def test_code_can_tell_that_it_runs_in_a_worker(p: nf.Pipeline) -> None:
+    name = "__PYTHON_IN_REMOTE_SIDE"
+    assert p.parallelize([1]).map(lambda x: os.environ.get(name)).get() == ["true"]
+    assert name not in os.environ
+
+
 def pids(p: nf.Pipeline) -> set[int]:
     return set(p.parallelize([1]).map(lambda x: os.getpid()).get())
 

@@ -11,9 +11,13 @@ import os
 import signal
 import sys
 
+REMOTE = "__PYTHON_IN_REMOTE_SIDE"
+"""The variable by which code can tell that it runs in a worker process."""
+
 
 def main(parent: int) -> None:
     """Serve the engine until it is gone."""
+    os.environ[REMOTE] = "true"
     # An interrupt is for the engine, which decides about its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()

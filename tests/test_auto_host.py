@@ -1,0 +1,57 @@
+"""Where `host="auto"` runs user functions: in this process, or in worker processes."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import nestflow as nf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LINES = 8000
+
+
+@pytest.fixture
+def p() -> Iterator[nf.Pipeline]:
+    with nf.Pipeline.create("local", progress=False, threads=2) as pipeline:
+        yield pipeline
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> nf.TextFile:
+    path = tmp_path / "lines"
+    path.write_text("".join(f"{number:08} {'x' * 90}\n" for number in range(LINES)))
+    return nf.TextFile(str(path))
+
+
+def spin(line: str) -> tuple[int, str]:
+    for _ in range(4000):
+        pass
+    return os.getpid(), line
+
+
+def test_tiny_work_stays(p: nf.Pipeline, text: Any) -> None:
+    found = p.read(text).map(lambda line: (os.getpid(), line)).get()
+    assert {process for process, _ in found} == {os.getpid()}
+
+
+def test_long_work_goes_and_no_task_is_divided(p: nf.Pipeline, text: Any) -> None:
+    for _ in range(2):
+        found = p.read(text).map(spin).get()
+        assert [int(line[:8]) for _, line in found] == [*range(LINES)]
+        processes = [process for process, _ in found]
+        changes = sum(one != other for one, other in itertools.pairwise(processes))
+        assert 0 < changes < 4, "four tasks, each in one process"
+    # The second run knew from its beginning.
+    assert os.getpid() not in processes
+
+
+def test_one_task_has_nothing_to_gain(p: nf.Pipeline) -> None:
+    found = p.parallelize(["a"] * 2000).map(spin).get()
+    assert {process for process, _ in found} == {os.getpid()}
