@@ -9,7 +9,7 @@ import os
 import pickle
 import shutil
 import tempfile
-from typing import Any, BinaryIO
+from typing import Any
 
 import cloudpickle
 from cloudpickle import cloudpickle as _cloudpickle
@@ -22,7 +22,6 @@ stays_here = False
 
 _travels = False
 _folder: str | None = os.environ.get(FOLDER)
-_owner: BinaryIO | None = None
 # Classes that no other process could import, and the files that define them.
 _defined: dict[type, str] = {}
 
@@ -56,12 +55,11 @@ def travel(elsewhere: bool) -> None:
 
 def folder() -> str:
     """The folder where classes are defined, for the processes of this machine that read values."""
-    global _folder, _owner
+    global _folder
     if _folder is None:
         _folder = tempfile.mkdtemp(prefix="nestflow-classes-")
         # Locked while this process lives: engines remove folders of processes that were killed.
-        _owner = open(os.path.join(_folder, "owner"), "wb")  # noqa: SIM115
-        fcntl.flock(_owner, fcntl.LOCK_EX)
+        fcntl.flock(os.open(os.path.join(_folder, "owner"), os.O_CREAT | os.O_WRONLY, 0o600), fcntl.LOCK_EX)
         atexit.register(_remove, _folder, os.getpid())
     return _folder
 
