@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
+import on_spark
 import oracle
 import pytest
 
@@ -27,20 +28,10 @@ ENGINES: dict[str, dict[str, Any]] = {
     "workers_tiny": {"host": "workers", **TINY},
 }
 
-SPARK = os.environ.get("NESTFLOW_TEST_SPARK")
-"""The master of a Spark that all tests run on instead; `scripts/test.py` says how."""
+if on_spark.MASTER:
+    ENGINES = {"spark": {"spark_conf": on_spark.CONF}, "spark_scattered": {"spark_conf": on_spark.CONF}}
 
-if SPARK:
-    ON_SPARK = {
-        "spark.master": SPARK,
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.driver.extraJavaOptions": "-Xcheck:jni",
-        "spark.executor.extraJavaOptions": "-Xcheck:jni",
-    }
-    ENGINES = {"spark": {"spark_conf": ON_SPARK}, "spark_scattered": {"spark_conf": ON_SPARK}}
+collect_ignore = [] if on_spark.MASTER else ["spark"]
 
 SKIP_WORKERS = bool(os.environ.get("NESTFLOW_SKIP_WORKERS"))
 """Set the variable to leave worker processes out, where they cannot be started."""

@@ -26,18 +26,20 @@ pub fn taken() -> usize {
     PROCESS.lock().unwrap_or_else(PoisonError::into_inner).map_or(0, Process::taken)
 }
 
-/// The worker processes for a program: one pool for all tasks that name the same.
+/// The worker processes for a program: one pool for all tasks that name the same,
+/// each of them a user of its own.
 pub fn host(spec: &HostSpec, slots: usize) -> Result<WorkersHost> {
     static HOSTS: OnceLock<Mutex<HashMap<HostSpec, WorkersHost>>> = OnceLock::new();
     let mut hosts = HOSTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(host) = hosts.get(spec) {
-        return Ok(host.clone());
+        return Ok(host.for_another());
     }
     let mut options = Options::new(&spec.program, spec.arguments.iter().map(Into::into).collect());
     options.environment = spec.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
     options.workers = slots;
     let failed = |error: std::io::Error| Error::Died(format!("worker processes cannot be started: {error}"));
     let host = WorkersHost::new(options).map_err(failed)?;
-    hosts.insert(spec.clone(), host.clone());
-    Ok(host)
+    let mine = host.for_another();
+    hosts.insert(spec.clone(), host);
+    Ok(mine)
 }

@@ -46,7 +46,9 @@ fn tasks() -> MutexGuard<'static, HashMap<u64, Arc<Task>>> {
 
 /// Makes a task.
 pub fn create(process: &Process, part: &StagePart, task: &[u8], host: WorkersHost) -> Result<u64> {
-    let driver = TaskDriver::new(process, part, task, Arc::new(host))?;
+    let workers = host.clone();
+    let interrupt = Box::new(move || workers.kill_busy());
+    let driver = TaskDriver::new(process, part, task, Arc::new(host), interrupt)?;
     let cancelled = driver.canceller();
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     tasks().insert(number, Arc::new(Task { driver: Mutex::new(driver), cancelled }));

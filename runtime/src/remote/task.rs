@@ -31,8 +31,13 @@ use crate::plan::stage::OutputTo;
 const AHEAD: usize = 2;
 /// The largest block that a channel collects before it is sent.
 const BLOCK_BYTES: usize = 1 << 20;
-/// How long a task that is given up is waited for.
-const FAREWELL: Duration = Duration::from_secs(10);
+/// How long a task that is given up may go on by itself, until its user functions are interrupted.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How often that is tried, so long apart.
+const ATTEMPTS: u32 = 50;
+
+/// Interrupts the user functions of a task.
+pub type Interrupt = Box<dyn Fn() + Send>;
 
 /// What a task needs or has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +65,7 @@ pub struct TaskDriver {
     done: bool,
     /// Its thread, and what is disconnected when that has nothing more to do.
     thread: Option<(JoinHandle<()>, Receiver<()>)>,
+    interrupt: Interrupt,
     cancelled: Arc<AtomicBool>,
     progress: Arc<Progress>,
 }
@@ -72,7 +78,13 @@ impl std::fmt::Debug for TaskDriver {
 
 impl TaskDriver {
     /// A task of a stage. `host` runs its user functions.
-    pub fn new(process: &Process, part: &StagePart, task: &[u8], host: Arc<dyn Host>) -> Result<TaskDriver> {
+    pub fn new(
+        process: &Process,
+        part: &StagePart,
+        task: &[u8],
+        host: Arc<dyn Host>,
+        interrupt: Interrupt,
+    ) -> Result<TaskDriver> {
         let own = TaskPart::decode(task)?;
         let mut stage = part.stage.clone();
         for (id, blocks) in own.literals {
@@ -119,6 +131,7 @@ impl TaskDriver {
             waiting: None,
             done: false,
             thread: None,
+            interrupt,
             cancelled,
             progress,
         })
@@ -223,8 +236,12 @@ impl TaskDriver {
         let Some((thread, gone)) = self.thread.take() else { return true };
         // Whoever waits to hand a block over is told that nobody takes it.
         self.events = crossbeam::channel::never();
-        let ended = gone.recv_timeout(FAREWELL) == Err(RecvTimeoutError::Disconnected);
-        ended && thread.join().is_ok()
+        let ended = || gone.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected);
+        let interrupted = || {
+            (self.interrupt)();
+            ended()
+        };
+        (ended() || (0..ATTEMPTS).any(|_| interrupted())) && thread.join().is_ok()
     }
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 import weakref
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ _KNOWN = frozenset({"session", "spark_conf", "job_name", "tmp_dir", "progress"})
 
 _PATIENCE = 50
 """Milliseconds between two looks at a running job."""
+
+_FAREWELL = 20
+"""Seconds that a cancelled job is waited for."""
 
 
 class SparkEngine:
@@ -116,7 +120,7 @@ class SparkEngine:
                     progress({"stages": stages, "tasks": tasks, "tasks_done": done})
         finally:
             if error is None:  # interrupted, or the user's callback raised
-                driver.cancel(run)
+                _cancel(driver, run)
         if error:
             raise _raised(error)
 
@@ -137,6 +141,14 @@ class _File:
 
     def __exit__(self, *_: object) -> None:
         os.unlink(self._path)
+
+
+def _cancel(driver: Any, run: int) -> None:
+    """End a run, and wait a while for its tasks: what they write must not come after the outputs' end."""
+    driver.cancel(run)
+    until = time.monotonic() + _FAREWELL
+    while driver.poll(run, _PATIENCE) is None and time.monotonic() < until:
+        continue
 
 
 def _close(driver: Any) -> None:

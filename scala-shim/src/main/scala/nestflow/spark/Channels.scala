@@ -22,21 +22,19 @@ private[spark] final class Reads(parent: RDD[Channels.Block], of: IndexedSeq[Arr
 }
 
 /** Some of the channels of a shuffle, as an RDD of their own. */
-private[spark] final class ChannelsRDD(parent: RDD[Channels.Block], from: Int, until: Int)
+private[spark] final class ChannelsRDD(@transient parent: RDD[Channels.Block], from: Int, until: Int)
     extends RDD[Channels.Block](
       parent.context,
       Seq(new Reads(parent, (from until until).map(Array(_))))) {
 
   override protected def getPartitions: Array[Partition] =
-    Array.tabulate[Partition](until - from)(new Numbered(_))
+    Array.tabulate[Partition](until - from)(index => new One(index, parent.partitions(from + index)))
 
-  override def compute(split: Partition, context: TaskContext): Iterator[Channels.Block] = {
-    val parent = firstParent[Channels.Block]
-    parent.iterator(parent.partitions(from + split.index), context)
-  }
+  override def compute(split: Partition, context: TaskContext): Iterator[Channels.Block] =
+    firstParent[Channels.Block].iterator(split.asInstanceOf[One].parent, context)
 }
 
-private[spark] final class Numbered(val index: Int) extends Partition
+private[spark] final class One(val index: Int, val parent: Partition) extends Partition
 
 private[spark] object Channels {
   /** The number of a channel and the bytes of a block. */

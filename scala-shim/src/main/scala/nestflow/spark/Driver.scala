@@ -19,7 +19,7 @@ import Channels.Block
 final class Driver(java: JavaSparkContext) {
   private val sc: SparkContext = java.sc
   private val faults = new Faults(sc)
-  private val kept = new ConcurrentHashMap[Long, RDD[Block]]
+  private val kept = new ConcurrentHashMap[Long, Kept]
   private val runs = new ConcurrentHashMap[Long, Run]
   private val next = new AtomicLong(1)
   private val id = java.hashCode.toHexString + System.nanoTime.toHexString
@@ -59,33 +59,46 @@ final class Driver(java: JavaSparkContext) {
 
   /** Writes the blocks of a kept dataset, in any order, each with its length in front. */
   def fetch(cache: Long, path: String): Unit = {
-    val rdd = kept.get(cache)
+    val Kept(rdd, small, _) = kept.get(cache)
     val out = new DataOutputStream(new BufferedOutputStream(Files.newOutputStream(Paths.get(path)), 1 << 20))
     try {
-      for (parts <- rdd.partitions.indices.grouped(Driver.Together)) {
-        val blocks = sc.runJob(rdd, (blocks: Iterator[Block]) => blocks.map(_._2).toArray, parts)
-        for (block <- blocks.iterator.flatten) {
-          out.writeInt(block.length)
-          out.write(block)
-        }
+      def write(block: Array[Byte]): Unit = {
+        out.writeInt(block.length)
+        out.write(block)
+      }
+      small match {
+        case Some(blocks) => blocks.foreach(write)
+        case None =>
+          for (parts <- rdd.partitions.indices.grouped(Driver.Together)) {
+            val blocks = sc.runJob(rdd, (blocks: Iterator[Block]) => blocks.map(_._2).toArray, parts)
+            blocks.foreach(_.foreach(write))
+          }
       }
     } finally out.close()
   }
 
-  /** The bytes of a kept dataset, as far as they are known. */
-  def size(cache: Long): Long = {
-    val rdd = kept.get(cache)
-    sc.getRDDStorageInfo.find(_.id == rdd.id).fold(0L)(info => info.memSize + info.diskSize)
-  }
+  /** The bytes of a kept dataset. */
+  def size(cache: Long): Long = kept.get(cache).bytes
 
   /** Forgets a kept dataset. */
-  def release(cache: Long): Unit = Option(kept.remove(cache)).foreach(_.unpersist(blocking = false))
+  def release(cache: Long): Unit = Option(kept.remove(cache)).foreach(_.rdd.unpersist(blocking = false))
+
+  /** Tasks that executors hold, and the bytes that these have taken: asks that many tasks, wherever they run. */
+  def held(asked: Int): Array[Long] = {
+    val counts = sc.runJob(sc.parallelize(0 until asked, asked), (_: Iterator[Int]) => {
+      val counts = new Array[Long](2)
+      Library.load()
+      Native.held(counts)
+      counts
+    })
+    Array(counts.map(_(0)).max, counts.map(_(1)).max)
+  }
 
   /** Gives everything back. */
   def close(): Unit = {
     runs.values.forEach(run => sc.cancelJobGroup(run.group))
     if (!sc.isStopped) {
-      kept.values.forEach(_.unpersist(blocking = false))
+      kept.values.forEach(_.rdd.unpersist(blocking = false))
       sc.removeSparkListener(faults)
     }
     kept.clear()
@@ -114,7 +127,6 @@ final class Driver(java: JavaSparkContext) {
         error.set("")
       } catch {
         case failed: Throwable =>
-          job.results.flatMap(_.cache).foreach(release)
           // What was cancelled for an error has that one as its cause.
           error.set(Fault.of(failed).orElse(awaited).getOrElse(Fault.describe(failed)))
       } finally ended.countDown()
@@ -142,7 +154,7 @@ final class Driver(java: JavaSparkContext) {
         val reads = stage.inputs.zipWithIndex.map { case (input, number) =>
           val parent = input match {
             case OfStage(from) => shuffled(from)
-            case OfKept(cache) => kept.get(cache)
+            case OfKept(cache) => kept.get(cache).rdd
           }
           new Reads(parent, stage.tasks.map(_.reads(number)))
         }
@@ -154,12 +166,21 @@ final class Driver(java: JavaSparkContext) {
           case Some((from, until)) => new ChannelsRDD(shuffled(result.stage), from, until)
           case None => shells(result.stage)
         }
-        for (cache <- result.cache) kept.put(cache, rdd.persist(StorageLevel.MEMORY_AND_DISK))
-        rdd
+        if (result.cache.isDefined) rdd.persist(StorageLevel.MEMORY_AND_DISK) else rdd
       }
-      if (results.nonEmpty) {
+      try {
         val all: RDD[Block] = if (results.size == 1) results.head else sc.union(results)
-        sc.runJob(all, (blocks: Iterator[Block]) => blocks.foreach(_ => ()))
+        val parts = if (results.isEmpty) Array.empty[Part] else sc.runJob(all, Driver.drain _)
+        var next = 0
+        for ((result, rdd) <- job.results.zip(results)) {
+          val own = parts.slice(next, next + rdd.partitions.length)
+          next += own.length
+          result.cache.foreach(kept.put(_, Kept.of(rdd, own.toSeq)))
+        }
+      } catch {
+        case failed: Throwable =>
+          results.foreach(_.unpersist(blocking = false))
+          throw failed
       }
       sc.clearCallSite()
     }
@@ -174,8 +195,37 @@ final class Driver(java: JavaSparkContext) {
   }
 }
 
+/** What a part of a result came to: its bytes, and its blocks if these are few. */
+private[spark] final case class Part(bytes: Long, blocks: Option[Array[Array[Byte]]])
+
+/** A kept dataset, with its blocks if these are few. */
+private final case class Kept(rdd: RDD[Block], small: Option[Seq[Array[Byte]]], bytes: Long)
+
+private object Kept {
+  def of(rdd: RDD[Block], parts: Seq[Part]): Kept = {
+    val bytes = parts.map(_.bytes).sum
+    val small = if (bytes <= Driver.Small && parts.forall(_.blocks.isDefined)) Some(parts.flatMap(_.blocks.get.toSeq)) else None
+    Kept(rdd, small, bytes)
+  }
+}
+
 private object Driver {
   private val LocalCluster = """local-cluster\[\s*\d+\s*,\s*(\d+)\s*,\s*\d+\s*\]""".r
+
+  /** So few bytes of a result, and of each of its parts, come back with the end of the job. */
+  val Small: Long = 4L << 20
+  private val SmallPart = 128L << 10
+
+  /** Runs a task of the last stage to its end. */
+  def drain(blocks: Iterator[Block]): Part = {
+    val few = mutable.ArrayBuffer.empty[Array[Byte]]
+    var bytes = 0L
+    for ((_, block) <- blocks) {
+      bytes += block.length
+      if (bytes <= SmallPart) few += block else few.clear()
+    }
+    Part(bytes, if (bytes <= SmallPart) Some(few.toArray) else None)
+  }
 
   /** Parts of a kept dataset that are fetched at a time. */
   private val Together = 64

@@ -13,16 +13,27 @@ private[spark] final class StageRDD(
     extends RDD[Channels.Block](sc, reads) {
 
   override protected def getPartitions: Array[Partition] =
-    Array.tabulate[Partition](tasks.size)(index => new StagePartition(index, tasks(index)))
+    Array.tabulate[Partition](tasks.size) { index =>
+      // Executors know a parent's partitions only by those that are sent along.
+      val parents = reads.zip(tasks(index).reads).map { case (read, channels) =>
+        channels.map(read.rdd.partitions(_))
+      }
+      new StagePartition(index, tasks(index).bytes, parents.toArray)
+    }
 
   override def compute(split: Partition, context: TaskContext): Iterator[Channels.Block] = {
-    val task = split.asInstanceOf[StagePartition].task
-    val inputs = dependencies.indices.map { number =>
+    val task = split.asInstanceOf[StagePartition]
+    val inputs = task.parents.indices.map { number =>
       val parent = dependencies(number).rdd.asInstanceOf[RDD[Channels.Block]]
-      () => task.reads(number).iterator.flatMap(channel => parent.iterator(parent.partitions(channel), context))
+      () => task.parents(number).iterator.flatMap(parent.iterator(_, context))
     }
     new TaskIterator(stage, task.bytes, inputs, settings, context)
   }
 }
 
-private[spark] final class StagePartition(val index: Int, val task: Task) extends Partition
+/** A task's bytes, and the partitions of each parent that it reads. */
+private[spark] final class StagePartition(
+    val index: Int,
+    val bytes: Array[Byte],
+    val parents: Array[Array[Partition]])
+    extends Partition

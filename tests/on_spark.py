@@ -1,0 +1,19 @@
+"""The Spark that tests run on, where there is one: `scripts/test.py` says when."""
+
+from __future__ import annotations
+
+import os
+
+MASTER = os.environ.get("NESTFLOW_TEST_SPARK")
+"""The master of a Spark that all tests run on instead of the local engine."""
+
+CONF = {
+    "spark.master": str(MASTER),
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.extraJavaOptions": "-Xcheck:jni",
+    "spark.executor.extraJavaOptions": "-Xcheck:jni",
+}
+"""Settings that keep it on this machine, and have the JVM check our calls."""

@@ -1,0 +1,65 @@
+"""Tests of what only Spark does. They run where NESTFLOW_TEST_SPARK names a master of several processes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from on_spark import CONF
+
+import nestflow as nf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def spark() -> Iterator[Callable[..., nf.Pipeline]]:
+    """Makes pipelines on the Spark under test."""
+    pipelines: list[nf.Pipeline] = []
+
+    def make(**options: Any) -> nf.Pipeline:
+        pipelines.append(nf.Pipeline.create("spark", spark_conf=CONF, progress=False, **options))
+        return pipelines[-1]
+
+    yield make
+    for pipeline in pipelines:
+        pipeline.close()
+
+
+@pytest.fixture
+def nothing_left(spark: Callable[..., nf.Pipeline]) -> Iterator[None]:
+    """After the test, no executor holds a task or its memory, and there are no temporary files of ours."""
+    yield
+    driver = spark()._engine._opened()
+    assert list(driver.held(16)) == [0, 0]
+
+
+@pytest.fixture(scope="session")
+def executors() -> Callable[[], list[int]]:
+    """Gives the processes of the executors."""
+
+    def find() -> list[int]:
+        found = []
+        for entry in os.listdir("/proc"):
+            if entry.isdigit() and _is_ours(int(entry)):
+                found.append(int(entry))
+        return found
+
+    return find
+
+
+def _is_ours(process: int) -> bool:
+    try:
+        with open(f"/proc/{process}/cmdline", "rb") as file:
+            return b"CoarseGrainedExecutorBackend" in file.read() and os.getpid() in _ancestors(process)
+    except OSError:
+        return False  # it has just ended
+
+
+def _ancestors(process: int) -> Iterator[int]:
+    while process > 1:
+        with open(f"/proc/{process}/stat") as file:
+            process = int(file.read().rsplit(")", 1)[1].split()[1])
+        yield process
