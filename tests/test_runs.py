@@ -393,3 +393,25 @@ def test_counts_of_many_groups(p: nf.Pipeline, rows: list[tuple[int, str]]) -> N
     counts = users.group_by(lambda u: u).apply_values(T.count)
     assert counts.get() == Counter(user for _, user in rows)
     assert users.distinct().count().get() == len({user for _, user in rows})
+
+
+def test_sort_of_more_than_a_task(p: nf.Pipeline, tmp_path: Path) -> None:
+    """Ranges of keys in different tasks follow each other, ties in input order, one key for half of all rows."""
+    numbers = [(7 if i % 2 else i * 7919 % 1000, i) for i in range(60_000)]
+    path = tmp_path / "rows"
+    path.write_text("".join(f"{key} {i}\n" for key, i in numbers))
+    rows = p.read(nf.TextFile(str(path))).map(lambda line: tuple(map(int, line.split())))
+    for descending in (False, True):
+        in_order = rows.sort_by(lambda row: row[0], descending)
+        assert in_order.get() == sorted(numbers, key=lambda row: row[0], reverse=descending)
+        first = in_order.accumulate(0, lambda count, row: count + (row[1] < 100))
+        assert first.get() == 100
+    assert rows.map(lambda row: row[1]).sort(True).map(lambda i: i).take(3).get() == [59_999, 59_998, 59_997]
+
+
+def test_sort_of_more_than_a_task_compares_all(p: nf.Pipeline, tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_text("".join(f"{i}\n" for i in range(60_000)))
+    rows = p.read(nf.TextFile(str(path))).map(lambda line: line if line == "31000" else int(line))
+    with pytest.raises(TypeError, match="not supported between instances"):
+        rows.sort().get()

@@ -17,8 +17,11 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 
 use failure::{RunError, raised};
 
-/// Records in one block of literal data.
-const LITERAL_ROWS: usize = 4096;
+/// Literal data is cut into about so many blocks, since a block is the least that a task reads, and a
+/// few records may be a lot of work.
+const LITERAL_BLOCKS: usize = 64;
+/// Records in one block of literal data, at least and at most.
+const LITERAL_ROWS: (usize, usize) = (4, 4096);
 
 /// Opens a session.
 #[pyfunction]
@@ -69,8 +72,9 @@ fn explain(py: Python<'_>, plan: &[u8], form: &str) -> PyResult<String> {
 #[pyfunction]
 fn encode<'py>(py: Python<'py>, records: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyList>> {
     let blocks = PyList::empty(py);
-    for start in (0..records.len()).step_by(LITERAL_ROWS) {
-        let end = (start + LITERAL_ROWS).min(records.len());
+    let rows = records.len().div_ceil(LITERAL_BLOCKS).clamp(LITERAL_ROWS.0, LITERAL_ROWS.1);
+    for start in (0..records.len()).step_by(rows) {
+        let end = (start + rows).min(records.len());
         let cells = nestflow_host::encode_records(&records.get_slice(start, end))?;
         let bytes = encoded(cells).map_err(|error| raised(py, error))?;
         blocks.append(PyBytes::new(py, &bytes))?;

@@ -167,6 +167,16 @@ CASES = [
         ),
     ),
     Case(
+        "outer data two deep, values taken out twice",
+        lambda v, o: (
+            v.group_by(_mod(2))
+            .apply_values(
+                lambda g: g.group_by(_mod(3)).apply_values(lambda h: h.sort().union(o)).flatten_values()
+            )
+            .flatten_values()
+        ),
+    ),
+    Case(
         "a table mapped twice",
         lambda v: (
             v.group_by(_mod(2))

@@ -20,7 +20,7 @@ use datafusion_physical_plan::sorts::sort::SortExec;
 use super::aggregates::CellAggregate;
 use super::columns::schema;
 use super::operators::{
-    call_chain, check_order, compared, limit, number, project, root_group, sequential, unpack,
+    call_chain, check_order, compared, limit, number, project, rank, root_group, sequential, unpack,
 };
 use super::stream::StreamExec;
 use super::tee::Tee;
@@ -132,14 +132,19 @@ impl Builder<'_> {
             FlatOp::Unpack(packed) => Ok(unpack::plan(input, node, *packed)),
             FlatOp::Compared(kind) => Ok(compared::plan(input, node, *kind)),
             FlatOp::Number => Ok(number::plan(input, node, self.task.ordinal)),
+            FlatOp::Rank { sample, descending, parts } => {
+                let from = self.node(node.inputs[1])?;
+                Ok(rank::plan(input, from, node, (*sample, *descending, *parts), self.env))
+            }
             FlatOp::Sort { by } | FlatOp::SortParts { by } => sort(input, by),
             FlatOp::CheckOrder => Ok(check_order::plan(input, node)),
             FlatOp::Limit(rows) => Ok(limit::plan(input, *rows)),
             FlatOp::Join { on, kind, take } => {
                 let right = self.node(node.inputs[1])?;
                 let heavy = self.is_heavy(node.inputs[1]);
-                let joined = join(input, right, on, *kind, heavy)?;
-                rename(joined, take, &self.task.stage.nodes[node.inputs[0]], out)
+                // What is not read any more may still be there.
+                let left_width = input.schema().fields().len();
+                rename(join(input, right, on, *kind, heavy)?, take, left_width, out)
             }
             op => Err(internal!("{op} has no place inside a stage")),
         }
@@ -342,9 +347,8 @@ fn join(left: Plan, right: Plan, on: &[(Col, Col)], kind: FlatJoin, heavy: bool)
 }
 
 /// The columns that a join hands on, by side and under their new names.
-fn rename(joined: Plan, take: &[(bool, Col, Col)], left: &FlatNode, out: Arc<Schema>) -> Result<Plan> {
+fn rename(joined: Plan, take: &[(bool, Col, Col)], left_width: usize, out: Arc<Schema>) -> Result<Plan> {
     let joined_schema = joined.schema();
-    let left_width = left.cols.len();
     let mut picks = Vec::new();
     for (from_right, of, _) in take {
         let mut range = if *from_right { left_width..joined_schema.fields().len() } else { 0..left_width };

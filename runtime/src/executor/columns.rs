@@ -12,7 +12,7 @@ use crate::plan::flat::Col;
 /// The schema of a dataset with these columns.
 pub fn schema(cols: &[Col]) -> SchemaRef {
     let field = |col: &Col| match col {
-        Col::Pos => Field::new(col.to_string(), DataType::UInt64, false),
+        Col::Pos | Col::Rank => Field::new(col.to_string(), DataType::UInt64, false),
         _ => Field::new(col.to_string(), DataType::BinaryView, true),
     };
     Arc::new(Schema::new(cols.iter().map(field).collect::<Vec<_>>()))

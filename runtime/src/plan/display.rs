@@ -19,6 +19,7 @@ impl Display for Col {
             Col::Pos => f.write_str("p"),
             Col::Side(number) => write!(f, "x{number}"),
             Col::RightKey(level) => write!(f, "rk{level}"),
+            Col::Rank => f.write_str("r"),
             Col::RightShown(level) => write!(f, "rs{level}"),
             Col::Agg(number) => write!(f, "a{number}"),
         }
@@ -64,6 +65,7 @@ impl Display for AggFn {
                 write!(f, "first {limit} {}", if *descending { "descending" } else { "ascending" })
             }
             AggFn::First { limit } => write!(f, "first {limit}"),
+            AggFn::Sample { .. } => f.write_str("sample"),
             AggFn::ToList => f.write_str("list"),
         }
     }
@@ -115,6 +117,7 @@ impl Display for ExchangeKind {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             ExchangeKind::Hash(by) => write!(f, "hash({})", cols(by)),
+            ExchangeKind::Sorted { .. } => f.write_str("sorted"),
             ExchangeKind::Gather => f.write_str("gather"),
             ExchangeKind::Broadcast => f.write_str("broadcast"),
             ExchangeKind::Forward => f.write_str("forward"),
@@ -175,6 +178,7 @@ impl Display for FlatOp {
             FlatOp::Sort { by } => write!(f, "sort by {}", sort_by(by)),
             FlatOp::SortParts { by } => write!(f, "sort part by {}", sort_by(by)),
             FlatOp::CheckOrder => f.write_str("check order"),
+            FlatOp::Rank { sample, .. } => write!(f, "rank by {sample}"),
             FlatOp::Limit(n) => write!(f, "limit {n}"),
             FlatOp::Sequential { program, at_least_one, .. } => {
                 if let Program::Sequential { kind, .. } = program {

@@ -13,7 +13,7 @@ use super::logical::{Compare, TextSink, TextSource};
 /// Index of a node in a [`FlatPlan`]; inputs are always smaller.
 pub type FlatId = usize;
 
-/// A column of a dataset; all hold cells, except `Pos`, which holds `UInt64`.
+/// A column of a dataset; all hold cells, except `Pos` and `Rank`, which hold `UInt64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Col {
     /// `k1`…: the key cell of a level, from 1.
@@ -38,6 +38,8 @@ pub enum Col {
     RightShown(u32),
     /// `a0`…: the state or the result of an aggregate.
     Agg(u32),
+    /// `r`: the part of a sorted dataset that the row belongs to; `UInt64`.
+    Rank,
 }
 
 /// A native expression over the cells of one row.
@@ -106,6 +108,11 @@ pub enum AggFn {
         /// How many.
         limit: u64,
     },
+    /// Some sort keys, each with its position, evenly from all rows, as a packed list: order, position.
+    Sample {
+        /// How many at most.
+        limit: u64,
+    },
     /// All records as one list cell, by position: value, position.
     ToList,
 }
@@ -147,6 +154,11 @@ pub enum ExchangeKind {
     Direct {
         /// The column with the number, an int cell.
         by: Col,
+        /// How many tasks.
+        parts: u32,
+    },
+    /// By ranges of sort keys: each row to the task of its `Rank`.
+    Sorted {
         /// How many tasks.
         parts: u32,
     },
@@ -232,6 +244,16 @@ pub enum FlatOp {
     Compared(Compare),
     /// Numbers the rows: adds `Pos`.
     Number,
+    /// Finds for each row the part of the sorted dataset that it belongs to, by the sample that the
+    /// second input holds: adds `Rank`.
+    Rank {
+        /// The column of the sample.
+        sample: Col,
+        /// Largest sort key first.
+        descending: bool,
+        /// The number of parts.
+        parts: u32,
+    },
     /// Sorts whole groups.
     Sort {
         /// By what.

@@ -2,10 +2,12 @@
 //!
 //! Grouping itself moves nothing. An operator asks for rows with equal columns in one task; a
 //! partitioning by any of these columns serves it. Where an operator further on needs whole groups
-//! of an outer level, the exchange is made by that level at once.
+//! of an outer level, the exchange is made by that level at once. What is sorted as a whole is dealt to
+//! parts by ranges of its sort keys, which a sample gives.
 
 use std::collections::HashMap;
 
+use super::Settings;
 use crate::error::Result;
 use crate::plan::flat::*;
 
@@ -34,13 +36,17 @@ struct Chooser {
     nodes: Vec<FlatNode>,
     spread: Vec<Spread>,
     exchanges: HashMap<(Vec<FlatId>, ExchangeKind), FlatId>,
+    settings: Settings,
 }
 
+/// Sort keys in the sample for each part: parts are then even to about a tenth.
+const SAMPLED: u64 = 64;
+
 /// Adds exchanges.
-pub fn choose_exchanges(plan: FlatPlan) -> Result<FlatPlan> {
+pub fn choose_exchanges(plan: FlatPlan, settings: Settings) -> Result<FlatPlan> {
     let demands = demands(&plan);
     let uses = plan.uses();
-    let mut chooser = Chooser { nodes: vec![], spread: vec![], exchanges: HashMap::new() };
+    let mut chooser = Chooser { nodes: vec![], spread: vec![], exchanges: HashMap::new(), settings };
     let mut renamed: Vec<FlatId> = Vec::new();
     for (id, mut node) in plan.nodes.into_iter().enumerate() {
         let shared: Vec<bool> = node.inputs.iter().map(|&input| uses[input] > 1).collect();
@@ -104,11 +110,13 @@ impl Chooser {
             ExchangeKind::Gather => Spread::Single,
             _ => Spread::Any,
         };
-        let node = FlatNode {
+        let mut node = FlatNode {
             op: FlatOp::Exchange { kind: kind.clone(), reason },
             inputs: inputs.clone(),
             ..self.nodes[input].clone()
         };
+        // It says where a row goes, and is of no use there.
+        node.cols.retain(|col| *col != Col::Rank);
         let id = self.push(node, spread);
         self.exchanges.insert((inputs, kind), id);
         id
@@ -147,6 +155,13 @@ impl Chooser {
                 let together = keys.clone();
                 node.inputs[0] = self.bring(node.inputs[0], together, demand, &why, shared[0]);
             }
+            FlatOp::Sort { by } if node.depth == 0 && self.settings.channels > 1 => {
+                let by = by.clone();
+                if self.spread[node.inputs[0]] != Spread::Single {
+                    node.inputs[0] = self.in_ranges(&node, &by, &why);
+                    node.op = FlatOp::SortParts { by };
+                }
+            }
             FlatOp::Sort { .. } | FlatOp::Sequential { .. } => {
                 let together = keys(node.depth);
                 node.inputs[0] = self.bring(node.inputs[0], together, demand, &why, shared[0]);
@@ -171,6 +186,33 @@ impl Chooser {
         }
         let spread = self.spread_of(&node);
         self.push(node, spread)
+    }
+
+    /// The rows of a sort in parts that follow each other: an exchange by ranges.
+    fn in_ranges(&mut self, node: &FlatNode, by: &[SortBy], why: &str) -> FlatId {
+        let (input, parts, sample) = (node.inputs[0], self.settings.channels, Col::Agg(0));
+        let descending = by.iter().any(|by| by.col == Col::Order && by.descending);
+        let gathered =
+            self.exchange(input, ExchangeKind::Gather, format!("{why}: a sample of all sort keys"), true);
+        let function = AggFn::Sample { limit: u64::from(parts) * SAMPLED };
+        let agg = Agg { function, args: vec![Col::Order, Col::Pos], out: sample };
+        let op =
+            FlatOp::Aggregate { keys: vec![], aggs: vec![agg], phase: Phase::Single, at_least_one: false };
+        let sampled = FlatNode { op, inputs: vec![gathered], cols: vec![sample], ..node.clone() };
+        let sampled = self.push(sampled, Spread::Single);
+        let reason = format!("{why}: every task ranks its rows");
+        let sampled = self.exchange(sampled, ExchangeKind::Broadcast, reason, true);
+        let mut cols = self.nodes[input].cols.clone();
+        cols.push(Col::Rank);
+        let op = FlatOp::Rank { sample, descending, parts };
+        let ranked =
+            self.push(FlatNode { op, inputs: vec![input, sampled], cols, ..node.clone() }, Spread::Any);
+        self.exchange(
+            ranked,
+            ExchangeKind::Sorted { parts },
+            format!("{why}: parts that follow each other"),
+            true,
+        )
     }
 
     /// Makes both sides of a join meet, moving only what has to move.

@@ -69,7 +69,9 @@ fn channels(kind: &ExchangeKind, settings: Settings) -> u32 {
         ExchangeKind::Hash(_) => settings.channels,
         ExchangeKind::Gather | ExchangeKind::Broadcast => 1,
         ExchangeKind::Forward => 0,
-        ExchangeKind::Direct { parts, .. } | ExchangeKind::RoundRobin { parts } => *parts,
+        ExchangeKind::Direct { parts, .. }
+        | ExchangeKind::RoundRobin { parts }
+        | ExchangeKind::Sorted { parts } => *parts,
     }
 }
 

@@ -50,7 +50,7 @@ pub fn plan_pruned(logical: &LogicalPlan, settings: Settings) -> Result<StageGra
     // of one aggregate needs none.
     let flat = merge_siblings::merge_siblings(flat);
     // Needs the final shape of grouping operators, and decides what may be combined early.
-    let flat = choose_exchanges::choose_exchanges(flat)?;
+    let flat = choose_exchanges::choose_exchanges(flat, settings)?;
     // Splits aggregates at the exchanges that were put below them.
     let flat = combine_early::combine_early(flat);
     // After all columns have their users: what nobody reads is neither computed nor shipped.

@@ -68,10 +68,12 @@ fn own_columns(op: &FlatOp) -> Vec<Col> {
             Emit::Ordered { .. } => vec![Col::Value, Col::Order],
         },
         FlatOp::Number => vec![Col::Pos],
+        FlatOp::Rank { .. } => vec![Col::Rank],
         FlatOp::Sort { by } | FlatOp::SortParts { by } => by.iter().map(|by| by.col).collect(),
         FlatOp::CheckOrder => vec![Col::Order],
         FlatOp::Exchange { kind: ExchangeKind::Hash(by), .. } => by.clone(),
         FlatOp::Exchange { kind: ExchangeKind::Direct { by, .. }, .. } => vec![*by],
+        FlatOp::Exchange { kind: ExchangeKind::Sorted { .. }, .. } => vec![Col::Rank],
         FlatOp::Present(col) => vec![*col],
         _ => vec![],
     }
@@ -110,6 +112,8 @@ fn reads(node: &FlatNode, number: usize, input: &FlatNode) -> Cols {
         FlatOp::Compared(_) => {
             node.cols.iter().copied().chain([Col::Value, Col::Side(0), Col::Side(1)]).collect()
         }
+        FlatOp::Rank { sample, .. } if number > 0 => Cols::from([*sample]),
+        FlatOp::Rank { .. } => node.cols.iter().copied().chain([Col::Order, Col::Pos]).collect(),
         FlatOp::Number => node.cols.iter().copied().filter(|col| *col != Col::Pos).collect(),
         _ => node.cols.iter().copied().chain(own_columns(&node.op)).collect(),
     };

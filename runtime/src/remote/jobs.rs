@@ -240,6 +240,7 @@ impl Making<'_> {
                         ExchangeKind::Broadcast => ("broadcast", exchange.channels),
                         ExchangeKind::Forward => ("forward", tasks),
                         ExchangeKind::Direct { .. } => ("direct", exchange.channels),
+                        ExchangeKind::Sorted { .. } => ("sorted", exchange.channels),
                         ExchangeKind::RoundRobin { .. } => ("round_robin", exchange.channels),
                     }
                 }

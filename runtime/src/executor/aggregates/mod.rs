@@ -28,7 +28,7 @@ use crate::error::Result;
 use crate::internal;
 use crate::plan::flat::{Agg, AggFn};
 
-pub use packed::{packed_items, packed_shown, take_part};
+pub use packed::{compare_sorted, packed_items, packed_shown, put_sort_key, sort_key, take_part};
 
 /// One aggregate as DataFusion sees it.
 pub struct CellAggregate {
@@ -108,6 +108,7 @@ impl AggregateUDFImpl for CellAggregate {
                 Box::new(packed::Packed::new(packed::Keep::Sorted { limit: *limit, descending: *descending }))
             }
             AggFn::First { limit } => Box::new(packed::Packed::new(packed::Keep::First { limit: *limit })),
+            AggFn::Sample { limit } => Box::new(packed::Packed::new(packed::Keep::Sample { limit: *limit })),
             AggFn::ToList => Box::new(packed::Packed::new(packed::Keep::All)),
         })
     }

@@ -34,6 +34,9 @@ pub enum Keep {
     Sorted { limit: u64, descending: bool },
     /// By position.
     First { limit: u64 },
+    /// Sort keys and their positions, by a hash of the position: evenly from all rows, and the same
+    /// ones whenever it is done again.
+    Sample { limit: u64 },
     /// All, by position.
     All,
 }
@@ -41,9 +44,10 @@ pub enum Keep {
 impl Keep {
     fn limit(self) -> usize {
         match self {
-            Keep::Top { limit, .. } | Keep::Sorted { limit, .. } | Keep::First { limit } => {
-                usize::try_from(limit).unwrap_or(usize::MAX)
-            }
+            Keep::Top { limit, .. }
+            | Keep::Sorted { limit, .. }
+            | Keep::First { limit }
+            | Keep::Sample { limit } => usize::try_from(limit).unwrap_or(usize::MAX),
             Keep::All => usize::MAX,
         }
     }
@@ -51,11 +55,7 @@ impl Keep {
     fn compare(self, a: &[u8], b: &[u8]) -> Ordering {
         match self {
             Keep::Top { largest: true, .. } => b.cmp(a),
-            Keep::Sorted { descending, .. } => {
-                let (a, b) = (sort_key(a), sort_key(b));
-                let by_key = if descending { b.0.cmp(a.0) } else { a.0.cmp(b.0) };
-                by_key.then_with(|| a.1.cmp(b.1))
-            }
+            Keep::Sorted { descending, .. } => compare_sorted(a, b, descending),
             _ => a.cmp(b),
         }
     }
@@ -112,7 +112,7 @@ impl Packed {
             let compared = match self.keep {
                 Keep::Top { .. } => check_order_comparable(known, order),
                 Keep::Sorted { .. } => check_order_comparable(sort_key(known).0, sort_key(order).0),
-                Keep::First { .. } | Keep::All => Ok(()),
+                Keep::First { .. } | Keep::Sample { .. } | Keep::All => Ok(()),
             };
             compared.map_err(|error| incomparable(&error, ""))?;
         }
@@ -141,8 +141,28 @@ impl Packed {
     }
 }
 
+/// A number that looks random: the finalizer of MurmurHash3 (public domain, Austin Appleby).
+fn mixed(number: u64) -> u64 {
+    let number = (number ^ (number >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let number = (number ^ (number >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    number ^ (number >> 33)
+}
+
+/// Appends a sort key with the position behind it.
+pub fn put_sort_key(out: &mut Vec<u8>, order: &[u8], position: u64) {
+    out.extend_from_slice(order);
+    out.extend_from_slice(&position.to_be_bytes());
+}
+
+/// How two sort keys with positions behind them follow each other; ties stay in input order.
+pub fn compare_sorted(a: &[u8], b: &[u8], descending: bool) -> Ordering {
+    let (a, b) = (sort_key(a), sort_key(b));
+    let by_key = if descending { b.0.cmp(a.0) } else { a.0.cmp(b.0) };
+    by_key.then_with(|| a.1.cmp(b.1))
+}
+
 /// The sort key of an order that holds a position behind it, and the position.
-fn sort_key(order: &[u8]) -> (&[u8], &[u8]) {
+pub fn sort_key(order: &[u8]) -> (&[u8], &[u8]) {
     order.split_at(order.len().saturating_sub(size_of::<u64>()))
 }
 
@@ -166,6 +186,18 @@ impl GroupsAccumulator for Packed {
     ) -> Result<()> {
         self.resize(total);
         let records = cells(&values[0])?;
+        if let Keep::Sample { .. } = self.keep {
+            let (orders, positions) = (records, positions(&values[1])?);
+            let mut key = Vec::new();
+            for (row, &group) in groups.iter().enumerate() {
+                let Some(order) = cell_at(orders, row) else { continue };
+                let position = positions.value(row);
+                key.clear();
+                put_sort_key(&mut key, order, position);
+                self.offer(group, &mixed(position).to_be_bytes(), &key, &[])?;
+            }
+            return Ok(());
+        }
         if let Keep::Sorted { .. } = self.keep {
             let (orders, positions) = (cells(&values[1])?, positions(&values[2])?);
             let shown = shown_columns(&values[3..])?;
@@ -173,8 +205,7 @@ impl GroupsAccumulator for Packed {
             for (row, &group) in groups.iter().enumerate() {
                 if let (Some(record), Some(order)) = (cell_at(records, row), cell_at(orders, row)) {
                     key.clear();
-                    key.extend_from_slice(order);
-                    key.extend_from_slice(&positions.value(row).to_be_bytes());
+                    put_sort_key(&mut key, order, positions.value(row));
                     self.offer(group, &key, record, &packed_shown(&shown, row))?;
                 }
             }

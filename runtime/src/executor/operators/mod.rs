@@ -6,6 +6,7 @@ pub mod compared;
 pub mod limit;
 pub mod number;
 pub mod project;
+pub mod rank;
 pub mod root_group;
 pub mod sequential;
 pub mod sink;

@@ -13,7 +13,7 @@ use nestflow_chain::{ChainSpec, OpenChain};
 
 use crate::blocks::{BlockWriter, Place};
 use crate::error::{Error, Result};
-use crate::executor::columns::{self, cells, schema, select};
+use crate::executor::columns::{self, cells, column, positions, schema, select};
 use crate::executor::{Task, TaskEnv, leaves};
 use crate::internal;
 use crate::io::PartWriter;
@@ -90,6 +90,8 @@ enum Route {
     One,
     Hash(Vec<Col>),
     Direct(Col),
+    /// By `Rank`.
+    Sorted,
     /// The next row's channel.
     RoundRobin(u32),
 }
@@ -99,6 +101,7 @@ impl Route {
         match kind {
             ExchangeKind::Hash(by) => Route::Hash(by.clone()),
             ExchangeKind::Direct { by, .. } => Route::Direct(*by),
+            ExchangeKind::Sorted { .. } => Route::Sorted,
             ExchangeKind::RoundRobin { parts } => Route::RoundRobin(task % parts.max(&1)),
             _ => Route::One,
         }
@@ -194,6 +197,11 @@ impl Scatter {
                         }
                     }
                 }
+            }
+            Route::Sorted => {
+                let ranks = positions(column(batch, Col::Rank)?)?.values();
+                let last = u64::from(self.channels).saturating_sub(1);
+                self.channel_of.extend(ranks.iter().map(|&rank| rank.min(last) as u32));
             }
             Route::RoundRobin(next) => {
                 for _ in 0..rows {

@@ -193,10 +193,9 @@ impl Lift<'_> {
         let limit = limit.max(0) as u64;
         // The first of a sorted dataset need no whole group in one task, and no sort.
         let (node, scope) = self.node(input)?;
-        let held = self.plan.materialized.iter().any(|held| held.node == node.id);
         if let Op::Sort { input, key, reverse } = node.op
             && scope == at.scope
-            && !held
+            && !self.held.contains_key(&node.id)
         {
             let sort = At { site: self.call_site(node.site)?, ..at.clone() };
             let ordered = self.ordered(input, key, reverse, &sort)?;
