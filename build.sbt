@@ -1,6 +1,8 @@
 // The shim for Spark: one source tree, one project per line of Spark and version of Scala. Nothing is
 // bundled: all dependencies are Spark's own. `scripts/jar` adds the native library to each jar.
 
+ThisBuild / scalaVersion := "2.13.16"
+
 val lines = Seq(
   // (name, Spark, Scala, oldest Java)
   ("spark35", "3.5.9", "2.12.20", "8"),

@@ -6,6 +6,7 @@ anything failed, a part that could not be run at all included.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,12 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
+CONFIG = ["-c", str(ROOT / "python-api" / "pyproject.toml"), "--rootdir", str(ROOT)]
+SPARK = {
+    "3.5.9": ["tests/test_cases.py", "-k", "in_one_run and not scattered"],
+    "4.3.0": ["tests/test_cases.py", "-k", "in_one_run and scattered"],
+}
+"""The versions of Spark that are tested, and with which tests besides its own."""
 CARGO_RESULT = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
 
 
@@ -44,33 +51,57 @@ def rust() -> Result:
     return _result("Rust", counts, process.wait(), started)
 
 
-def python(part: str, folder: Path, arguments: list[str]) -> Result:
+def python(
+    part: str, folder: Path, arguments: list[str], environment: dict[str, str] | None = None
+) -> Result:
     """Run pytest in a folder."""
     print(f"\n== {part} tests", flush=True)
     started = time.monotonic()
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         command = [sys.executable, "-m", "pytest", f"--junitxml={report.name}", *arguments]
-        status = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, check=False).returncode
+        run = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, env=environment, check=False)
+        status = run.returncode
         counts = _counted(report.name)
     # Pytest gives 5 where it found no test.
     return _result(part, counts, 0 if status == 5 else status, started)
 
 
+def spark() -> list[Result]:
+    """Run the pipelines' tests on Spark: on one machine, and what only Spark does on a small cluster."""
+    if not list((ROOT / "python-api/python/nestflow/engine/spark/jars").glob("*.jar")):
+        print("\n== No tests on Spark: there is no jar, since there is no JDK or no Maven", flush=True)
+        return []
+    results = []
+    for version, cases in SPARK.items():
+        install = subprocess.run(
+            ["scripts/spark", version], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+        )
+        if install.returncode:
+            results.append(Result(f"Spark {version}", 0, 1, 0, 0))
+            continue
+        home = {"SPARK_HOME": install.stdout.strip(), "SPARK_LOCAL_IP": "127.0.0.1"}
+        for master, arguments in (("local-cluster[2,1,1024]", ["tests/spark"]), ("local[2]", cases)):
+            environment = {**os.environ, **home, "NESTFLOW_TEST_SPARK": master}
+            part = f"Spark {version}, {master.split('[')[0]}"
+            results.append(python(part, ROOT, [*CONFIG, *arguments], environment))
+    return results
+
+
 def main() -> int:
     """Run all parts, show what each gave, and the sum."""
-    config = ["-c", str(ROOT / "python-api" / "pyproject.toml"), "--rootdir", str(ROOT)]
     api = ROOT / "python-api"
     # One run of pytest for each folder: their modules have equal names.
     results = [
         rust(),
         python("API", api, ["tests/api"]),
         python("host", api, ["tests/host"]),
-        python("pipeline", ROOT, [*config, "tests"]),
+        python("pipeline", ROOT, [*CONFIG, "tests"]),
+        *spark(),
     ]
     print()
     for part, passed, failed, skipped, seconds in results:
         note = f", {skipped} skipped" if skipped else ""
-        print(f"{part:8} {passed:6} passed, {failed} failed{note} in {seconds:.0f} s")
+        print(f"{part:26} {passed:6} passed, {failed} failed{note} in {seconds:.0f} s")
     failed = sum(result.failed for result in results)
     print(f"{sum(result.passed for result in results)} passed, {failed} failed")
     return 1 if failed else 0

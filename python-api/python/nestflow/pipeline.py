@@ -67,14 +67,15 @@ class Pipeline:
         """Make a pipeline on an engine.
 
         Args:
-            kind: ``"local"``, in any case.
+            kind: ``"local"`` or ``"spark"``, in any case.
             options: for local: ``memory_limit`` (bytes or ``"64MB"``), ``threads``, ``host``
                 (``"auto"``, ``"in_process"``, ``"workers"``), ``tmp_dir``, ``progress`` (True, False
-                or a function of a dict). Unknown ones warn and are ignored.
+                or a function of a dict). For spark: ``spark_conf`` (settings, where no Spark is active
+                yet), ``session`` (a SparkSession), ``job_name``, ``tmp_dir``, ``progress``. Unknown ones
+                warn and are ignored.
 
         Raises:
             ValueError: no engine of that name, or an impossible value of an option.
-            NotImplementedError: an engine that this version does not have.
 
         Example:
             >>> Pipeline.create("LOCAL", threads=2)  # doctest: +ELLIPSIS
