@@ -20,7 +20,13 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ["-c", str(ROOT / "python-api" / "pyproject.toml"), "--rootdir", str(ROOT)]
 SPARK = {
     "3.5.9": ["tests/test_cases.py", "-k", "in_one_run and not scattered"],
-    "4.3.0": ["tests/test_cases.py", "-k", "in_one_run and scattered"],
+    "4.3.0": [
+        "tests/test_cases.py",
+        "tests/test_errors.py",
+        "tests/test_runs.py",
+        "-k",
+        "scattered and not alone",
+    ],
 }
 """The versions of Spark that are tested, and with which tests besides its own."""
 CARGO_RESULT = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")

@@ -71,8 +71,8 @@ class Pipeline:
             options: for local: ``memory_limit`` (bytes or ``"64MB"``), ``threads``, ``host``
                 (``"auto"``, ``"in_process"``, ``"workers"``), ``tmp_dir``, ``progress`` (True, False
                 or a function of a dict). For spark: ``spark_conf`` (settings, where no Spark is active
-                yet), ``session`` (a SparkSession), ``job_name``, ``tmp_dir``, ``progress``. Unknown ones
-                warn and are ignored.
+                yet), ``session`` (a SparkSession), ``memory_limit`` (of an executor's native code, beside
+                its JVM), ``job_name``, ``tmp_dir``, ``progress``. Unknown ones warn and are ignored.
 
         Raises:
             ValueError: no engine of that name, or an impossible value of an option.

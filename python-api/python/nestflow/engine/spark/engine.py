@@ -10,7 +10,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from ...errors import NestflowRuntimeException
-from ...options import LEGACY_PIPELINE_OPTIONS, warn_unknown
+from ...options import LEGACY_PIPELINE_OPTIONS, byte_size, warn_unknown
 from ..failure import rebuilt
 from ..native import native
 from ..progress import display
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_KNOWN = frozenset({"session", "spark_conf", "job_name", "tmp_dir", "progress"}) | LEGACY_PIPELINE_OPTIONS
+_KNOWN = (
+    frozenset({"session", "spark_conf", "job_name", "memory_limit", "tmp_dir", "progress"})
+    | LEGACY_PIPELINE_OPTIONS
+)
 
 _PATIENCE = 50
 """Milliseconds between two looks at a running job."""
@@ -44,6 +47,9 @@ class SparkEngine:
         if not hasattr(conf, "items"):
             raise ValueError(f"spark_conf has to be a dict of settings, not {conf!r:.100}")
         self._conf = {str(key): str(value) for key, value in conf.items()}
+        if options.get("memory_limit") is not None:
+            memory = byte_size(options["memory_limit"], "memory_limit")
+            self._conf.setdefault("spark.nestflow.memory", f"{memory}b")
         self._session = options.get("session")
         self._name = str(options.get("job_name") or "nestflow")
         self._folder = options.get("tmp_dir")
