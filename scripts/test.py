@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -90,6 +91,8 @@ def spark() -> list[Result]:
             environment = {**os.environ, **home, "NESTFLOW_TEST_SPARK": master}
             part = f"Spark {version}, {master.split('[')[0]}"
             results.append(python(part, ROOT, [*CONFIG, *arguments], environment))
+        # A local cluster leaves the folders of its executors, with a copy of the jar in each.
+        shutil.rmtree(Path(install.stdout.strip()) / "work", ignore_errors=True)
     return results
 
 
