@@ -64,6 +64,13 @@ impl OutputJob {
             return Err(Error::Data(format!("{}: cannot be an output directory", sink.path)));
         };
         let parent = if parent.is_empty() { "/" } else { parent };
+        if storage.is_home(&target) {
+            return Err(Error::Data(format!(
+                "{}: an output replaces its whole directory, and {target} holds the working or the home \
+                 directory. Write to a directory of its own",
+                sink.path
+            )));
+        }
         check_free(storage.as_ref(), &target, sink.overwrite)?;
         storage.create_directory(parent)?;
         remove_left_overs(storage.as_ref(), parent, name, &target);
@@ -204,11 +211,16 @@ impl Drop for OutputJob {
     }
 }
 
+/// Refuses what must not be replaced: anything, with `overwrite` off; and what no output made, which
+/// is everything but a directory.
 fn check_free(storage: &dyn Storage, target: &str, overwrite: bool) -> Result<()> {
-    if overwrite || storage.stat(target)?.is_none() {
-        return Ok(());
-    }
-    let source = io::Error::new(ErrorKind::AlreadyExists, "the output exists, and overwrite is off");
+    let Some(found) = storage.stat(target)? else { return Ok(()) };
+    let text = match found.kind {
+        EntryKind::Directory if overwrite => return Ok(()),
+        EntryKind::Directory => "the output exists, and overwrite is off",
+        _ => "an output is a directory of parts, and something else is there already",
+    };
+    let source = io::Error::new(ErrorKind::AlreadyExists, text);
     Err(Error::Io { path: target.into(), source })
 }
 

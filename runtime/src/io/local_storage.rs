@@ -6,7 +6,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::storage::{Claim, ClaimMode, Entry, EntryKind, ReadAt, Storage, join};
 use crate::error::{Error, Result};
@@ -36,11 +36,23 @@ impl Storage for LocalStorage {
         Ok(format!("/{}", text.trim_matches('/')))
     }
 
+    fn is_home(&self, path: &str) -> bool {
+        // Replacing a link does nothing to what it points to.
+        let real = if Path::new(path).is_symlink() { Ok(path.into()) } else { fs::canonicalize(path) };
+        // Nothing is there that could be lost.
+        let Ok(path) = real else { return false };
+        let homes = [std::env::current_dir().ok(), std::env::var_os("HOME").map(Into::into)];
+        let holds = |home: &PathBuf| {
+            home.starts_with(&path) || fs::canonicalize(home).is_ok_and(|home| home.starts_with(&path))
+        };
+        homes.iter().flatten().any(holds)
+    }
+
     fn stat(&self, path: &str) -> Result<Option<Entry>> {
         match fs::metadata(path) {
             Ok(metadata) => Ok(Some(entry(path.into(), &metadata))),
             Err(error) if error.kind() == ErrorKind::NotFound => match fs::symlink_metadata(path) {
-                Ok(metadata) => Ok(Some(entry(path.into(), &metadata))),
+                Ok(_) => Ok(Some(Entry { path: path.into(), kind: EntryKind::BrokenLink, size: 0 })),
                 Err(_) => Ok(None),
             },
             Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(None),

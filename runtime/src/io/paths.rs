@@ -14,6 +14,8 @@ use glob::Pattern;
 use super::storage::{Entry, EntryKind, Storage, join};
 use crate::error::{Error, Result};
 
+const BROKEN: &str = "a symbolic link to nothing";
+
 /// A file to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
@@ -44,9 +46,16 @@ fn expand_one(storage: &dyn Storage, path: &str, files: &mut Vec<SourceFile>) ->
             EntryKind::File => files.push(SourceFile { path: entry.path, size: entry.size }),
             EntryKind::Directory => {
                 let inside = storage.list(&entry.path)?;
-                let inside = inside.into_iter().filter(|e| e.kind == EntryKind::File && !is_hidden(e.name()));
-                files.extend(inside.map(|e| SourceFile { path: e.path, size: e.size }));
+                for e in inside.into_iter().filter(|e| !is_hidden(e.name())) {
+                    match e.kind {
+                        EntryKind::File => files.push(SourceFile { path: e.path, size: e.size }),
+                        // A file that ought to be there must not be left out in silence.
+                        EntryKind::BrokenLink => return Err(missing(&e.path, BROKEN)),
+                        EntryKind::Directory | EntryKind::Other => {}
+                    }
+                }
             }
+            EntryKind::BrokenLink => return Err(missing(&entry.path, BROKEN)),
             EntryKind::Other => return Err(missing(&entry.path, "neither a file nor a directory")),
         }
     }

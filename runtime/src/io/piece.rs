@@ -1,9 +1,9 @@
 //! The bytes of one piece of a file, from its first line on: plain or gzip, with offsets for
 //! messages. Knows where lines begin only as far as it must skip to the first.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::splits::Piece;
 use super::storage::{ReadAt, Storage};
@@ -22,7 +22,7 @@ pub(super) struct OpenPiece {
 
 enum Source {
     Plain(Box<dyn ReadAt>),
-    Gzip(Box<MultiGzDecoder<Compressed>>),
+    Gzip(Box<Members>),
 }
 
 impl OpenPiece {
@@ -30,7 +30,7 @@ impl OpenPiece {
     pub(super) fn open(storage: &dyn Storage, piece: &Piece) -> Result<OpenPiece> {
         let file = storage.open(&piece.path)?;
         let (source, end) = if piece.is_gzip() {
-            (Source::Gzip(Box::new(MultiGzDecoder::new(Compressed { file, at: 0 }))), u64::MAX)
+            (Source::Gzip(Box::new(Members::new(file))), u64::MAX)
         } else {
             (Source::Plain(file), piece.end)
         };
@@ -75,7 +75,7 @@ impl OpenPiece {
                 }
                 read
             }
-            Source::Gzip(decoder) => decoder.read(buffer),
+            Source::Gzip(members) => members.read(buffer),
         };
         let read = read.map_err(|error| self.failed(error))?;
         self.at += read as u64;
@@ -88,10 +88,10 @@ impl OpenPiece {
             ErrorKind::UnexpectedEof | ErrorKind::InvalidInput | ErrorKind::InvalidData
         );
         match &self.source {
-            Source::Gzip(decoder) if broken => Error::Data(format!(
+            Source::Gzip(members) if broken => Error::Data(format!(
                 "{}: damaged or cut off gzip file, near byte {}: {error}",
                 self.path,
-                decoder.get_ref().at
+                members.at()
             )),
             _ => Error::Io { path: self.path.clone(), source: error },
         }
@@ -111,6 +111,52 @@ impl OpenPiece {
     pub(super) fn line_error(&self, offset: u64, what: &str) -> Error {
         let unpacked = if matches!(self.source, Source::Gzip(_)) { " of the uncompressed text" } else { "" };
         Error::Data(format!("{}: the line at byte {offset}{unpacked} {what}", self.path))
+    }
+}
+
+/// A gzip file: members one after the other, and zeros after any of them, which pad files on tape
+/// and are no damage to `gzip` and Python either.
+struct Members {
+    current: Option<GzDecoder<BufReader<Compressed>>>,
+}
+
+impl Members {
+    fn new(file: Box<dyn ReadAt>) -> Members {
+        Members { current: Some(GzDecoder::new(BufReader::with_capacity(STEP, Compressed { file, at: 0 }))) }
+    }
+
+    /// How far the file has been read.
+    fn at(&self) -> u64 {
+        self.current.as_ref().map_or(0, |member| member.get_ref().get_ref().at)
+    }
+}
+
+impl Read for Members {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.current {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            if skip_zeros(member.get_mut())? {
+                return Ok(0);
+            }
+            self.current = self.current.take().map(|member| GzDecoder::new(member.into_inner()));
+        }
+        Ok(0)
+    }
+}
+
+/// Goes to the first byte that is not zero; whether the file ends before one.
+fn skip_zeros(file: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let buffer = file.fill_buf()?;
+        let length = buffer.len();
+        let zeros = buffer.iter().take_while(|&&byte| byte == 0).count();
+        file.consume(zeros);
+        if length == 0 || zeros < length {
+            return Ok(length == 0);
+        }
     }
 }
 

@@ -73,5 +73,5 @@ pub fn plan_splits(files: &[SourceFile], target_bytes: u64, min_splits: usize) -
 }
 
 fn is_gzip(path: &str) -> bool {
-    path.ends_with(".gz")
+    path.len() >= 3 && path.as_bytes()[path.len() - 3..].eq_ignore_ascii_case(b".gz")
 }

@@ -18,6 +18,10 @@ pub trait Storage: Send + Sync {
     /// storage does not know its scheme. Nothing has to exist.
     fn resolve(&self, path: &str) -> Result<String>;
 
+    /// Whether this process lives in the directory: it is, or holds, the working directory or the
+    /// home of the user. Such a directory must never be replaced. Nothing has to exist.
+    fn is_home(&self, path: &str) -> bool;
+
     /// What is there; `None` if nothing is.
     fn stat(&self, path: &str) -> Result<Option<Entry>>;
 
@@ -87,7 +91,9 @@ pub enum EntryKind {
     File,
     /// A directory.
     Directory,
-    /// A pipe, a device, a link to nothing.
+    /// A symbolic link to nothing.
+    BrokenLink,
+    /// A pipe, a device.
     Other,
 }
 

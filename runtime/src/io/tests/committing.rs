@@ -66,15 +66,48 @@ fn replaces_an_existing_target() {
     second.commit().unwrap();
     assert_eq!(line(&place, "out"), "two\n");
     assert_eq!(names(&place.path("out")), ["part-00000"]);
-    // Also where the target is a file, or a link, whose end stays.
-    place.file("file", "x");
+    // Also where the target is a link, whose end stays.
     symlink(place.path("out"), place.path("link")).unwrap();
-    job(&place, "file", true, "three").commit().unwrap();
     job(&place, "link", true, "four").commit().unwrap();
-    assert_eq!(line(&place, "file"), "three\n");
     assert_eq!(line(&place, "link"), "four\n");
     assert_eq!(line(&place, "out"), "two\n");
-    assert_eq!(root(&place), ["file", "link", "out"]);
+    assert_eq!(root(&place), ["link", "out"]);
+}
+
+#[test]
+fn replaces_nothing_but_a_directory() {
+    let place = Place::new();
+    place.file("file", "x");
+    symlink(place.path("file"), place.path("link")).unwrap();
+    symlink(place.path("gone"), place.path("broken")).unwrap();
+    for name in ["file", "link", "broken"] {
+        let error = begin(&place, name, true).err().unwrap();
+        assert!(error.to_string().contains("directory of parts"), "{error}");
+    }
+    // Also one that appeared while the run was writing.
+    let late = job(&place, "late", true, "one");
+    place.file("late", "y");
+    assert!(late.commit().is_err());
+    assert_eq!(fs::read(place.path("file")).unwrap(), b"x");
+    assert_eq!(fs::read(place.path("late")).unwrap(), b"y");
+    assert_eq!(root(&place), ["broken", "file", "late", "link"]);
+}
+
+#[test]
+fn never_replaces_where_the_process_lives() {
+    let here = std::env::current_dir().unwrap();
+    let above = here.parent().unwrap().to_str().unwrap().to_owned();
+    let home = std::env::var("HOME").unwrap_or_else(|_| "/root".into());
+    let place = Place::new();
+    symlink(here.parent().unwrap(), place.path("link")).unwrap();
+    let through = format!("{}/{}", place.text("link"), here.file_name().unwrap().to_str().unwrap());
+    for path in [".", "./", "src/..", "/", &above, &home, &format!("file:{above}"), &through] {
+        let error = OutputJob::begin(storage(), &sink(path, true)).err();
+        assert!(matches!(error, Some(Error::Data(_))), "{path}: {error:?}");
+    }
+    assert!(!storage().is_home(&place.text("link")));
+    assert!(!storage().is_home(here.join("out").to_str().unwrap()));
+    assert!(!storage().is_home(&format!("{above}x")));
 }
 
 #[test]
@@ -160,7 +193,8 @@ fn outputs_do_not_share_a_directory() {
     }
     assert!(root(&place).is_empty());
     let sinks = [sink(&place.text("a"), true), sink(&place.text("ab"), true)];
-    OutputJob::commit_all(OutputJob::begin_all(&storage, &[(&sinks[0], None), (&sinks[1], None)]).unwrap()).unwrap();
+    OutputJob::commit_all(OutputJob::begin_all(&storage, &[(&sinks[0], None), (&sinks[1], None)]).unwrap())
+        .unwrap();
     assert_eq!(root(&place), ["a", "ab"]);
     // None begins where one cannot.
     fs::create_dir(place.path("there")).unwrap();

@@ -68,9 +68,14 @@ fn what_is_missing_is_named() {
         assert!(matches!(error, Error::Io { .. }), "{error:?}");
         assert!(error.to_string().contains(&place.text(path)), "{error}");
     }
-    symlink(place.path("gone"), place.path("e/broken")).unwrap();
+    // A link to nothing is missing too, however it was found; a hidden one was not.
+    symlink(place.path("gone"), place.path("e/_broken")).unwrap();
     assert_eq!(found(&place, &["e"]).unwrap().len(), 3);
-    assert!(found(&place, &["e/broken"]).is_err());
+    symlink(place.path("gone"), place.path("e/broken")).unwrap();
+    for path in ["e/broken", "e", "e/*"] {
+        let error = found(&place, &[path]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{}: a symbolic link", place.text("e/broken"))), "{error}");
+    }
 }
 
 #[test]

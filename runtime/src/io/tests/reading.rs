@@ -178,6 +178,18 @@ fn gzip_of_several_members() {
 }
 
 #[test]
+fn gzip_padded_with_zeros() {
+    let place = Place::new();
+    for zeros in [1, 100, 200_000] {
+        let bytes = [gzip(b"one\ntw"), vec![0; zeros], gzip(b"o\n"), vec![0; zeros]].concat();
+        let path = place.file("a.GZ", bytes);
+        assert_eq!(strings(&lines(vec![whole(&path)], SMALL)), ["one", "two"]);
+    }
+    let path = place.file("a.gz", [gzip(b"one\n"), vec![0; 9], b"no gzip".to_vec()].concat());
+    assert!(matches!(cells(vec![whole(&path)], TextEncoding::Utf8, SMALL), Err(Error::Data(_))));
+}
+
+#[test]
 fn damaged_gzip() {
     let place = Place::new();
     let text: String =

@@ -21,7 +21,10 @@ fn a_big_file_is_cut() {
     assert_eq!(plan(&[("a", 4 * MB)], 64 * MB, 2), ["0: a 0-2097152", "1: a 2097152-4194304"]);
     // Not for next to nothing.
     assert_eq!(plan(&[("a", 1000)], 64 * MB, 16), ["0: a 0-1000"]);
-    assert_eq!(plan(&[("a.gz", 100 * MB)], 64 * MB, 16), ["0: a.gz 0-104857600"]);
+    for name in ["a.gz", "a.GZ", ".gz"] {
+        assert_eq!(plan(&[(name, 100 * MB)], 64 * MB, 16), [format!("0: {name} 0-104857600")]);
+    }
+    assert_eq!(plan(&[("gz", 100 * MB)], 64 * MB, 1).len(), 2);
 }
 
 #[test]
