@@ -415,3 +415,22 @@ def test_sort_of_more_than_a_task_compares_all(p: nf.Pipeline, tmp_path: Path) -
     rows = p.read(nf.TextFile(str(path))).map(lambda line: line if line == "31000" else int(line))
     with pytest.raises(TypeError, match="not supported between instances"):
         rows.sort().get()
+
+
+SIDE_BY_SIDE = {
+    "two aggregates": lambda v: T.make_tuple(v.count(), v.max()),
+    "three aggregates": lambda v: v.count() + v.map(len).sum() + v.distinct().count(),
+    "first of sorted": lambda v: v.sort().take(1),
+    "largest": lambda v: v.max(),
+}
+
+
+@pytest.mark.parametrize("name", SIDE_BY_SIDE)
+def test_operators_that_spill_share_the_memory(create: Create, tmp_path: Path, name: str) -> None:
+    """One that took all would leave nothing for the next, in the same task, to begin with."""
+    groups = 200_000
+    path = tmp_path / "keys"
+    path.write_text("".join(f"key-{i}\n" for i in range(groups)))
+    p = create(memory_limit="8MB", threads=2)
+    table = p.read(nf.TextFile(str(path))).group_by(lambda line: line)
+    assert table.apply_values(SIDE_BY_SIDE[name]).flatten().count().get() == groups

@@ -5,12 +5,13 @@
 //! A reservation frees on drop. Batches in flight are not counted. `grow` may go over the limit and
 //! is for what cannot wait; `try_grow` never does.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion_common::DataFusionError;
-use datafusion_execution::memory_pool::{MemoryLimit, MemoryPool, MemoryReservation};
+use datafusion_execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 
 /// Where memory comes from.
 pub trait Pool: Send + Sync + fmt::Debug {
@@ -43,7 +44,7 @@ impl FixedPool {
 impl Pool for FixedPool {
     fn try_take(&self, bytes: usize) -> bool {
         let fits = |taken: usize| taken.checked_add(bytes).filter(|total| *total <= self.limit);
-        self.taken.try_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
     }
 
     fn take(&self, bytes: usize) {
@@ -51,9 +52,9 @@ impl Pool for FixedPool {
     }
 
     fn give(&self, bytes: usize) {
-        let _ = self.taken.try_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
-            Some(taken.saturating_sub(bytes))
-        });
+        let _ = self
+            .taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| Some(taken.saturating_sub(bytes)));
     }
 
     fn taken(&self) -> usize {
@@ -149,13 +150,38 @@ impl Drop for Reserved {
     }
 }
 
-/// DataFusion's view of a pool.
+/// DataFusion's view of a task's pool. Operators that can spill have equal shares of it: one that held
+/// all would make the next one fail, which has nothing to spill yet.
 #[derive(Debug)]
-pub struct PoolAdapter(pub Arc<dyn Pool>);
+pub struct PoolAdapter {
+    pool: Arc<dyn Pool>,
+    /// Bytes held by each operator that can spill.
+    spillers: Mutex<HashMap<usize, usize>>,
+}
+
+impl PoolAdapter {
+    /// A view of a pool.
+    pub fn new(pool: Arc<dyn Pool>) -> PoolAdapter {
+        PoolAdapter { pool, spillers: Mutex::default() }
+    }
+
+    fn spillers(&self) -> MutexGuard<'_, HashMap<usize, usize>> {
+        // Numbers are whole whatever happened to a thread that held them.
+        self.spillers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an operator that can spill may take more: up to its share of what cannot be spilled.
+    fn is_fair(&self, spillers: &HashMap<usize, usize>, consumer: usize, additional: usize) -> bool {
+        let Some(held) = spillers.get(&consumer) else { return true };
+        let fixed = self.pool.taken().saturating_sub(spillers.values().sum());
+        let share = self.pool.limit().saturating_sub(fixed) / spillers.len();
+        held + additional <= share
+    }
+}
 
 impl fmt::Display for PoolAdapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "nestflow pool of {} bytes", self.0.limit())
+        write!(f, "nestflow pool of {} bytes", self.pool.limit())
     }
 }
 
@@ -164,32 +190,54 @@ impl MemoryPool for PoolAdapter {
         "nestflow"
     }
 
-    fn grow(&self, _: &MemoryReservation, additional: usize) {
-        self.0.take(additional);
+    fn register(&self, consumer: &MemoryConsumer) {
+        if consumer.can_spill() {
+            self.spillers().insert(consumer.id(), 0);
+        }
     }
 
-    fn shrink(&self, _: &MemoryReservation, shrink: usize) {
-        self.0.give(shrink);
+    fn unregister(&self, consumer: &MemoryConsumer) {
+        self.spillers().remove(&consumer.id());
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        self.pool.take(additional);
+        if let Some(held) = self.spillers().get_mut(&reservation.consumer().id()) {
+            *held += additional;
+        }
+    }
+
+    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
+        self.pool.give(shrink);
+        if let Some(held) = self.spillers().get_mut(&reservation.consumer().id()) {
+            *held = held.saturating_sub(shrink);
+        }
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> datafusion_common::Result<()> {
-        if self.0.try_take(additional) {
+        let consumer = reservation.consumer().id();
+        let mut spillers = self.spillers();
+        let allowed = self.is_fair(&spillers, consumer, additional);
+        if allowed && self.pool.try_take(additional) {
+            if let Some(held) = spillers.get_mut(&consumer) {
+                *held += additional;
+            }
             return Ok(());
         }
         Err(DataFusionError::ResourcesExhausted(format!(
             "{} asked for {additional} bytes more than its {}; {} of {} bytes are in use",
             reservation.consumer().name(),
             reservation.size(),
-            self.0.taken(),
-            self.0.limit(),
+            self.pool.taken(),
+            self.pool.limit(),
         )))
     }
 
     fn reserved(&self) -> usize {
-        self.0.taken()
+        self.pool.taken()
     }
 
     fn memory_limit(&self) -> MemoryLimit {
-        MemoryLimit::Finite(self.0.limit())
+        MemoryLimit::Finite(self.pool.limit())
     }
 }

@@ -43,6 +43,10 @@ const BLOCKS_SHARE: f64 = 0.3;
 /// The largest block that a channel collects before it is sent.
 const BLOCK_BYTES: usize = 1 << 20;
 
+/// Bytes of a task's memory for each row of a batch: what has been spilled is merged batch by batch,
+/// and a batch of each run has to fit.
+const BATCH_SHARE: usize = 16 << 10;
+
 /// How the engine is set up.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -54,6 +58,9 @@ pub struct Options {
     pub scratch: std::path::PathBuf,
 }
 
+/// Makes the context of a task over its pool.
+type MakeContext = dyn Fn(Arc<dyn Pool>) -> Result<Arc<TaskContext>> + Send + Sync;
+
 /// One engine, for the life of a pipeline.
 pub struct Local {
     options: Options,
@@ -64,7 +71,7 @@ pub struct Local {
     threads: Threads,
     /// The depth of each kept dataset.
     depths: Mutex<HashMap<u64, u32>>,
-    context: Box<dyn Fn(Arc<dyn Pool>) -> Result<Arc<TaskContext>> + Send + Sync>,
+    context: Box<MakeContext>,
     _scratch: Arc<Scratch>,
 }
 
@@ -177,13 +184,13 @@ pub(crate) fn contexts(
         // Spilling asks for a little memory when there is none left: set it aside in proportion.
         let reserve = (pool.limit() / 8).min(10 << 20);
         let config = SessionConfig::new()
-            .with_batch_size(8192)
+            .with_batch_size((pool.limit() / BATCH_SHARE).clamp(128, 8192))
             .with_sort_spill_reservation_bytes(reserve)
             .with_sort_in_place_threshold_bytes(reserve.min(1 << 20));
         let disk =
             DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![folder.clone()]));
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(PoolAdapter(pool)))
+            .with_memory_pool(Arc::new(PoolAdapter::new(pool)))
             .with_disk_manager_builder(disk)
             .build_arc()?;
         let none = HashMap::new;

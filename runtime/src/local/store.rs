@@ -178,7 +178,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn to_file(&mut self, block: &[u8]) -> Result<Block> {
+    fn put_in_file(&mut self, block: &[u8]) -> Result<Block> {
         let (file, end) = match &mut self.file {
             Some(open) => open,
             None => self.file.insert((Arc::new(self.scratch.file()?), 0)),
@@ -196,7 +196,7 @@ impl BlockWriter for Writer {
         self.bytes += block.len() as u64;
         let block = match self.memory.try_hold(block.len()) {
             true => Block::Memory { bytes: Buffer::from_vec(block), memory: self.memory.clone() },
-            false => self.to_file(&block)?,
+            false => self.put_in_file(&block)?,
         };
         self.written.push((channel, Arc::new(block)));
         Ok(())

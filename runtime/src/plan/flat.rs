@@ -66,6 +66,7 @@ pub enum Expr {
 }
 
 /// A function over the rows of a group.
+#[allow(clippy::large_enum_variant, reason = "a few in a plan")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AggFn {
     /// The least-ranked of the keys as given.
@@ -324,6 +325,7 @@ pub struct FlatNode {
 }
 
 /// What happens with a finished dataset.
+#[allow(clippy::large_enum_variant, reason = "a few in a plan")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Sink {
     /// Kept by the engine under this name.

@@ -25,6 +25,7 @@ pub struct Output {
 }
 
 /// Where a result of a stage goes.
+#[allow(clippy::large_enum_variant, reason = "a few in a plan")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OutputTo {
     /// Into an exchange, as its n-th producer.

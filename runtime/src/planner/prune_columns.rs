@@ -41,10 +41,10 @@ fn trim(node: &mut FlatNode, wanted: &Cols) {
             aggs.retain(|agg| agg.function != AggFn::Given || wanted.contains(&agg.out));
         }
         FlatOp::Join { take, .. } => take.retain(|(_, _, name)| wanted.contains(name)),
-        FlatOp::Chain { emit, .. } if !node.markers && !wanted.contains(&Col::Value) => {
-            if *emit == Emit::Value {
-                *emit = Emit::Nothing;
-            }
+        FlatOp::Chain { emit, .. }
+            if *emit == Emit::Value && !node.markers && !wanted.contains(&Col::Value) =>
+        {
+            *emit = Emit::Nothing;
         }
         _ => {}
     }

@@ -1,5 +1,6 @@
 //! The pool against real processes: this test program started again, as a worker with a host that
 //! understands a few function names.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
 use std::os::fd::{AsFd, IntoRawFd};
 use std::sync::{Arc, Mutex};

@@ -11,11 +11,14 @@ use crate::executor::columns::{cells, schema};
 use crate::executor::stream::{StreamExec, Tactic};
 use crate::plan::flat::{Col, FlatNode};
 
+/// The key cells of a row.
+type Keys = Vec<Option<Vec<u8>>>;
+
 #[derive(Default)]
 struct CheckOrder {
     depth: u32,
     /// The key cells and the sort key of the row before.
-    before: Option<(Vec<Option<Vec<u8>>>, Vec<u8>)>,
+    before: Option<(Keys, Vec<u8>)>,
     site: String,
 }
 

@@ -121,7 +121,7 @@ impl Lift<'_> {
         Ok(self.aggregated(main, function, vec![Col::Value], None, at))
     }
 
-    pub(super) fn to_list(&mut self, input: NodeId, at: &At) -> Result<FlatId> {
+    pub(super) fn as_list(&mut self, input: NodeId, at: &At) -> Result<FlatId> {
         let input = self.operand(input, at)?;
         Ok(self.listed(input, at))
     }

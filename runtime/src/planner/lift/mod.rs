@@ -204,7 +204,7 @@ impl<'a> Lift<'a> {
                 self.fold(*input, (*zero, *callable), *step, *merge, sides, at)
             }
             Op::Combine { input, function } => self.combine(*input, *function, at),
-            Op::ToList { input } => self.to_list(*input, at),
+            Op::ToList { input } => self.as_list(*input, at),
             Op::Extreme { input, largest, key } => self.extreme(*input, *largest, *key, at),
             Op::Top { input, limit, largest, key } => self.top(*input, *limit, *largest, *key, at),
             Op::First { input } => self.first(*input, at),
