@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import on_spark
 import pytest
 
 import nestflow as nf
@@ -178,8 +179,11 @@ def test_grouping_what_is_not_a_pair(p: nf.Pipeline, record: object) -> None:
 @pytest.mark.parametrize("name", ["join", "left_join", "right_join", "full_join", "cogroup"])
 def test_joining_what_is_not_a_pair(p: nf.Pipeline, name: str) -> None:
     joined = getattr(p.parallelize([(1, 2)]), name)(p.parallelize([3]))
-    with pytest.raises(errors.NestflowRuntimeException, match="pair"):
+    with pytest.raises(errors.NestflowRuntimeException, match="pair") as caught:
         (joined.apply_values(lambda a, b: b) if name == "cogroup" else joined).get()
+    text = f"{caught.value}\n{place_of(caught.value)}"
+    assert "None" not in text
+    assert re.search(rf"{name}(\(\))? at .*test_errors.py:", text)
 
 
 UNORDERED: dict[str, Callable[[nf.PCollection], Any]] = {
@@ -200,12 +204,22 @@ def test_keys_that_cannot_be_compared(p: nf.Pipeline, name: str) -> None:
     text = f"{caught.value}\n{place_of(caught.value)}"
     assert "17" in text
     assert "seven" in text
+    assert f"in {name.split()[0]} at" in text
+    assert "test_errors.py:" in text
+
+
+@pytest.mark.parametrize("name", ["max_elements", "min"])
+def test_keys_of_a_group_that_cannot_be_compared(p: nf.Pipeline, name: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        p.parallelize({"a": [17, "seven"], "b": [1, 2]}).apply_values(UNORDERED[name]).get()
+    assert f"in {name} at" in place_of(caught.value)
 
 
 @pytest.mark.parametrize("name", ["max", "min"])
 def test_extremes_do_not_compare_none(p: nf.Pipeline, name: str) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError) as caught:
         UNORDERED[name](p.parallelize([1, None])).get()
+    assert f"in {name} at" in place_of(caught.value)
 
 
 def test_keys_of_different_groups_are_not_compared(p: nf.Pipeline) -> None:
@@ -337,6 +351,16 @@ def test_values_that_cannot_be_keys(p: nf.Pipeline, key: object) -> None:
         p.parallelize([1]).map(lambda x: (key, x)).group_by_key().apply_values(T.count).flatten_values().get()
 
 
+@pytest.mark.parametrize("name", ["distinct", "sort", "subtract"])
+def test_values_that_cannot_be_keys_of_a_transform(p: nf.Pipeline, name: str) -> None:
+    odd = p.parallelize([OwnEquality()])
+    with pytest.raises(errors.NestflowRuntimeException, match="__nestflow_key__") as caught:
+        (odd.subtract(odd) if name == "subtract" else getattr(odd, name)()).get()
+    text = f"{caught.value}\n{place_of(caught.value)}"
+    assert "None" not in text
+    assert f"in {name} at" in text
+
+
 def test_values_that_cannot_be_stored(p: nf.Pipeline) -> None:
     with pytest.raises(errors.NestflowRuntimeException, match="generator"):
         p.parallelize([1]).map(lambda x: (y for y in [x])).get()
@@ -444,11 +468,37 @@ def test_target_that_must_not_be_replaced(p: nf.Pipeline, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_partition_function_out_of_range(p: nf.Pipeline, tmp_path: Path) -> None:
-    target = nf.output.TextFile(str(tmp_path / "out")).partition(2, lambda x, n: 5)
-    p.write(p.parallelize([1]), target)
-    with pytest.raises((errors.NestflowRuntimeException, ValueError, IndexError)):
+def test_targets_that_hold_more_than_an_output(
+    create: Create, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "work"
+    mine.mkdir()
+    (mine / "precious").write_text("1")
+    (mine / "home").mkdir()
+    monkeypatch.chdir(mine)
+    monkeypatch.setenv("HOME", str(mine / "home"))
+    paths = ["precious"] if on_spark.MASTER else ["precious", ".", str(mine), str(tmp_path), "home"]
+    for path in paths:
+        p = create()
+        p.write(p.parallelize([1]), nf.output.TextFile(str(mine / path) if path == "precious" else path))
+        with pytest.raises(errors.NestflowRuntimeException, match="directory") as caught:
+            p.run()
+        assert "in write at" in place_of(caught.value)
+        assert [(path.name, path.is_dir()) for path in sorted(mine.iterdir())] == [
+            ("home", True),
+            ("precious", False),
+        ]
+        assert (mine / "precious").read_text() == "1"
+
+
+@pytest.mark.parametrize("part", [-1, 2, 10**30, "x", None, 0.5])
+def test_partition_function_out_of_range(p: nf.Pipeline, tmp_path: Path, part: Any) -> None:
+    target = nf.output.TextFile(str(tmp_path / "out")).partition(2, lambda x, n: part)
+    p.write(p.parallelize(["the record"]), target)
+    with pytest.raises(errors.InvalidDataException) as caught:
         p.run()
+    assert f"returned {part!r} for the record 'the record'" in str(caught.value)
+    assert "in write at" in place_of(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -50,13 +50,37 @@ pub enum Error {
 impl Error {
     /// The error of a step; what already says where it happened, or needs no place, stays as it is.
     pub fn at(self, site: Option<&CallSite>) -> Error {
+        let step = |site: &CallSite| {
+            let CallSite { file, line, function, transform } = site;
+            format!("{transform} at {file}:{line} in {function}")
+        };
         match (self, site) {
             (error @ (Error::Data(_) | Error::Io { .. } | Error::Memory(_)), Some(site)) => {
-                let CallSite { file, line, function, transform } = site;
-                let step = format!("{transform} at {file}:{line} in {function}");
-                Error::At { step, error: Box::new(error) }
+                Error::At { step: step(site), error: Box::new(error) }
+            }
+            (Error::User(mut user), Some(site)) if user.step.is_empty() => {
+                user.step = step(site);
+                Error::User(user)
             }
             (error, _) => error,
+        }
+    }
+
+    /// The same error once more, for each of several who wait for one thing.
+    fn copied(&self) -> Error {
+        match self {
+            Error::Plan(text) => Error::Plan(text.clone()),
+            Error::User(user) => Error::User(user.clone()),
+            Error::Data(text) => Error::Data(text.clone()),
+            Error::Io { path, source } => {
+                let source = std::io::Error::new(source.kind(), source.to_string());
+                Error::Io { path: path.clone(), source }
+            }
+            Error::Memory(text) => Error::Memory(text.clone()),
+            Error::Died(text) => Error::Died(text.clone()),
+            Error::Interrupted => Error::Interrupted,
+            Error::Internal(text) => Error::Internal(text.clone()),
+            Error::At { step, error } => Error::At { step: step.clone(), error: Box::new(error.copied()) },
         }
     }
 
@@ -103,6 +127,15 @@ impl From<Error> for datafusion_common::DataFusionError {
     }
 }
 
+fn exhausted(text: &str) -> Error {
+    Error::Memory(format!("the memory limit is too small for this step. Raise memory_limit. ({text})"))
+}
+
+/// An error of ours that is the cause of another.
+fn ours<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+    error.downcast_ref::<Error>().or_else(|| ours(error.source()?))
+}
+
 impl From<datafusion_common::DataFusionError> for Error {
     fn from(error: datafusion_common::DataFusionError) -> Self {
         use datafusion_common::DataFusionError as D;
@@ -115,11 +148,14 @@ impl From<datafusion_common::DataFusionError> for Error {
             D::ArrowError(inner, _) => (*inner).into(),
             D::Shared(inner) => match std::sync::Arc::try_unwrap(inner) {
                 Ok(inner) => inner.into(),
-                Err(shared) => Error::Internal(shared.to_string()),
+                // Several tasks waited for it; each gets the error.
+                Err(shared) => match (ours(shared.as_ref()), shared.find_root()) {
+                    (Some(error), _) => error.copied(),
+                    (None, D::ResourcesExhausted(text)) => exhausted(text),
+                    (None, other) => Error::Internal(other.to_string()),
+                },
             },
-            D::ResourcesExhausted(text) => Error::Memory(format!(
-                "the memory limit is too small for this step. Raise memory_limit. ({text})"
-            )),
+            D::ResourcesExhausted(text) => exhausted(&text),
             D::IoError(source) => Error::Io { path: "temporary file".into(), source },
             other => Error::Internal(other.to_string()),
         }

@@ -69,11 +69,13 @@ impl Builder<'_> {
     fn operator(&mut self, id: FlatId) -> Result<Plan> {
         let node = &self.task.stage.nodes[id];
         let plan = self.bare_operator(id).map_err(|error| error.at(node.site.as_ref()))?;
-        let named = match node.op {
+        let named = match &node.op {
             FlatOp::Aggregate { .. }
             | FlatOp::Sort { .. }
             | FlatOp::SortParts { .. }
             | FlatOp::Join { .. } => true,
+            // Without steps, the host does not know whose rows it shapes.
+            FlatOp::Chain { steps, .. } if steps.is_empty() => true,
             _ => node.inputs.is_empty(),
         };
         Ok(match &node.site {

@@ -64,11 +64,11 @@ def unfit(error: BaseException, driver: Driver, part: int, value: Any, role: str
     if isinstance(error, NotAPair):
         return _not_a_pair(step, shown)
     if isinstance(error, Unfit):
-        return _data(f"{error}, in {step}: {shown}", step, shown)
+        return _data(f"{error}{_within(step)}: {shown}", step, shown)
     if role == "value" and isinstance(error, Exception):
         kind = _class_name(type(value))
         text = f"cannot store a value of type {kind}: {_class_name(type(error))}: {_message(error)}"
-        return _data(f"{text}, in {step}: {shown}", step, shown)
+        return _data(f"{text}{_within(step)}: {shown}", step, shown)
     return _user(error, step, shown)
 
 
@@ -111,7 +111,13 @@ def _data(text: str, step: Step | None, shown: str) -> Failure:
 
 
 def _not_a_pair(step: Step | None, shown: str) -> Failure:
-    return _data(f"{step} needs pairs of key and value, but got the record {shown}", step, shown)
+    # Without a step of its own, the engine knows which transform asked.
+    needs = f"{step} needs pairs of key and value" if step else "pairs of key and value are needed"
+    return _data(f"{needs}, but got the record {shown}", step, shown)
+
+
+def _within(step: Step | None) -> str:
+    return f", in {step}" if step else ""
 
 
 def _user(error: BaseException, step: Step | None, shown: str) -> Failure:

@@ -7,9 +7,11 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::{filter_record_batch, is_not_null};
 use arrow::datatypes::{Schema, SchemaRef};
 use nestflow_batch::block::{self, BlockHeader};
+use nestflow_batch::cell::Cell;
 use nestflow_batch::columns::{cell_at, hash_columns};
+use nestflow_batch::repr::repr;
 use nestflow_batch::scatter::ChannelBuffers;
-use nestflow_chain::{ChainSpec, OpenChain};
+use nestflow_chain::{CallSite, ChainSpec, OpenChain};
 
 use crate::blocks::{BlockWriter, Place};
 use crate::error::{Error, Result};
@@ -48,7 +50,10 @@ pub fn open(
             };
             let base = if info.kind == ExchangeKind::Forward { task.ordinal } else { 0 };
             let route = Route::of(&info.kind, task.ordinal);
-            Ok(Box::new(Scatter::new(schema(&info.cols), channels, base, route, task.ordinal, writer, env)?))
+            let mut scatter =
+                Scatter::new(schema(&info.cols), channels, base, route, task.ordinal, writer, env)?;
+            scatter.site = task.stage.nodes[task.stage.outputs[number].node].site.clone();
+            Ok(Box::new(scatter))
         }
         OutputTo::Sink(Sink::Keep(cache)) => {
             let writer = env.blocks.writer(Place::Kept(*cache), 0, task.ordinal)?;
@@ -122,6 +127,8 @@ struct Scatter {
     block_bytes: usize,
     hashes: Vec<u64>,
     channel_of: Vec<u32>,
+    /// The user's line that a wrong channel is blamed on.
+    site: Option<CallSite>,
 }
 
 impl Scatter {
@@ -146,6 +153,7 @@ impl Scatter {
             block_bytes: env.block_bytes,
             hashes: Vec::new(),
             channel_of: Vec::new(),
+            site: None,
         })
     }
 
@@ -185,17 +193,22 @@ impl Scatter {
             Route::Direct(by) => {
                 let numbers = cells(batch, *by)?;
                 for row in 0..rows {
-                    let number = cell_at(numbers, row).map(super::int_of).transpose()?;
-                    match number.filter(|number| (0..i64::from(self.channels)).contains(number)) {
-                        Some(number) => self.channel_of.push(number as u32),
-                        None => {
-                            let shown = number.map_or("nothing".to_string(), |number| number.to_string());
-                            return Err(Error::Data(format!(
-                                "a partition function returned {shown} for an output of {} parts",
-                                self.channels
-                            )));
-                        }
-                    }
+                    let given = cell_at(numbers, row);
+                    let number = match given.map(Cell::read) {
+                        Some(Ok(Cell::Int(number))) => u32::try_from(number).ok(),
+                        _ => None,
+                    };
+                    let Some(number) = number.filter(|&number| number < self.channels) else {
+                        let given = given.map_or("nothing".to_owned(), repr);
+                        let record = cell_at(cells(batch, Col::Value)?, row).map(repr).unwrap_or_default();
+                        let text = format!(
+                            "the partition function returned {given} for the record {record}, and the {} \
+                             parts of the output are numbered from 0",
+                            self.channels
+                        );
+                        return Err(Error::Data(text).at(self.site.as_ref()));
+                    };
+                    self.channel_of.push(number);
                 }
             }
             Route::Sorted => {
