@@ -98,6 +98,8 @@ fn encoded(cells: arrow::array::BinaryViewArray) -> nestflow_runtime::error::Res
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     logs::install();
+    // For workers of an installation whose only library is this one; the small one starts faster.
+    module.add_wrapped(pyo3::wrap_pymodule!(nestflow_host::_host))?;
     module.add("RunError", module.py().get_type::<RunError>())?;
     module.add_function(wrap_pyfunction!(open_session, module)?)?;
     module.add_function(wrap_pyfunction!(close_session, module)?)?;

@@ -27,8 +27,10 @@ mod records;
 mod rows;
 mod sequential;
 mod sides;
+mod walk;
 mod worker;
 
 pub use failure::exception;
 pub use host::InProcessHost;
+pub use module::_host;
 pub use objects::{decode_column, encode_records};

@@ -10,6 +10,13 @@ class RunError(Exception):
     ``traceback``, ``step`` and ``record``.
     """
 
+class _host:
+    """What worker processes call, as in the module of that name."""
+
+    @staticmethod
+    def run_worker(socket: int, parent: int) -> None:
+        """Serve the pool at the other end of a socket until it is gone."""
+
 def open_session(options: dict[str, object]) -> int:
     """Open a session; ``memory_limit``, ``threads``, ``host``, ``tmp_dir`` are known options."""
 

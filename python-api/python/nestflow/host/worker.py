@@ -28,7 +28,11 @@ def main(parent: int) -> None:
     os.close(nothing)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    from nestflow import _host  # type: ignore[attr-defined]
+    try:
+        from nestflow import _host  # type: ignore[attr-defined]
+    except ImportError:
+        # A wheel made by pip alone has one library for everything.
+        from nestflow._native import _host
 
     _host.run_worker(connection, parent)
 
