@@ -1,6 +1,6 @@
 """nestflow as a peer of the benchmark kit: six workloads as a user would write them.
 
-    python bench/nestflow_peer.py ENGINE WORKLOAD --data DIR --out DIR [--repeat K]
+    python bench/nestflow_peer.py ENGINE WORKLOAD --data DIR --out DIR [--host HOST] [--repeat K]
 
 ENGINE is a kind of pipeline, such as `local`. A workload reads tab-separated lines under DIR and
 writes lines under --out; `empty` does next to nothing, so that start-up can be told apart. The last
@@ -104,14 +104,16 @@ def main() -> None:
     parser.add_argument("workload", choices=list(JOBS))
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--host", help="where functions run, if not where the engine would let them")
     parser.add_argument("--repeat", type=int, default=1, help="run the job so often in one process")
     arguments = parser.parse_args()
+    options = {"host": arguments.host} if arguments.host else {}
     startup, times = time.time() - STARTED, []
     for _ in range(arguments.repeat):
         shutil.rmtree(arguments.out, ignore_errors=True)
         os.makedirs(arguments.out)
         started = time.time()
-        with nf.Pipeline.create(arguments.engine) as p:
+        with nf.Pipeline.create(arguments.engine, **options) as p:
             JOBS[arguments.workload](p, os.path.abspath(arguments.data), os.path.abspath(arguments.out))
             p.run()
         times.append(round(time.time() - started, 3))
