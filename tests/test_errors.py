@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import sys
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import on_spark
 import pytest
 
 import nestflow as nf
@@ -379,14 +379,35 @@ def test_wrong_arguments_at_the_call(p: nf.Pipeline) -> None:
         lambda: T.max(numbers.count()),
         lambda: T.extract_keys(numbers),
         lambda: p.parallelize(numbers),
+        lambda: p.parallelize(x for x in range(3)),
+        lambda: p.parallelize({"a": [(x for x in "xy")]}),
         lambda: p.parallelize({"a": [1]}).apply_values(lambda v: 3),
         lambda: p.read("path"),
         lambda: p.write(numbers, "path"),
         lambda: nf.Pipeline.create("hadoop"),
+        lambda: nf.Pipeline.create("local", progress="x"),
+        lambda: nf.Pipeline.create("local", progress=3),
+        lambda: nf.Pipeline.create("local", tmp_dir=3),
+        lambda: nf.Pipeline.create("spark", tmp_dir=""),
+        lambda: nf.Pipeline.create("spark", progress=3),
     ]
     for call in wrong:
         with pytest.raises(ValueError):
             call()
+
+
+def test_generators_are_no_data(p: nf.Pipeline) -> None:
+    with pytest.raises(ValueError, match=r"parallelize at .*test_errors.py:.*generator.*list\("):
+        p.parallelize(x for x in range(3))
+
+
+def test_functions_cannot_be_shipped_without_cloudpickle(
+    p: nf.Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = p.parallelize([1])
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    with pytest.raises(errors.NestflowPlanningException, match="pip install cloudpickle"):
+        numbers.map(lambda x: x)
 
 
 def test_datasets_of_two_pipelines(create: Create) -> None:
@@ -477,10 +498,9 @@ def test_targets_that_hold_more_than_an_output(
     (mine / "home").mkdir()
     monkeypatch.chdir(mine)
     monkeypatch.setenv("HOME", str(mine / "home"))
-    paths = ["precious"] if on_spark.MASTER else ["precious", ".", str(mine), str(tmp_path), "home"]
-    for path in paths:
+    for path in ("precious", ".", str(mine), str(tmp_path), "home"):
         p = create()
-        p.write(p.parallelize([1]), nf.output.TextFile(str(mine / path) if path == "precious" else path))
+        p.write(p.parallelize([1]), nf.output.TextFile(path))
         with pytest.raises(errors.NestflowRuntimeException, match="directory") as caught:
             p.run()
         assert "in write at" in place_of(caught.value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import types
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .errors import InvalidLogicalPlanException, NestflowPlanningException
 from .plan.nodes import Function
@@ -87,9 +87,18 @@ def adds(function: object) -> bool:
     return code.co_code == known.co_code and code.co_argcount == code.co_nlocals == 2
 
 
-def _pickle(value: object, name: str) -> bytes:
-    import cloudpickle
+def _cloudpickle() -> types.ModuleType:
+    try:
+        import cloudpickle
+    except ImportError as error:
+        raise NestflowPlanningException(
+            f"functions are shipped with cloudpickle, which is not here ({error}): pip install cloudpickle"
+        ) from error
+    return cast("types.ModuleType", cloudpickle)
 
+
+def _pickle(value: object, name: str) -> bytes:
+    cloudpickle = _cloudpickle()
     try:
         return bytes(cloudpickle.dumps(value, protocol=5))
     except InvalidLogicalPlanException as error:
@@ -120,10 +129,8 @@ def _culprit(value: object) -> tuple[object, str]:
 
 
 def _pickles(value: object) -> bool:
-    import cloudpickle
-
     try:
-        cloudpickle.dumps(value, protocol=5)
+        _cloudpickle().dumps(value, protocol=5)
     except Exception:
         return False
     return True

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from .ptable import PTable
     from .ptype import PType
 
-_QUIET = frozenset({"combine_multi_file", "use_dce_combine", "partitioned", "repeatedly", "ugi"})
+_OPTIONS = frozenset(
+    {"encoding", "combine_multi_file", "use_dce_combine", "partitioned", "repeatedly", "ugi"}
+)
 _ENCODINGS = ("utf-8", "utf-8-strict", None)
 
 
 class TextFile:
     """Lines of text files, without their ends; ``.gz`` files are decompressed.
+
+    A line may have 64 MiB; a longer one fails the run.
 
     Args:
         paths: files, directories (the files in them, not deeper) and globs; read in this order,
@@ -45,7 +49,7 @@ class TextFile:
         self, *paths: str | os.PathLike[str], encoding: str | None = "utf-8", **options: Any
     ) -> None:
         """Check the arguments; files are looked at by the run."""
-        warn_unknown(options, _QUIET, "TextFile")
+        warn_unknown(options, _OPTIONS, "TextFile")
         for name in ("partitioned", "repeatedly"):
             if options.get(name):
                 raise NotImplementedError(f"TextFile({name}=True) is not available")

@@ -7,10 +7,11 @@ their own, as further inputs of the groupings down to the level where they are e
 from __future__ import annotations
 
 import itertools
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING
 
 from .engine.native import encode
+from .errors import NestflowError
 from .keys import identity
 from .options import TRANSFORM_OPTIONS, warn_unknown
 from .pcollection import PCollection
@@ -42,7 +43,19 @@ def parallelized(pipeline: Pipeline, data: object, options: dict[str, Any]) -> P
 
 
 def _literal(pipeline: Pipeline, records: list[Any], single: bool, site: CallSite) -> int:
-    return pipeline._builder.add(ROOT, Literal(tuple(encode(list(records)))), single, site)
+    return pipeline._builder.add(ROOT, Literal(_stored(records, site)), single, site)
+
+
+def _stored(records: list[Any], site: CallSite) -> tuple[bytes, ...]:
+    try:
+        return tuple(encode(list(records)))
+    except NestflowError:
+        raise
+    except Exception as error:
+        hint = ""
+        if isinstance(records[0], Iterator):
+            hint = f"; use list(...) to make records of a {type(records[0]).__name__}"
+        raise ValueError(f"{site}: the data cannot be stored: {error}{hint}") from error
 
 
 def _table(pipeline: Pipeline, data: MutableMapping[Any, Any], site: CallSite) -> PTable:

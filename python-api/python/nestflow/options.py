@@ -5,6 +5,7 @@ An unknown option never fails a program and never passes silently.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,41 @@ def warn_unknown(given: Iterable[str], known: frozenset[str], what: str) -> None
         hint = f"; did you mean {near[0]!r}?" if near else ""
         message = f"{what} has no option {name!r}, it is ignored{hint}"
         warnings.warn_explicit(message, UserWarning, site.file, site.line)
+
+
+def progress_wish(value: object) -> object:
+    """Give the option ``progress`` back.
+
+    Raises:
+        ValueError: it is neither None, True, False nor callable.
+
+    Example:
+        >>> progress_wish(False)
+        False
+    """
+    if value is None or isinstance(value, bool) or callable(value):
+        return value
+    raise ValueError(f"progress has to be True, False or a function of a dict, not {value!r:.100}")
+
+
+def folder(value: object, what: str) -> str:
+    """Give the path of a folder as text.
+
+    Args:
+        value: a text or a path.
+        what: the option, for messages.
+
+    Raises:
+        ValueError: it is no path.
+
+    Example:
+        >>> folder("/tmp", "tmp_dir")
+        '/tmp'
+    """
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if isinstance(path, str) and path:
+        return path
+    raise ValueError(f"{what} has to be the path of a folder, not {value!r:.100}")
 
 
 def byte_size(value: int | str, what: str) -> int:

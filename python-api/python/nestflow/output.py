@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from .plan.nodes import Function
 
 
+_OPTIONS = frozenset({"ugi", "path", "overwrite", "async_mode", "record_delimiter"})
+
+
 class TextFile:
     """A directory of text files, ``part-00000`` and on: each record through ``str``.
 
-    The directory appears when the whole run has succeeded, in place of an older one.
+    The directory appears when the whole run has succeeded, in place of an older one. Never replaced
+    are the working directory, the home directory, those above them, and what is not a directory.
 
     Args:
         path: the directory.
@@ -47,7 +51,7 @@ class TextFile:
         **options: Any,
     ) -> None:
         """Check the arguments; the target is looked at by the run."""
-        warn_unknown(options, frozenset({"ugi"}), "TextFile")
+        warn_unknown(options, _OPTIONS, "TextFile")
         if not isinstance(path, str) or not path:
             raise ValueError(f"the path of a TextFile has to be a text, not {path!r:.100}")
         if record_delimiter is not None and not isinstance(record_delimiter, (str, bytes)):

@@ -6,7 +6,7 @@ Holds the plan under construction and what is pending; an engine, chosen by name
 from __future__ import annotations
 
 from contextlib import contextmanager
-from threading import RLock
+from threading import RLock, local
 from typing import TYPE_CHECKING
 
 from .engine import by_name
@@ -51,7 +51,7 @@ class Pipeline:
         self._id = str(uuid.uuid4())
         self._engine = engine
         self._builder = PlanBuilder()
-        self._around = [ROOT]
+        self._around = local()
         self._lock = RLock()
         self._pending: list[Target] = []
         self._marked: dict[int, None] = {}
@@ -93,7 +93,10 @@ class Pipeline:
             options: hints, without effect on the result.
 
         Raises:
-            ValueError: a dataset, or a dict whose leaves do not agree.
+            ValueError: a dataset, a dict whose leaves do not agree, or what cannot be stored, such as
+                a generator.
+
+        Only a list is a list of records: ``range(3)`` and a tuple are one value each.
 
         Example:
             >>> p = Pipeline.create("local")
@@ -186,7 +189,7 @@ class Pipeline:
         return self._explain(form, ())
 
     def close(self) -> None:
-        """Give back what the engine holds; the pipeline cannot run any more. Closing twice is harmless."""
+        """Give back what the engine holds: the pipeline cannot run any more. Closing twice is harmless."""
         self._engine.close()
 
     def __enter__(self) -> Pipeline:
@@ -215,16 +218,17 @@ class Pipeline:
 
     @property
     def _scope(self) -> int:
-        """The scope that the program is in: that of the innermost lifted function being called."""
-        return self._around[-1]
+        """The scope that this thread is in: that of the innermost lifted function that it is calling."""
+        return getattr(self._around, "scope", ROOT)
 
     @contextmanager
     def _within(self, scope: int) -> Iterator[None]:
-        self._around.append(scope)
+        outside = self._scope
+        self._around.scope = scope
         try:
             yield
         finally:
-            self._around.pop()
+            self._around.scope = outside
 
     def _mark(self, pvalue: PType) -> None:
         self._marked[pvalue._leaf("cache")._node] = None
@@ -234,18 +238,27 @@ class Pipeline:
 
     def _run(self, wanted: Iterable[int]) -> None:
         with self._lock:
-            _call_all(self._before_run_hooks)
-            pending = list(self._pending)
-            marked = list(self._marked)
-            keeps = self._keeps(dict.fromkeys((*marked, *wanted)))
-            if pending or keeps:
-                plan = self._plan([*pending, *keeps])
-                self.last_run = self._engine.run(encode_plan(plan))
-                self._held.update((keep.node, keep.cache) for keep in keeps)
-                del self._pending[: len(pending)]
-                for node in marked:
-                    del self._marked[node]
+            before = dict(self._before_run_hooks)
+            try:
+                _call_all(self._before_run_hooks)
+                self._run_pending(wanted)
+            except BaseException:
+                for name, hook in before.items():
+                    self._before_run_hooks.setdefault(name, hook)
+                raise
             _call_all(self._after_run_hooks)
+
+    def _run_pending(self, wanted: Iterable[int]) -> None:
+        pending = list(self._pending)
+        marked = list(self._marked)
+        keeps = self._keeps(dict.fromkeys((*marked, *wanted)))
+        if pending or keeps:
+            plan = self._plan([*pending, *keeps])
+            self.last_run = self._engine.run(encode_plan(plan))
+            self._held.update((keep.node, keep.cache) for keep in keeps)
+            del self._pending[: len(pending)]
+            for node in marked:
+                self._marked.pop(node, None)
 
     def _keeps(self, nodes: Iterable[int]) -> list[Keep]:
         keeps = []
@@ -256,7 +269,7 @@ class Pipeline:
         return keeps
 
     def _plan(self, targets: Iterable[Target]) -> LogicalPlan:
-        return self._builder.plan(targets, (Materialized(n, c) for n, c in self._held.items()))
+        return self._builder.plan(targets, [Materialized(n, c) for n, c in list(self._held.items())])
 
     def _explain(self, form: str, pvalues: Iterable[PType]) -> str:
         nodes = dict.fromkeys(leaf._node for pvalue in pvalues for leaf in _leaves(pvalue))
@@ -295,7 +308,7 @@ def _hook(fn: Callable[[], object]) -> Callable[[], object]:
 
 
 def _call_all(hooks: dict[str, Callable[[], object]]) -> None:
-    """Call hooks in the order of their names; each is called once in its life."""
+    """Call hooks in the order of their names; each is called once, by a run that succeeds."""
     called = [hooks[name] for name in sorted(hooks)]
     hooks.clear()
     for hook in called:

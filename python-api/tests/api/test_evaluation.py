@@ -117,9 +117,25 @@ def test_hooks_are_called_once(p):
         p._set_after_run_hook("c", 3)
 
 
-def test_close(p):
+def test_a_failed_run_keeps_its_hooks(p):
+    seen = []
+    p._set_before_run_hook("a", lambda: seen.append("a"))
+    p._set_after_run_hook("c", lambda: seen.append("c"))
+    first = []
+    broken = p.parallelize([1]).map(lambda x: first.append(x) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        broken.get()
+    assert seen == ["a"]
+    p.parallelize(1).get()
+    p.parallelize(2).get()
+    assert seen == ["a", "a", "c"]
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_close(p, used):
     with p:
-        p.parallelize(1).get()
+        if used:
+            p.parallelize(1).get()
     p.close()
     with pytest.raises(BigflowRuntimeException, match="closed"):
         p.parallelize(1).get()

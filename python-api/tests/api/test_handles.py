@@ -284,11 +284,15 @@ def test_unknown_options_warn_once_for_each_line(p):
             p.parallelize([1]).map(abs, concurency=3, serde=None, scale=0.5)
         p.parallelize([1]).sum(concurency=3)
         nf.Pipeline.create("local", thread=3)
+        nf.output.TextFile("x", overwrit=False)
+        nf.TextFile("x", encodin=None)
     texts = [str(warning.message) for warning in seen]
     assert texts == [
         "map has no option 'concurency', it is ignored; did you mean 'concurrency'?",
         "sum has no option 'concurency', it is ignored; did you mean 'concurrency'?",
         "Pipeline.create has no option 'thread', it is ignored; did you mean 'threads'?",
+        "TextFile has no option 'overwrit', it is ignored; did you mean 'overwrite'?",
+        "TextFile has no option 'encodin', it is ignored; did you mean 'encoding'?",
     ]
     assert {warning.filename for warning in seen} == {__file__}
 

@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from ..errors import NestflowRuntimeException
-from ..options import LEGACY_PIPELINE_OPTIONS, byte_size, warn_unknown
+from ..options import LEGACY_PIPELINE_OPTIONS, byte_size, folder, progress_wish, warn_unknown
 from .failure import rebuilt
 from .native import native
 from .progress import display
@@ -32,8 +32,9 @@ class LocalEngine:
         """
         warn_unknown(options, _KNOWN, "Pipeline.create")
         self._options = _session_options(options)
-        self._progress = options.get("progress")
+        self._progress = progress_wish(options.get("progress"))
         self._session: int | None = None
+        self._closed = False
         self._closer: Callable[[], object] | None = None
 
     def run(self, plan: bytes) -> dict[str, object]:
@@ -50,17 +51,19 @@ class LocalEngine:
 
     def close(self) -> None:
         """Give everything back; closing twice is harmless."""
+        self._closed = True
         if self._closer is not None:
             self._closer()
 
     def _opened(self) -> int:
+        alive = self._closer is None or getattr(self._closer, "alive", True)
+        if self._closed or not alive:
+            raise NestflowRuntimeException("this pipeline is closed")
         if self._session is None:
             module = native()
             self._session = _answer(module.open_session, self._options)
             # Closes the session with this object, or at the latest when the interpreter ends.
             self._closer = weakref.finalize(self, module.close_session, self._session)
-        elif self._closer is not None and not getattr(self._closer, "alive", True):
-            raise NestflowRuntimeException("this pipeline is closed")
         return self._session
 
 
@@ -87,5 +90,5 @@ def _session_options(options: dict[str, Any]) -> dict[str, object]:
         raise ValueError(f"host has to be one of {', '.join(HOSTS)}, not {host!r}")
     session["host"] = host
     if options.get("tmp_dir") is not None:
-        session["tmp_dir"] = str(options["tmp_dir"])
+        session["tmp_dir"] = folder(options["tmp_dir"], "tmp_dir")
     return session

@@ -1,12 +1,13 @@
 """The plan under construction: every node that the handles of one pipeline have made so far.
 
-Grows only. Handles hold a node id and a scope id; all questions about scopes are answered here.
-A run gets the part that its targets need (`plan`).
+Grows only, from any thread. Handles hold a node id and a scope id; all questions about scopes are
+answered here. A run gets the part that its targets need (`plan`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from .nodes import CallSite, Function, Group, Import, Keys, LogicalPlan, Node, Op, Scope
@@ -34,6 +35,7 @@ class PlanBuilder:
 
     def __init__(self) -> None:
         """Start with an empty root scope."""
+        self._lock = RLock()
         self._functions: dict[Function, int] = {}
         self._sites: dict[CallSite, int] = {}
         self._site_list: list[CallSite] = []
@@ -44,38 +46,43 @@ class PlanBuilder:
 
     def function(self, function: Function) -> int:
         """Give the id of a function; equal functions share one."""
-        return self._functions.setdefault(function, len(self._functions))
+        with self._lock:
+            return self._functions.setdefault(function, len(self._functions))
 
     def site(self, site: CallSite) -> int:
         """Give the id of a call site."""
-        known = self._sites.setdefault(site, len(self._site_list))
-        if known == len(self._site_list):
-            self._site_list.append(site)
-        return known
+        with self._lock:
+            known = self._sites.setdefault(site, len(self._site_list))
+            if known == len(self._site_list):
+                self._site_list.append(site)
+            return known
 
     def add(self, scope: int, op: Op, single: bool, site: CallSite) -> int:
         """Add a node to a scope and give its id."""
-        node = Node(len(self._nodes), op, single, self.site(site))
-        self._nodes.append(node)
-        self._scope_of.append(scope)
-        return node.id
+        with self._lock:
+            node = Node(len(self._nodes), op, single, self.site(site))
+            self._nodes.append(node)
+            self._scope_of.append(scope)
+            return node.id
 
     def open_scope(self, parent: int, inputs: tuple[int, ...], site: CallSite) -> int:
         """Add a `Group` node to ``parent`` and give the scope that it opens."""
-        scope = len(self._levels)
-        opener = self.add(parent, Group(inputs, scope), False, site)
-        self._levels.append(_Level(parent, opener, self._levels[parent].depth + 1))
-        return scope
+        with self._lock:
+            scope = len(self._levels)
+            opener = self.add(parent, Group(inputs, scope), False, site)
+            self._levels.append(_Level(parent, opener, self._levels[parent].depth + 1))
+            return scope
 
     def import_into(self, scope: int, node: int, site: CallSite) -> int:
         """Give the node that stands in ``scope`` for a node of ``scope`` or of one around it."""
-        if self._scope_of[node] == scope:
-            return node
-        known = self._imports.get((scope, node))
-        if known is None:
-            known = self.add(scope, Import(node), self._nodes[node].single, site)
-            self._imports[scope, node] = known
-        return known
+        with self._lock:
+            if self._scope_of[node] == scope:
+                return node
+            known = self._imports.get((scope, node))
+            if known is None:
+                known = self.add(scope, Import(node), self._nodes[node].single, site)
+                self._imports[scope, node] = known
+            return known
 
     def depth(self, scope: int) -> int:
         """How many groupings are around the scope; 0 for the root."""
@@ -100,7 +107,10 @@ class PlanBuilder:
 
         Functions keep their index; those that this part does not call are there without bytes.
         """
-        targets = tuple(targets)
+        with self._lock:
+            return self._plan(tuple(targets), materialized)
+
+    def _plan(self, targets: tuple[Target, ...], materialized: Iterable[Materialized]) -> LogicalPlan:
         needed = self._reachable(target.node for target in targets)
         members: list[list[Node]] = [[] for _ in self._levels]
         called: set[int] = set()

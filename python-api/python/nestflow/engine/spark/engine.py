@@ -10,7 +10,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from ...errors import NestflowRuntimeException
-from ...options import LEGACY_PIPELINE_OPTIONS, byte_size, warn_unknown
+from ...options import LEGACY_PIPELINE_OPTIONS, byte_size, folder, progress_wish, warn_unknown
 from ..failure import rebuilt
 from ..native import native
 from ..progress import display
@@ -52,8 +52,10 @@ class SparkEngine:
             self._conf.setdefault("spark.nestflow.memory", f"{memory}b")
         self._session = options.get("session")
         self._name = str(options.get("job_name") or "nestflow")
-        self._folder = options.get("tmp_dir")
-        self._progress = options.get("progress")
+        wanted = options.get("tmp_dir")
+        self._folder = None if wanted is None else folder(wanted, "tmp_dir")
+        self._progress = progress_wish(options.get("progress"))
+        self._closed = False
         self._context: Any = None
         self._driver: Any = None
         self._closer: Callable[[], object] | None = None
@@ -88,11 +90,12 @@ class SparkEngine:
 
     def close(self) -> None:
         """Give everything back; closing twice is harmless."""
+        self._closed = True
         if self._closer is not None:
             self._closer()
 
     def _opened(self) -> Any:
-        if self._closer is not None and not getattr(self._closer, "alive", True):
+        if self._closed or (self._closer is not None and not getattr(self._closer, "alive", True)):
             raise NestflowRuntimeException("this pipeline is closed")
         if self._driver is None:
             self._context = context(self._session, self._conf, self._name)
