@@ -1,5 +1,6 @@
 """Keys: equal in Python, equal as a key; what was given is shown; what cannot be a key says why."""
 
+import array
 import collections
 import dataclasses
 import datetime as dt
@@ -10,6 +11,7 @@ import functools
 import pathlib
 import subprocess
 import sys
+import types
 import uuid
 import zoneinfo
 
@@ -128,7 +130,18 @@ EQUAL = [
     [(1, 2), Point(1, 2), (True, D(2))],
     [[1, 2], [1.0, D(2)]],
     [{1, 2}, frozenset([2, 1]), {1.0, D(2)}],
-    [{"a": 1, "b": 2}, {"b": 2, "a": True}, collections.OrderedDict(b=2, a=1)],
+    [{"a": 1, "b": 2}, {"b": 2, "a": True}, collections.Counter(b=2, a=1), collections.UserDict(b=2, a=1),
+     collections.defaultdict(int, b=2, a=1), collections.ChainMap({"a": 1}, {"b": 2, "a": 3})],
+    [range(0), range(2, 2), range(5, 2)],
+    [range(0, 3, 2), range(0, 4, 2)],
+    [range(7, 8), range(7, 9, 5)],
+    [collections.deque([1]), collections.deque([True], 3)],
+    [array.array("i", [1]), array.array("l", [1]), array.array("d", [1])],
+    [b"ab", bytearray(b"ab")],
+    [collections.UserList([3]), [3], [3.0]],
+    [collections.UserString("abc"), "abc"],
+    [types.SimpleNamespace(a=1, b=2), types.SimpleNamespace(b=2, a=True)],
+    [UTC, dt.timezone(dt.timedelta(0), "zero")],
     [dt.datetime(2024, 1, 1, 12, tzinfo=UTC), dt.datetime(2024, 1, 1, 13, tzinfo=CET),
      dt.datetime(2024, 1, 1, 13, tzinfo=BERLIN)],
     [dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 1, fold=1)],
@@ -156,6 +169,8 @@ def test_equal_values_are_one_key_and_others_are_not():
     Shade.LIGHT,
               Place("Ulm", 2), Plain(a=1), Slots(2, 1), Keyed(2), str, F(1, 3),
               D("0.1000000000000000000000001"),
+              range(1), range(2), range(0, 4, 3), collections.deque([1, 2]), array.array("i", [1, 2]),
+              collections.ChainMap({"a": 3}), bytearray(b"b"), types.SimpleNamespace(a=1), CET,
               2**70 + 1, ((1,),), (1, 2, 3), "b", float("-inf"), 1 + 1j, 0.1]  # fmt: skip
     everything = [cell for group in found for cell in group] + keys(others)
     assert len(set(everything)) == len(everything)
@@ -192,6 +207,8 @@ def test_keys_do_not_depend_on_the_process():
         (Own(1), "__nestflow_key__"),
         ((1, [Own(1)]), "__nestflow_key__"),
         (Plain(own=Own(1)), "__nestflow_key__"),
+        (collections.OrderedDict(a=1), "OrderedDict"),
+        (collections.Counter(a=0), "Counter"),
         (lambda: 1, "function"),
         (Plain(f=lambda: 1), "function"),
         (D("1E+99999"), "exponent"),

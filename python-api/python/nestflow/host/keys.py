@@ -6,17 +6,19 @@ equal answers in every process, so nothing here may use `hash` or `id`.
 
 from __future__ import annotations
 
+import collections
 import copyreg
 import dataclasses
 import sys
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Mapping, Set
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from functools import lru_cache
 from math import floor, inf, nextafter
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -60,6 +62,8 @@ def _maker(kind: type, ordering: bool) -> Maker:
     if maker is not None:
         return maker
     equality = _owner(kind, "__eq__")
+    if equality in _EQUALITIES:
+        return _EQUALITIES[equality]
     for base, plain in _PLAIN.items():
         if issubclass(kind, base):
             if equality is base or _is_standard(equality):
@@ -203,12 +207,51 @@ def _time(value: time) -> Any:
     return Identity(("time", since - offset))
 
 
+def _range(value: range) -> Identity:
+    # What it was made from may differ: range(0, 3, 2) is range(0, 4, 2).
+    return Identity(
+        ("range", len(value), *([value[0]] if value else []), *([value.step] if value[1:] else []))
+    )
+
+
+def _ordered_dict(value: Any) -> Any:
+    raise Unfit(
+        "an OrderedDict cannot be a key: two of them are equal in the same order only, but to a dict in any; "
+        "use a dict, or a tuple of its items"
+    )
+
+
+def _counter(value: collections.Counter[Any]) -> dict[Any, int]:
+    if 0 in value.values():
+        raise Unfit(
+            "a Counter that holds a count of 0 cannot be a key: it is equal to a Counter without it, but not "
+            "to a dict without it; remove it"
+        )
+    return dict(value)
+
+
+# Classes of Python's own whose state does not tell what is equal, by where `__eq__` comes from.
+_EQUALITIES: dict[type, Maker] = {
+    range: _range,
+    array: lambda value: Identity(("array", value.tolist())),
+    collections.deque: lambda value: Identity(("deque", list(value))),
+    collections.OrderedDict: _ordered_dict,
+    collections.Counter: _counter,
+    collections.UserList: lambda value: list(value.data),
+    collections.UserString: lambda value: str(value.data),
+    Mapping: lambda value: dict(value.items()),
+    Set: lambda value: frozenset(value),
+    SimpleNamespace: lambda value: Identity(("namespace", dict(vars(value)))),
+    timezone: lambda value: Identity(("timezone", value.utcoffset(None))),
+}
+
 # In this order: a datetime is a date. Each makes the exact base of an instance of a subclass.
 _PLAIN: dict[type, Maker] = {
     int: int.__int__,
     float: float.__float__,
     str: str.__str__,
     bytes: lambda value: bytes.__getitem__(value, slice(None)),
+    bytearray: lambda value: bytes(bytearray.__getitem__(value, slice(None))),
     tuple: lambda value: tuple.__getitem__(value, slice(None)),
     list: lambda value: list.__getitem__(value, slice(None)),
     dict: lambda value: dict(dict.items(value)),
