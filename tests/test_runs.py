@@ -6,6 +6,9 @@ import gzip
 import random
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import oracle
@@ -317,6 +320,11 @@ def test_shown_keys_are_keys_that_were_given(p: nf.Pipeline) -> None:
     assert [type(key) for key in shown] == [bool, bool]
     floats = numbers.group_by(lambda x: x / 1).apply_values(T.count).get()
     assert all(type(key) is float for key in floats)
+    # Of these, the key cells tell only what they are equal to.
+    odd = [Decimal("0.1"), Fraction(1, 3), PurePosixPath("a"), range(2, 5), (Decimal("0.1"), 1), b"x"]
+    for key in odd:
+        (shown_key,) = p.parallelize([(key, 1), (key, 2)]).group_by_key().apply_values(T.count).get()
+        assert repr(shown_key) == repr(key)
     both = p.parallelize(
         [(True, "a"), (1.0, "b"), (1, "c"), ((1.0, "x"), "d"), ((True, "x"), "e")]
     ).group_by_key()

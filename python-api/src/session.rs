@@ -231,14 +231,13 @@ pub fn rows<'py>(py: Python<'py>, batches: &[RecordBatch]) -> PyResult<Bound<'py
         let levels = (batch.num_columns() - 1) / 2;
         let mut columns = Vec::new();
         for level in 0..levels {
-            columns.push((Present::new(py, cells(2 * level))?, Present::new(py, cells(2 * level + 1))?));
+            columns.push(Present::new(py, &shown(cells(2 * level), cells(2 * level + 1)))?);
         }
         let mut records = Present::new(py, cells(2 * levels))?;
         for index in 0..batch.num_rows() {
             let mut row = Vec::with_capacity(levels + 1);
-            for (keys, given) in &mut columns {
-                let key = keys.next(index)?;
-                row.extend(given.next(index)?.or(key));
+            for keys in &mut columns {
+                row.extend(keys.next(index)?);
             }
             if let Some(record) = records.next(index)? {
                 row.push(record);
@@ -247,6 +246,14 @@ pub fn rows<'py>(py: Python<'py>, batches: &[RecordBatch]) -> PyResult<Bound<'py
         }
     }
     Ok(all)
+}
+
+/// The keys to show: those given, where the key cells do not tell them.
+fn shown(keys: &BinaryViewArray, given: &BinaryViewArray) -> BinaryViewArray {
+    if given.null_count() == given.len() {
+        return keys.clone();
+    }
+    given.iter().zip(keys).map(|(given, key)| given.or(key)).collect()
 }
 
 /// The objects of a column, asked for row by row; nulls have none.
