@@ -77,19 +77,25 @@ def identity(key: Any) -> Any:
         >>> identity((1, float("nan"))) == identity((True, float("nan")))
         True
     """
+    return _identity(key, key)
+
+
+def _identity(key: Any, whole: Any) -> Any:
+    """Give the identity of a part of a key; the whole key is for the message."""
     kind = type(key)
     if kind in _SIMPLE or kind is bool:
         return key
     if isinstance(key, tuple):
-        return tuple(map(identity, key))
+        return tuple(_identity(part, whole) for part in key)
     own = getattr(kind, "__nestflow_key__", None)
     if own is not None:
-        return (kind, identity(own(key)))
+        return (kind, _identity(own(key), whole))
     try:
         hash(key)
     except TypeError:
+        what = f"is a {kind.__name__}" if key is whole else f"holds a {kind.__name__}"
         raise InvalidDataException(
-            f"a key of this table is a {kind.__name__}, which cannot be a key of a dict: {key!r:.100}; "
+            f"a key of this table {what}, which cannot be a key of a dict: {whole!r:.100}; "
             "use flatten() to get pairs of key and value"
         ) from None
     if vars(object)["__eq__"] is kind.__eq__ and not isinstance(key, Enum):

@@ -75,10 +75,14 @@ def test_order_and_nesting():
     assert nested_dict([], many=False) == {}
 
 
-@pytest.mark.parametrize("key", [[1], {1}, {"a": 1}, (1, [2])])
-def test_keys_without_a_hash(p, key):
-    with pytest.raises(InvalidDataException, match=r"flatten\(\)"):
+@pytest.mark.parametrize(
+    ("key", "what"),
+    [([1], "is a list"), ({1}, "is a set"), ({"a": 1}, "is a dict"), ((1, ("b", [2])), "holds a list")],
+)
+def test_keys_without_a_hash(p, key, what):
+    with pytest.raises(InvalidDataException, match=r"flatten\(\)") as caught:
         nested_dict([(key, 1)], many=False)
+    assert f"{what}, which cannot be a key of a dict: {key!r};" in str(caught.value)
 
 
 def test_ranks():
