@@ -82,6 +82,21 @@ def test_exception_that_cannot_be_made_again(p: nf.Pipeline) -> None:
     assert "record: 7" in place_of(caught.value)
 
 
+def test_text_that_has_no_encoding(p: nf.Pipeline, tmp_path: Path) -> None:
+    def refuse(line: str) -> None:
+        raise ValueError(f"bad line: {line}")
+
+    # Bytes that are not UTF-8 are read as lone surrogates.
+    (tmp_path / "in").write_bytes(b"caf\xe9\n")
+    with pytest.raises(ValueError, match="bad line") as caught:
+        p.read(nf.TextFile(str(tmp_path / "in"))).map(refuse).get()
+    assert caught.value.args == ("bad line: caf\udce9",)
+    assert "map(refuse)" in place_of(caught.value)
+    assert "caf" in place_of(caught.value)
+    with pytest.raises(errors.InvalidDataException, match=r"caf.udce9"):
+        p.read(nf.TextFile(str(tmp_path / "in"))).map(lambda line: [line]).group_by_key().get()
+
+
 def test_cause_of_users_exception_is_in_the_traceback(p: nf.Pipeline) -> None:
     def wrap(x: int) -> int:
         try:

@@ -107,7 +107,7 @@ def _variable(trace: TracebackType, name: str) -> tuple[Any] | None:
 
 
 def _data(text: str, step: Step | None, shown: str) -> Failure:
-    return Failure("data", "", text, None, "", _text(step), shown)
+    return Failure("data", "", _sound(text), None, "", _sound(_text(step)), _sound(shown))
 
 
 def _not_a_pair(step: Step | None, shown: str) -> Failure:
@@ -123,13 +123,18 @@ def _within(step: Step | None) -> str:
 def _user(error: BaseException, step: Step | None, shown: str) -> Failure:
     return Failure(
         "user",
-        _class_name(type(error)),
-        _message(error),
+        _sound(_class_name(type(error))),
+        _sound(_message(error)),
         _portable(error),
-        _formatted(error),
-        _text(step),
-        shown,
+        _sound(_formatted(error)),
+        _sound(_text(step)),
+        _sound(shown),
     )
+
+
+def _sound(text: str) -> str:
+    """The text without what no encoding has, such as the halves of a pair that stand for odd bytes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _text(step: Step | None) -> str:
