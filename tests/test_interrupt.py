@@ -51,3 +51,27 @@ def test_interrupt(body: str) -> None:
         assert process.wait() == 0
         assert rest == ["interrupted\n", "idle\n", "[1, 2]\n"]
         assert not list(Path(folder).iterdir())
+
+
+AGAIN_AND_AGAIN = """
+    import os, signal, threading
+    import nestflow as nf
+
+    p = nf.Pipeline.create("local", host="workers", threads=2)
+    assert p.parallelize([1, 2]).map(lambda x: x + 1).get() == [2, 3]
+    for _ in range(6):
+        threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        try:
+            # A call that holds the lock of its interpreter.
+            p.parallelize([1, 2, 3, 4]).map(lambda x: pow(7, 10**8 + x)).get()
+        except KeyboardInterrupt:
+            print("interrupted", end=" ")
+        print(p.parallelize([1, 2] * 20).map(lambda x: x + 1).get()[:2])
+"""
+
+
+def test_the_next_run_has_workers_of_its_own() -> None:
+    command = [sys.executable, "-c", textwrap.dedent(AGAIN_AND_AGAIN)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "interrupted [2, 3]\n" * 6

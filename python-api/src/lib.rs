@@ -3,6 +3,7 @@
 //! Ten functions. What they mean to Python stands in `_native.pyi`; sessions live in
 //! `session`, errors leave through `failure`. Must not know operators.
 
+mod exit;
 mod failure;
 mod logs;
 mod machine;
@@ -11,6 +12,7 @@ mod session;
 mod spark;
 
 use nestflow_batch::block::{self, BlockHeader};
+use nestflow_host::gate;
 use nestflow_runtime::plan::wire;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -32,8 +34,14 @@ fn open_session(options: &Bound<'_, PyDict>) -> PyResult<u64> {
 /// Gives back everything that a session holds.
 #[pyfunction]
 fn close_session(py: Python<'_>, session: u64) {
-    // Task threads that end may need the interpreter.
-    py.detach(|| session::close(session));
+    // At the interpreter's end all are closed anyway.
+    if let Some(inside) = gate::enter() {
+        // Task threads that end may need the interpreter.
+        py.detach(|| {
+            session::close(session);
+            inside.or_park(())
+        });
+    }
 }
 
 /// Executes a plan.
@@ -51,7 +59,9 @@ fn run<'py>(
 /// Rows of a kept dataset: tuples of keys and value.
 #[pyfunction]
 fn fetch<'py>(py: Python<'py>, session: u64, cache: u64) -> PyResult<Bound<'py, PyList>> {
-    let batches = py.detach(|| session::kept(session, cache)).map_err(|error| raised(py, error))?;
+    let inside = session::enter()?;
+    let (_inside, batches) = py.detach(|| inside.or_park(session::kept(session, cache)));
+    let batches = batches.map_err(|error| raised(py, error))?;
     session::rows(py, &batches)
 }
 

@@ -9,8 +9,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nestflow_workers::{Options, WorkersHost};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::PyCFunction;
 
 /// What a worker process runs: given the paths of modules, it starts as `python -m` would.
 const WORKER: &str = "import json, runpy, sys; sys.path[:] = json.loads(sys.argv.pop(1)); \
@@ -37,7 +35,6 @@ fn pools() -> MutexGuard<'static, Pools> {
 
 /// So many workers that find the modules that this process finds.
 pub fn workers(py: Python<'_>, python: String, workers: usize) -> PyResult<WorkersHost> {
-    close_at_exit(py)?;
     let path = py.import("json")?.call_method1("dumps", (py.import("sys")?.getattr("path")?,))?;
     let mut environment = DefaultHasher::new();
     std::env::vars_os().collect::<Vec<_>>().hash(&mut environment);
@@ -80,19 +77,9 @@ pub fn workers(py: Python<'_>, python: String, workers: usize) -> PyResult<Worke
     Ok(mine)
 }
 
-/// Python's own end is the last moment at which processes can be ended in good order.
-fn close_at_exit(py: Python<'_>) -> PyResult<()> {
-    static REGISTERED: PyOnceLock<()> = PyOnceLock::new();
-    if REGISTERED.set(py, ()).is_err() {
-        return Ok(());
-    }
-    let close = PyCFunction::new_closure(py, None, None, |arguments, _| {
-        arguments.py().detach(|| {
-            let mine = |(key, _): &mut (Key, WorkersHost)| key.process == std::process::id();
-            let pools: Pools = pools().extract_if(.., mine).collect();
-            pools.iter().for_each(|(_, host)| host.close());
-        });
-    })?;
-    py.import("atexit")?.call_method1("register", (close,))?;
-    Ok(())
+/// Ends all worker processes; for the end of this one.
+pub fn close_all() {
+    let mine = |(key, _): &mut (Key, WorkersHost)| key.process == std::process::id();
+    let pools: Pools = pools().extract_if(.., mine).collect();
+    pools.iter().for_each(|(_, host)| host.close());
 }

@@ -4,22 +4,25 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use arrow::array::{Array, AsArray, BinaryViewArray, RecordBatch};
+use crossbeam::channel::{Receiver, TryRecvError};
 use nestflow_chain::Host;
 use nestflow_host::InProcessHost;
+use nestflow_host::gate::{self, Inside};
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::local::{Local, Options, Report};
 use nestflow_workers::{AutoHost, WorkersHost};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::failure::raised;
-use crate::{logs, machine, pools};
+use crate::{exit, logs, machine, pools};
 
 /// How often a thread that is inside user code is interrupted again.
-const PURSUIT: std::time::Duration = std::time::Duration::from_millis(20);
+const PURSUIT: Duration = Duration::from_millis(20);
 
 /// An engine, and the worker processes of its host, if it may have some.
 struct Session {
@@ -30,7 +33,10 @@ struct Session {
 }
 
 /// How long closing waits for interrupted user code.
-const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The temporary files of each process's sessions, for as long as a thread uses them.
+type Traces = Vec<(u32, Receiver<()>)>;
 
 type Sessions = HashMap<u64, Arc<Session>>;
 
@@ -39,6 +45,26 @@ fn sessions() -> MutexGuard<'static, Sessions> {
     let sessions = SESSIONS.get_or_init(Mutex::default);
     // A map of handles is whole whatever happened to a thread that held it.
     sessions.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn traces() -> MutexGuard<'static, Traces> {
+    static TRACES: Mutex<Traces> = Mutex::new(Vec::new());
+    TRACES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until the temporary files of closed sessions are gone.
+pub fn wait_for_files(patience: Duration) {
+    let until = Instant::now() + patience;
+    for (process, trace) in std::mem::take(&mut *traces()) {
+        if process == std::process::id() {
+            let _ = trace.recv_deadline(until);
+        }
+    }
+}
+
+/// The right to come back into the interpreter after a wait.
+pub fn enter() -> PyResult<Inside> {
+    gate::enter().ok_or_else(|| PyRuntimeError::new_err("the interpreter is shutting down"))
 }
 
 fn session(number: u64) -> Result<Arc<Session>> {
@@ -67,10 +93,16 @@ pub fn open(options: &Bound<'_, PyDict>) -> PyResult<u64> {
         threads: number("threads")?.unwrap_or_else(machine::cores),
         scratch,
     };
-    let (host, workers) = host(&named, &options)?;
+    let _inside = enter()?;
+    exit::register(py)?;
+    let (host, workers) = host(named, &options)?;
     let engine = Local::new(options, host).map_err(|error| raised(py, error))?;
     // Where no other process reads what functions return, classes need not travel.
     py.import("nestflow.host.pickles")?.call_method1("travel", (workers.is_some(),))?;
+    let mut traces = traces();
+    traces.retain(|(_, trace)| trace.try_recv() == Err(TryRecvError::Empty));
+    traces.push((std::process::id(), engine.trace()));
+    drop(traces);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     sessions().insert(number, Arc::new(Session { engine, workers, process: std::process::id() }));
     Ok(number)
@@ -111,10 +143,16 @@ pub fn close(number: u64) {
     }
     // At the interpreter's end, a thread that is still in user code would be torn down in the middle
     // of it: those that can be interrupted are waited for.
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     while !session.engine.stuck().is_empty() && began.elapsed() < FAREWELL {
         std::thread::sleep(PURSUIT / 4);
     }
+}
+
+/// Closes all sessions; for the end of the process.
+pub fn close_all() {
+    let all: Vec<u64> = sessions().keys().copied().collect();
+    all.into_iter().for_each(close);
 }
 
 /// Executes a plan while this thread watches for signals.
@@ -124,13 +162,17 @@ pub fn run<'py>(
     plan: &[u8],
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
+    let inside = enter()?;
     let session = session(number).map_err(|error| raised(py, error))?;
     let cancelled = Arc::new(AtomicBool::new(false));
     let progress = progress.map(Bound::unbind);
     // What the user's own callback or signal handler raised; it is raised again as it is.
     let mut raised_here: Option<PyErr> = None;
-    let result = py.detach(|| {
+    let (result, (_inside, session)) = py.detach(|| {
         let mut watch = |report: &Report| -> Result<()> {
+            if gate::is_shut() {
+                return Err(Error::Interrupted);
+            }
             let watched = Python::attach(|py| {
                 py.check_signals()?;
                 logs::hand_over(py)?;
@@ -144,7 +186,8 @@ pub fn run<'py>(
                 Error::Interrupted
             })
         };
-        session.engine.run(plan, &cancelled, &mut watch)
+        let result = session.engine.run(plan, &cancelled, &mut watch);
+        (result, inside.or_park(session))
     });
     logs::hand_over(py)?;
     if raised_here.is_some() || matches!(result, Err(Error::Interrupted)) {
@@ -160,20 +203,23 @@ pub fn run<'py>(
 /// Interrupts what still runs, here or in workers, for a run that is over, until nothing does: a
 /// thread may only be on its way into user code. Does not wait.
 fn pursue(session: Arc<Session>) {
+    let (mut here, mut threads): (Vec<_>, Vec<_>) = session.engine.stuck().into_iter().unzip();
+    // The next run must not meet the workers of this one.
+    session.workers.iter().for_each(|workers| workers.give_up(&threads));
     let pursuer = std::thread::Builder::new().name("nestflow-interrupt".into());
     let pursued = pursuer.spawn(move || {
-        while let stuck = session.engine.stuck()
-            && !stuck.is_empty()
-        {
-            session.workers.iter().for_each(WorkersHost::kill_busy);
+        while !threads.is_empty() {
+            // Where the interpreter is ending, that does it.
+            let Some(_inside) = gate::enter() else { break };
             let interrupted = Python::try_attach(|py| {
-                py.import("nestflow.host.interrupt")?.call_method1("interrupt", (stuck,)).map(drop)
+                py.import("nestflow.host.interrupt")?.call_method1("interrupt", (here,)).map(drop)
             });
-            match interrupted {
-                Some(Ok(())) => std::thread::sleep(PURSUIT),
-                // The interpreter is shutting down, or has no way to interrupt.
-                _ => break,
+            if !matches!(interrupted, Some(Ok(()))) {
+                break;
             }
+            std::thread::sleep(PURSUIT);
+            (here, threads) = session.engine.stuck().into_iter().unzip();
+            session.workers.iter().for_each(|workers| workers.give_up(&threads));
         }
     });
     if let Err(error) = pursued {

@@ -4,14 +4,15 @@
 //! (`nestflow/host/`), which writes a driver; `records` runs it chunk by chunk, `native` without the
 //! interpreter where there is no function, `groups` and `sequential` run what works on groups; `rows`
 //! stores what comes out, `keys` where a key is wanted; `fast` and `odd` turn objects into cells and
-//! back. `failure` is how errors leave, `pin` how engine threads meet the interpreter, `worker` what
-//! a worker process does with all this.
+//! back. `failure` is how errors leave, `pin` how engine threads meet the interpreter, `gate` how
+//! it ends, `worker` what a worker process does with all this.
 //!
 //! Also the module `nestflow._host`, which worker processes import. Must not know the planner or
 //! DataFusion, and must not hold the GIL while waiting for others.
 
 mod failure;
 mod fast;
+pub mod gate;
 mod groups;
 pub mod host;
 mod keys;

@@ -5,16 +5,14 @@
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
-use std::sync::{PoisonError, RwLock};
 
+use nestflow_chain::HostError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyCFunction;
 
-/// Whether the interpreter has begun to shut down: states are left to it from then on. A thread that
-/// lets go of its state holds this meanwhile, so that the interpreter does not vanish under it.
-static CLOSING: RwLock<bool> = RwLock::new(false);
+use crate::gate;
 
 static WATCH: PyOnceLock<()> = PyOnceLock::new();
 
@@ -29,12 +27,10 @@ struct Slot(Cell<Option<Pinned>>);
 impl Drop for Slot {
     fn drop(&mut self) {
         let Some(pinned) = self.0.take() else { return };
-        let closing = CLOSING.read().unwrap_or_else(PoisonError::into_inner);
-        if *closing {
-            return;
-        }
+        // States are left to an interpreter that ends.
+        let Some(_inside) = gate::enter() else { return };
         // SAFETY: the state was made by this thread and is detached: every attach since then has
-        // ended before the thread did. The interpreter shuts down only after `closing` is let go.
+        // ended before the thread did. The interpreter ends only after this thread has left.
         unsafe {
             ffi::PyEval_RestoreThread(pinned.saved);
             ffi::PyGILState_Release(pinned.ensured);
@@ -46,8 +42,14 @@ thread_local! {
     static SLOT: Slot = const { Slot(Cell::new(None)) };
 }
 
-/// [`Python::attach`] with the thread's own lasting state.
-pub(crate) fn attach<R>(work: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
+/// [`Python::attach`] with the thread's own lasting state; fails where the interpreter is ending.
+pub(crate) fn attach<R>(
+    work: impl for<'py> FnOnce(Python<'py>) -> Result<R, HostError>,
+) -> Result<R, HostError> {
+    // SAFETY: asks the system for a number of this thread, the one that Python knows it by.
+    let thread = unsafe { ffi::PyThread_get_thread_ident() };
+    let inside = gate::enter_to_run(thread as u64);
+    let _inside = inside.ok_or_else(|| HostError::Died("the interpreter is shutting down".to_owned()))?;
     // SAFETY: asks for the state of this thread; null where Python does not know the thread.
     if unsafe { ffi::PyGILState_GetThisThreadState() }.is_null() {
         pin();
@@ -72,10 +74,7 @@ fn pin() {
 fn watch_shutdown() {
     Python::attach(|py| {
         WATCH.get_or_init(py, || {
-            let hook = PyCFunction::new_closure(py, None, None, |arguments, _| {
-                // Threads that are letting go need the interpreter's lock for it.
-                arguments.py().detach(|| *CLOSING.write().unwrap_or_else(PoisonError::into_inner) = true);
-            });
+            let hook = PyCFunction::new_closure(py, None, None, |arguments, _| gate::shut(arguments.py()));
             let registered = hook.and_then(|hook| py.import("atexit")?.call_method1("register", (hook,)));
             if let Err(error) = registered {
                 error.write_unraisable(py, None);

@@ -11,7 +11,9 @@ mod threads;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::thread::ThreadId;
 
+use crossbeam::channel::Receiver;
 use datafusion_execution::TaskContext;
 use datafusion_execution::config::SessionConfig;
 use datafusion_execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -72,7 +74,7 @@ pub struct Local {
     /// The depth of each kept dataset.
     depths: Mutex<HashMap<u64, u32>>,
     context: Box<MakeContext>,
-    _scratch: Arc<Scratch>,
+    scratch: Arc<Scratch>,
 }
 
 impl std::fmt::Debug for Local {
@@ -97,7 +99,7 @@ impl Local {
             host,
             pool,
             blocks,
-            _scratch: scratch,
+            scratch,
         })
     }
 
@@ -134,9 +136,14 @@ impl Local {
     }
 
     /// Threads that a cancelled run left behind because they are inside user code, by their system
-    /// handle; they end with what they do.
-    pub fn stuck(&self) -> Vec<u64> {
+    /// handle and their own; they end with what they do.
+    pub fn stuck(&self) -> Vec<(u64, ThreadId)> {
         self.threads.stuck()
+    }
+
+    /// Disconnected when the last thread has let go of the engine's temporary files, and they are gone.
+    pub fn trace(&self) -> Receiver<()> {
+        self.scratch.trace()
     }
 
     /// Forgets a kept dataset.

@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crossbeam::channel::{Receiver, Sender, bounded};
+
 use crate::error::{Error, Result};
 
 const PREFIX: &str = "nestflow-";
@@ -16,6 +18,9 @@ pub struct Scratch {
     folder: tempfile::TempDir,
     /// Locked while we live: how others see that the folder is in use.
     _owner: File,
+    /// Dropped last: how others see that the folder is gone.
+    _trace: Sender<()>,
+    trace: Receiver<()>,
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -31,7 +36,13 @@ impl Scratch {
         let path = folder.path().join(OWNER);
         let owner = File::create(&path).map_err(failed(&path))?;
         owner.lock().map_err(failed(&path))?;
-        Ok(Scratch { folder, _owner: owner })
+        let (_trace, trace) = bounded(0);
+        Ok(Scratch { folder, _owner: owner, _trace, trace })
+    }
+
+    /// Disconnected when the folder has been removed.
+    pub fn trace(&self) -> Receiver<()> {
+        self.trace.clone()
     }
 
     /// A folder inside.

@@ -8,6 +8,7 @@
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -39,6 +40,8 @@ pub struct Threads {
 struct Member {
     /// What the system calls it.
     handle: u64,
+    /// What no other thread is ever called.
+    thread: ThreadId,
     /// The run whose task it works on; 0 is none.
     run: Arc<AtomicU64>,
     abandoned: Arc<AtomicBool>,
@@ -76,19 +79,20 @@ impl Threads {
             }
         });
         let thread = thread.map_err(|error| internal!("no task thread: {error}"))?;
-        self.members().push(Member { handle: thread.as_pthread_t(), run, abandoned });
+        let (handle, thread) = (thread.as_pthread_t(), thread.thread().id());
+        self.members().push(Member { handle, thread, run, abandoned });
         Ok(())
     }
 
-    /// Abandoned threads that still run a task, by their system handle.
-    pub fn stuck(&self) -> Vec<u64> {
+    /// Abandoned threads that still run a task, by their system handle and their own.
+    pub fn stuck(&self) -> Vec<(u64, ThreadId)> {
         let mut members = self.members();
         let over = |member: &Member| {
             member.abandoned.load(Ordering::Acquire) && member.run.load(Ordering::Acquire) == 0
         };
         members.retain(|member| !over(member));
         let stuck = members.iter().filter(|member| member.abandoned.load(Ordering::Acquire));
-        stuck.map(|member| member.handle).collect()
+        stuck.map(|member| (member.handle, member.thread)).collect()
     }
 
     /// Gives up the threads that work for a run, and puts new ones in their places.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
@@ -50,6 +51,12 @@ impl WorkersHost {
     /// interrupted. Whoever waits for them gets [`HostError::Died`].
     pub fn kill_busy(&self) {
         self.pool.kill_busy(self.user);
+    }
+
+    /// The same for chains that these threads opened, who get no others: for a run that is over while
+    /// its user may have another.
+    pub fn give_up(&self, threads: &[ThreadId]) {
+        self.pool.give_up(threads);
     }
 
     /// Ends all workers in good order and waits for it: before this process ends.

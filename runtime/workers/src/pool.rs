@@ -4,7 +4,7 @@
 //! A chain goes to the worker that its thread used before, so that the chains of a task share one
 //! and tasks do not wait for one another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -82,6 +82,8 @@ pub(crate) struct Pool {
     users: AtomicU64,
     workers: Mutex<Vec<Arc<Worker>>>,
     last_used: Mutex<HashMap<ThreadId, Weak<Worker>>>,
+    /// Threads that get no worker any more; numbers of threads are never used again.
+    given_up: Mutex<HashSet<ThreadId>>,
     wanted: Sender<Request>,
 }
 
@@ -99,6 +101,7 @@ impl Pool {
             users: AtomicU64::new(0),
             workers: Mutex::new(Vec::new()),
             last_used: Mutex::new(HashMap::new()),
+            given_up: Mutex::new(HashSet::new()),
             wanted,
         });
         let (weak, options) = (Arc::downgrade(&pool), pool.options.clone());
@@ -116,6 +119,9 @@ impl Pool {
         }
         let me = thread::current().id();
         let mut all = lock(&self.workers);
+        if lock(&self.given_up).contains(&me) {
+            return Err(io::Error::other("the run was interrupted"));
+        }
         all.retain(|worker| worker.usable());
         let workers: Vec<_> = all.iter().filter(|worker| worker.only_of(user)).cloned().collect();
         // One that does not let go of a dropped chain may be stuck in it: `tidy` will see.
@@ -172,6 +178,14 @@ impl Pool {
     pub(crate) fn kill_busy(&self, user: u64) {
         let workers = lock(&self.workers);
         workers.iter().filter(|worker| worker.busy_for(user)).for_each(|worker| worker.kill());
+    }
+
+    /// Ends the workers that have chains of these threads, and gives these no other ones: they work for
+    /// a run that is over.
+    pub(crate) fn give_up(&self, threads: &[ThreadId]) {
+        let workers = lock(&self.workers);
+        lock(&self.given_up).extend(threads);
+        workers.iter().filter(|worker| worker.busy_with(threads)).for_each(|worker| worker.kill());
     }
 
     /// Ends all workers, in good order those that have nothing to do, and waits for it. In a forked

@@ -218,6 +218,13 @@ impl Worker {
         self.only_of(user) && lock(&self.routes).values().any(|route| route.user == user)
     }
 
+    /// Whether it has chains of these threads, and of no other who waits for them.
+    pub(crate) fn busy_with(&self, threads: &[ThreadId]) -> bool {
+        let routes = lock(&self.routes);
+        let theirs = |route: &Route| threads.contains(&route.opened_by);
+        routes.values().any(theirs) && routes.values().all(|route| theirs(route) || route.closing.is_some())
+    }
+
     /// For how long it has had no chain.
     pub(crate) fn idle_for(&self) -> Option<Duration> {
         (self.chains() == 0).then(|| lock(&self.idle).elapsed())

@@ -1,4 +1,4 @@
-"""Ends user functions that run in this process when their run is over.
+"""Ends user functions that run in this process when their run, or the process, is over.
 
 A thread gets a `KeyboardInterrupt` at its next bytecode; one that is inside a C call gets it when
 the call returns. Must not wait for either.
@@ -6,11 +6,15 @@ the call returns. Must not wait for either.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import NoReturn
 
 
 def interrupt(threads: Iterable[int]) -> None:
@@ -19,3 +23,15 @@ def interrupt(threads: Iterable[int]) -> None:
     raise_in.argtypes = (ctypes.c_ulong, ctypes.py_object)
     for thread in threads:
         raise_in(thread, KeyboardInterrupt)
+
+
+def end_process() -> NoReturn:
+    """End the process although a thread does not leave user code: no interpreter can end then.
+
+    The exit code tells of an uncaught exception; that of `sys.exit` is not known here.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    failed = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    os._exit(1 if failed is not None else 0)
