@@ -231,6 +231,8 @@ impl TaskDriver {
     /// Cancels the task and waits for its end, at most for a while; whether it has ended.
     pub fn close(&mut self) -> bool {
         self.cancelled.store(true, Ordering::Relaxed);
+        // Who still steps has nothing more to wait for.
+        self.done = true;
         self.ready = None;
         self.sender = None;
         let Some((thread, gone)) = self.thread.take() else { return true };
