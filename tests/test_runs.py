@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import random
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
@@ -401,6 +403,26 @@ def test_counts_of_many_groups(p: nf.Pipeline, rows: list[tuple[int, str]]) -> N
     counts = users.group_by(lambda u: u).apply_values(T.count)
     assert counts.get() == Counter(user for _, user in rows)
     assert users.distinct().count().get() == len({user for _, user in rows})
+
+
+FULL = """
+import resource, sys
+import nestflow as nf
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+p = nf.Pipeline.create("local", memory_limit="8MB", threads=1, host="in_process", tmp_dir=sys.argv[1])
+try:
+    p.parallelize(list(range(50))).flat_map(lambda x: [(i, "x" * 90) for i in range(3000)]).sort().get()
+except nf.errors.NestflowRuntimeException as error:
+    print(error)
+"""
+
+
+def test_temporary_folder_without_room_is_named(tmp_path: Path) -> None:
+    # A limit to the size of files fails in the same place as a full disk, and needs no rights.
+    found = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert f"temporary file of blocks in {tmp_path}: File too large" in found.stdout, found
 
 
 def test_sort_of_more_than_a_task(p: nf.Pipeline, tmp_path: Path) -> None:

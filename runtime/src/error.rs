@@ -5,6 +5,9 @@ use nestflow_chain::{CallSite, HostError, UserError};
 /// The engine's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// How the path of an error begins that is about a file of the engine's own.
+pub const TEMPORARY: &str = "temporary file";
+
 /// Why a run failed, by who has to act.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -63,6 +66,17 @@ impl Error {
                 Error::User(user)
             }
             (error, _) => error,
+        }
+    }
+
+    /// The same error, which names the folder that temporary files are in where it is about one.
+    pub fn in_folder(self, folder: &std::path::Path) -> Error {
+        match self {
+            Error::Io { path, source } if path.starts_with(TEMPORARY) => {
+                Error::Io { path: format!("{path} in {}", folder.display()), source }
+            }
+            Error::At { step, error } => Error::At { step, error: Box::new(error.in_folder(folder)) },
+            other => other,
         }
     }
 
@@ -156,7 +170,7 @@ impl From<datafusion_common::DataFusionError> for Error {
                 },
             },
             D::ResourcesExhausted(text) => exhausted(&text),
-            D::IoError(source) => Error::Io { path: "temporary file".into(), source },
+            D::IoError(source) => Error::Io { path: TEMPORARY.into(), source },
             other => Error::Internal(other.to_string()),
         }
     }
@@ -172,6 +186,7 @@ impl From<arrow::error::ArrowError> for Error {
                     Err(other) => Error::Internal(other.to_string()),
                 },
             },
+            arrow::error::ArrowError::IoError(_, source) => Error::Io { path: TEMPORARY.into(), source },
             other => Error::Internal(other.to_string()),
         }
     }

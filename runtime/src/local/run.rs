@@ -215,6 +215,6 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        committed
+        committed.map_err(|error| error.in_folder(&self.engine.options.scratch))
     }
 }
