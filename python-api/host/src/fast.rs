@@ -163,7 +163,7 @@ pub(crate) fn list_item<'a, 'py>(
     index: usize,
 ) -> PyResult<Borrowed<'a, 'py, PyAny>> {
     // SAFETY: the item lives as long as it is in the list, and while `list` is borrowed nobody
-    // takes it out: drivers have returned, and user code never sees the list.
+    // takes it out: drivers have returned or pause, and user code never sees the list.
     unsafe {
         let item = ffi::PyList_GetItem(list.as_ptr(), index as ffi::Py_ssize_t);
         Borrowed::from_ptr_or_err(list.py(), item)

@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef, BinaryViewArray, RecordBatch, UInt32Array, UI
 use arrow_schema::{Field, Schema};
 use nestflow_batch::columns::{CellBuilder, cell_at, cell_field};
 use nestflow_chain::wire::decode_chain;
-use nestflow_chain::{Host, HostError, Program};
+use nestflow_chain::{Host, HostError, OpenChain, Program};
 use nestflow_workers::{Options as WorkersOptions, WorkersHost};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -75,16 +75,23 @@ fn try_program<'py>(
         let mut outputs = Vec::new();
         let mut open = host.open(&chain, sides)?;
         let mut due = 0;
+        let mut pull = |open: &mut dyn OpenChain| -> Result<(), HostError> {
+            outputs.push(open.pull()?);
+            while open.more() {
+                outputs.push(open.pull()?);
+            }
+            Ok(())
+        };
         for batch in batches {
             open.push(batch)?;
             due += 1;
             if due == open.credits() {
-                outputs.push(open.pull()?);
+                pull(open.as_mut())?;
                 due -= 1;
             }
         }
         for _ in 0..due {
-            outputs.push(open.pull()?);
+            pull(open.as_mut())?;
         }
         outputs.extend(open.finish()?);
         drop(open);

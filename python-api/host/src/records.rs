@@ -1,6 +1,7 @@
 //! Record programs: chunk by chunk through one generated driver.
+//!
+//! Where a record gives more rows than a batch should have, the driver pauses in the middle of it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BinaryViewArray, RecordBatch, RecordBatchOptions, UInt32Array};
@@ -13,27 +14,32 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::failure::{raised, unfit, unloadable};
-use crate::kinds::kinds;
+use crate::kinds::{Kinds, kinds};
 use crate::markers::Markers;
 use crate::native::Native;
 use crate::program::{Describe, by_column, cells, ours};
-use crate::rows::{Given, Layout, Part, Rows, Unfit};
+use crate::rows::{Layout, Part, Rows, Unfit};
 use crate::sides::ColumnSide;
+use crate::walk::Walk;
 use crate::{fast, pin};
 
 /// So many records are objects at a time: more of them would leave the processor's cache.
 pub(crate) const CHUNK: usize = 1024;
-/// So few go in where each gives many.
-const SMALLEST: usize = 32;
+/// So many rows come out at once where a record can give many, before it is known how large they are;
+/// soon it is a multiple of this.
+const FIRST: usize = 8;
+/// So many bytes of rows come out at once where they are as large as those before.
+const PART_BYTES: usize = 1 << 20;
+/// A batch with so many rows or bytes goes out, whatever is still to come of its input.
+const MOST_ROWS: usize = 64 << 10;
+const MOST_BYTES: usize = 4 << 20;
 
 /// How a driver gives its rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
     /// One row, or none, for each record.
     Rows,
-    /// A sequence of rows for each record.
-    Nested,
-    /// All rows, and for each record how many there were after it.
+    /// Part by part: rows, and for each record that ended how many there were after it.
     Ends,
 }
 
@@ -43,14 +49,23 @@ pub(crate) struct Records {
     run: Py<PyAny>,
     shape: Shape,
     one_to_one: bool,
-    layout: Layout,
+    layout: Arc<Layout>,
     schema: SchemaRef,
     sides: Vec<ColumnSide>,
-    /// Records that become objects at a time: fewer where each gives many rows.
-    chunk: usize,
+    /// How many rows the driver should give at once.
+    room: usize,
     native: Option<Native>,
     markers: Option<Markers>,
-    done: VecDeque<RecordBatch>,
+    under_way: Option<UnderWay>,
+}
+
+/// An input whose rows have not all come out.
+struct UnderWay {
+    input: RecordBatch,
+    /// The first row that has not all come out.
+    row: usize,
+    /// The chunk that it is in, if the driver has begun it.
+    walk: Option<Walk>,
 }
 
 impl Records {
@@ -94,96 +109,93 @@ impl Records {
             one_to_one,
             schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
             markers: keep_groups_from.filter(|_| !one_to_one).map(|_| Markers::new(&layout.names)),
-            layout,
+            layout: Arc::new(layout),
             sides: by_column(chain).into_iter().map(|(name, shape)| ColumnSide::new(name, shape)).collect(),
-            chunk: CHUNK,
+            room: FIRST,
             native: Native::of(steps, emit),
-            done: VecDeque::new(),
+            under_way: None,
         })
     }
 
-    fn run(&mut self, py: Python<'_>, input: &RecordBatch) -> Result<RecordBatch, HostError> {
+    /// The next rows of an input: all, or as many as a batch should have.
+    fn run(&mut self, py: Python<'_>, under_way: &mut UnderWay) -> Result<RecordBatch, HostError> {
         let kinds = ours(kinds(py))?;
-        let values = cells(input, "v")?;
-        let columns =
-            self.sides.iter().map(|side| cells(input, &side.name)).collect::<Result<Vec<_>, _>>()?;
-        let mut rows = Rows::new(kinds, &self.layout, self.one_to_one, values.len());
-        let mut start = 0;
-        while start < values.len() {
-            let end = values.len().min(start + self.chunk);
-            let before = rows.len();
-            let chunk: Vec<usize> = (start..end).filter(|&row| values.is_valid(row)).collect();
-            let mut frozen = Vec::with_capacity(chunk.len());
-            let records = ours(fast::records(py, values, &chunk, &mut frozen))?;
-            let iterator = ours(records.try_iter())?;
-            let mut arguments = vec![iterator.clone().into_any()];
-            for (side, column) in self.sides.iter_mut().zip(&columns) {
-                arguments.push(ours(side.list(py, kinds, column, chunk.iter().copied()))?.into_any());
-            }
-            let arguments = ours(PyTuple::new(py, arguments))?;
-            let driver = self.driver.bind(py);
-            let result = self.run.bind(py).call1(arguments);
-            let result = result.map_err(|error| raised(py, &error, driver, Some((&iterator, &records))))?;
-            let given = |record: usize, row: usize| -> PyResult<Given<'_>> {
-                let object = fast::list_item(&records, record)?.as_ptr();
-                let unchanged = frozen[record].then(|| (object.cast_const(), values.value(row)));
-                Ok(Given { row: row as u32, unchanged })
+        let input = under_way.input.clone();
+        let values = cells(&input, "v")?;
+        let row = &mut under_way.row;
+        let layout = Arc::clone(&self.layout);
+        let mut rows = Rows::new(kinds, &layout, self.one_to_one, values.len());
+        loop {
+            let mut walk = match under_way.walk.take() {
+                Some(walk) => walk,
+                None if *row == values.len() => break,
+                None => self.begin(py, kinds, &input, *row)?,
             };
-            self.store(&mut rows, start..end, values, given, &result)
-                .map_err(|it| unfit(py, &it.error, driver, it.part, &it.value, it.role))?;
-            let made = (rows.len() - before).max(end - start);
-            self.chunk = (CHUNK * (end - start) / made).max(SMALLEST);
-            start = end;
+            let driver = self.driver.bind(py);
+            let misfit = |it: Unfit<'_>| unfit(py, &it.error, driver, it.part, &it.value, it.role);
+            if self.shape == Shape::Rows {
+                walk.store_all(py, &mut rows, values, row).map_err(misfit)?;
+                continue;
+            }
+            let at = (walk.iterator.bind(py), walk.records.bind(py));
+            let part = walk.next_part(py).map_err(|error| raised(py, &error, driver, Some(at)))?;
+            let Some(part) = part else {
+                walk.store_markers(&mut rows, values, row);
+                *row = walk.end;
+                continue;
+            };
+            let (length, bytes) = (rows.len(), rows.bytes());
+            walk.store_part(py, &mut rows, values, row, &part).map_err(misfit)?;
+            let (length, bytes) = (rows.len() - length, rows.bytes() - bytes);
+            if length > 0 {
+                // Of records that are only counted the size is not known.
+                let fit = if bytes > 0 { PART_BYTES * length / bytes } else { FIRST * FIRST };
+                self.room = fit.clamp(1, CHUNK.min(self.room * FIRST));
+                ours(walk.room.bind(py).set_item(0, self.room))?;
+            }
+            under_way.walk = Some(walk);
+            if rows.len() >= MOST_ROWS || rows.bytes() >= MOST_BYTES {
+                break;
+            }
         }
         self.batch(rows.columns, rows.origin, values.len())
     }
 
-    /// Stores what the driver gave for the rows of a chunk, in their order, markers in between.
-    fn store<'a, 'py>(
-        &self,
-        rows: &mut Rows<'_>,
-        chunk: std::ops::Range<usize>,
-        values: &BinaryViewArray,
-        given: impl Fn(usize, usize) -> PyResult<Given<'a>>,
-        result: &Bound<'py, PyAny>,
-    ) -> Result<(), Unfit<'py>> {
-        let odd = |error: PyErr| Unfit { error, value: result.clone(), part: 0, role: "value" };
-        let (list, ends): (Bound<'py, PyList>, Vec<usize>) = if self.shape == Shape::Ends {
-            result.extract().map_err(odd)?
-        } else {
-            (result.cast::<PyList>().map_err(|error| odd(error.into()))?.clone(), Vec::new())
-        };
-        let (mut record, mut next) = (0, 0);
-        for row in chunk {
-            if !values.is_valid(row) {
-                rows.push_marker(row as u32);
-                continue;
-            }
-            let given = given(record, row).map_err(odd)?;
-            match self.shape {
-                Shape::Rows => rows.push(given, &*fast::list_item(&list, record).map_err(odd)?)?,
-                Shape::Nested => {
-                    let inner = fast::list_item(&list, record).map_err(odd)?;
-                    // An empty tuple stands for a record that was dropped.
-                    let Ok(inner) = (*inner).cast::<PyList>() else {
-                        record += 1;
-                        continue;
-                    };
-                    for index in 0..inner.len() {
-                        rows.push(given, &*fast::list_item(inner, index).map_err(odd)?)?;
-                    }
-                }
-                Shape::Ends => {
-                    let end = ends.get(record).copied().unwrap_or(next);
-                    for index in next..end {
-                        rows.push(given, &*fast::list_item(&list, index).map_err(odd)?)?;
-                    }
-                    next = end;
-                }
-            }
-            record += 1;
+    /// Hands the records of the next chunk to the driver.
+    fn begin(
+        &mut self,
+        py: Python<'_>,
+        kinds: &Kinds,
+        input: &RecordBatch,
+        row: usize,
+    ) -> Result<Walk, HostError> {
+        let values = cells(input, "v")?;
+        let end = values.len().min(row + CHUNK);
+        let chunk: Vec<usize> = (row..end).filter(|&row| values.is_valid(row)).collect();
+        let mut frozen = Vec::with_capacity(chunk.len());
+        let records = ours(fast::records(py, values, &chunk, &mut frozen))?;
+        let iterator = ours(records.try_iter())?.into_any();
+        let room = ours(PyList::new(py, [self.room]))?;
+        let mut arguments = vec![iterator.clone()];
+        if self.shape == Shape::Ends {
+            arguments.push(room.clone().into_any());
         }
-        Ok(())
+        for side in &mut self.sides {
+            let column = cells(input, &side.name)?;
+            arguments.push(ours(side.list(py, kinds, column, chunk.iter().copied()))?.into_any());
+        }
+        let result = self.run.bind(py).call1(ours(PyTuple::new(py, arguments))?);
+        let driver = self.driver.bind(py);
+        let result = result.map_err(|error| raised(py, &error, driver, Some((&iterator, &records))))?;
+        Ok(Walk {
+            end,
+            records: records.unbind(),
+            iterator: iterator.unbind(),
+            frozen,
+            record: 0,
+            room: room.unbind(),
+            result: result.unbind(),
+        })
     }
 
     fn batch(
@@ -209,7 +221,6 @@ fn read_driver(driver: &Bound<'_, PyAny>) -> PyResult<(Py<PyAny>, Shape, Vec<Par
     let py = driver.py();
     let shape = match driver.getattr(intern!(py, "layout"))?.extract::<String>()?.as_str() {
         "rows" => Shape::Rows,
-        "nested" => Shape::Nested,
         "ends" => Shape::Ends,
         other => return Err(PyValueError::new_err(format!("unknown layout {other}"))),
     };
@@ -227,25 +238,33 @@ impl OpenChain for Records {
     }
 
     fn push(&mut self, input: RecordBatch) -> Result<(), HostError> {
+        self.under_way = Some(UnderWay { input, row: 0, walk: None });
+        Ok(())
+    }
+
+    fn pull(&mut self) -> Result<RecordBatch, HostError> {
+        let under_way = self.under_way.take();
+        let mut under_way = under_way.ok_or_else(|| HostError::Internal("pull without a push".to_owned()))?;
+        let input = &under_way.input;
         let native = match self.native {
             Some(native) => {
-                native.run(cells(&input, "v")?).map_err(|error| HostError::Internal(error.to_string()))?
+                native.run(cells(input, "v")?).map_err(|error| HostError::Internal(error.to_string()))?
             }
             None => None,
         };
         let mut output = match native {
             Some(columns) => self.batch(columns, None, input.num_rows())?,
-            None => pin::attach(|py| self.run(py, &input))?,
+            None => pin::attach(|py| self.run(py, &mut under_way))?,
         };
         if let Some(markers) = &mut self.markers {
-            output = markers.thin_out(&input, output)?;
+            output = markers.thin_out(&under_way.input, output)?;
         }
-        self.done.push_back(output);
-        Ok(())
+        self.under_way = Some(under_way).filter(|it| it.walk.is_some());
+        Ok(output)
     }
 
-    fn pull(&mut self) -> Result<RecordBatch, HostError> {
-        self.done.pop_front().ok_or_else(|| HostError::Internal("pull without a push".to_owned()))
+    fn more(&self) -> bool {
+        self.under_way.is_some()
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {

@@ -139,6 +139,11 @@ impl<'a> Rows<'a> {
         self.origin.as_ref().map_or(0, Vec::len)
     }
 
+    /// Bytes that the rows take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.columns.iter().map(CellBuilder::bytes).sum()
+    }
+
     /// A row of nulls for a marker in the input.
     pub(crate) fn push_marker(&mut self, origin: u32) {
         self.came_from(origin);

@@ -1,7 +1,8 @@
 //! The contract between the engine and whatever runs user functions.
 //!
 //! Life of a chain: `Host::open` → (`push` at most `credits` ahead of `pull`)* → `finish`. Each
-//! push is answered by exactly one pull, in order. After an error the chain is only dropped.
+//! push is answered in order, by one pull; by further ones as long as `more` says so. After an error
+//! the chain is only dropped.
 //! Dropping a chain at any time releases what it holds and never blocks on the user's code.
 
 use std::time::Duration;
@@ -42,8 +43,14 @@ pub trait OpenChain: Send {
     /// Hands over one batch. May block while the host is busy with earlier ones.
     fn push(&mut self, input: RecordBatch) -> Result<(), HostError>;
 
-    /// The result of the oldest push that has not been pulled.
+    /// The result of the oldest push that has not been pulled whole, or the next part of it.
     fn pull(&mut self) -> Result<RecordBatch, HostError>;
+
+    /// Whether what was pulled last was not the whole result: a record can give more rows than fit
+    /// into a batch, or rows without end. Until this is `false`, nothing may be pushed or finished.
+    fn more(&self) -> bool {
+        false
+    }
 
     /// After the last pull: what the program still has to say (the end of the last group of a
     /// sequential program); `None` where there is nothing.

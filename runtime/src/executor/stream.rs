@@ -20,10 +20,17 @@ use nestflow_chain::CallSite;
 use crate::error::{Error, Result};
 use crate::internal;
 
-/// Batches in, batches out. `process` is called for each batch in order, then `finish` once.
+/// Batches in, batches out. `process` is called for each batch in order, then `finish` once; after
+/// each of them `more` until it says that there is nothing.
 pub trait Tactic: Send {
     /// Takes a batch and adds what comes out.
     fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()>;
+
+    /// Adds a further part of what has to come out before the next input: what need not, or must
+    /// not, be held all at once. Whether there was anything to do.
+    fn more(&mut self, _out: &mut Vec<RecordBatch>) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Adds what is left at the end of the input.
     fn finish(&mut self, _out: &mut Vec<RecordBatch>) -> Result<()> {
@@ -105,6 +112,8 @@ fn run_tactic(
 ) -> BoxStream<'static, DfResult<RecordBatch>> {
     enum State {
         Running(SendableRecordBatchStream, Box<dyn Tactic>),
+        /// The input has ended.
+        Finishing(Box<dyn Tactic>),
         Ended,
     }
     let state = (State::Running(input, tactic), Vec::new().into_iter());
@@ -113,18 +122,29 @@ fn run_tactic(
             if let Some(batch) = ready.next() {
                 return Ok(Some((batch, (state, ready))));
             }
-            let State::Running(mut input, mut tactic) = state else { return Ok(None) };
             let mut out = Vec::new();
-            let next = if tactic.done() { None } else { input.next().await };
-            state = match next {
-                Some(batch) => {
-                    tactic.process(batch?, &mut out)?;
-                    State::Running(input, tactic)
+            state = match state {
+                State::Running(mut input, mut tactic) => {
+                    if tactic.more(&mut out)? {
+                        State::Running(input, tactic)
+                    } else if !tactic.done()
+                        && let Some(batch) = input.next().await
+                    {
+                        tactic.process(batch?, &mut out)?;
+                        State::Running(input, tactic)
+                    } else {
+                        tactic.finish(&mut out)?;
+                        State::Finishing(tactic)
+                    }
                 }
-                None => {
-                    tactic.finish(&mut out)?;
-                    State::Ended
+                State::Finishing(mut tactic) => {
+                    if tactic.more(&mut out)? {
+                        State::Finishing(tactic)
+                    } else {
+                        State::Ended
+                    }
                 }
+                State::Ended => return Ok(None),
             };
             out.retain(|batch| batch.num_rows() > 0);
             ready = out.into_iter();

@@ -185,10 +185,21 @@ impl OpenChain for Chosen {
         let since = self.watch.comes_back(0);
         let open = self.opened(records, input)?;
         let output = open.pull()?;
-        let elsewhere = open.elsewhere();
+        let (elsewhere, more) = (open.elsewhere(), open.more());
         self.watch.leaves(since);
+        // What is only a part counts as output; its records are done with the last one.
+        let (records, input) = if more {
+            self.under_way.push_front((records, input));
+            (0, Load::default())
+        } else {
+            (records, input)
+        };
         self.watch.answered(records, input, load(&output), elsewhere);
         Ok(output)
+    }
+
+    fn more(&self) -> bool {
+        matches!(&self.chain, Phase::Open(open) if open.more())
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {
@@ -277,7 +288,10 @@ impl Watch {
         state.measured.input.add(input);
         state.measured.output.add(output);
         drop(state);
-        self.gives_way();
+        // A part of a result says nothing of what a record costs.
+        if records > 0 {
+            self.gives_way();
+        }
     }
 
     /// Nobody has to wait for this one.

@@ -76,7 +76,7 @@ impl Host for WorkersHost {
         let (number, replies) = opened.map_err(|_| died(&worker, &steps_of(&chain.program), None))?;
         let (under_way, elsewhere) = (VecDeque::new(), Duration::ZERO);
         let steps = steps_of(&chain.program);
-        Ok(Box::new(Remote { worker, number, replies, steps, under_way, pushed: 0, elsewhere }))
+        Ok(Box::new(Remote { worker, number, replies, steps, under_way, pushed: 0, elsewhere, more: false }))
     }
 
     fn name(&self) -> &'static str {
@@ -105,6 +105,8 @@ struct Remote {
     under_way: VecDeque<(u64, u64)>,
     pushed: u64,
     elsewhere: Duration,
+    /// Whether the oldest batch under way was answered in part.
+    more: bool,
 }
 
 impl Remote {
@@ -140,10 +142,20 @@ impl OpenChain for Remote {
     }
 
     fn pull(&mut self) -> Result<RecordBatch, HostError> {
-        let Reply::Pulled(parcel, took) = self.reply()? else { return Err(out_of_turn()) };
+        let Reply::Pulled(parcel, took, more) = self.reply()? else { return Err(out_of_turn()) };
         self.elsewhere += took;
-        self.under_way.pop_front();
+        self.more = more;
+        if more {
+            // The worker makes the next part while this one is used, and no more than that.
+            self.worker.more(self.number).map_err(|_| self.died())?;
+        } else {
+            self.under_way.pop_front();
+        }
         open(parcel)
+    }
+
+    fn more(&self) -> bool {
+        self.more
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {

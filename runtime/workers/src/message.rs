@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever a message does.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// The most bytes that a head may have: a chain's name and some numbers.
 const LONGEST_HEAD: u32 = 64 << 20;
 /// The most bytes that a payload may have.
@@ -41,6 +41,11 @@ pub enum ToWorker {
         /// The batch.
         batch: Shipped,
     },
+    /// The next part of a result; answered by `Pulled`. Batches that were pushed meanwhile wait.
+    More {
+        /// The chain.
+        chain: u32,
+    },
     /// No more batches; answered by `Finished`.
     Finish {
         /// The chain.
@@ -63,7 +68,7 @@ pub enum FromWorker {
         /// Its [`VERSION`].
         version: u32,
     },
-    /// The answer to the oldest `Push` that has none.
+    /// The answer to the oldest `Push` that has none, or to `More`.
     Pulled {
         /// The chain.
         chain: u32,
@@ -71,6 +76,8 @@ pub enum FromWorker {
         batch: Shipped,
         /// Nanoseconds of processor time that it took.
         nanos: u64,
+        /// Whether that is only a part; the next one comes when it is asked for.
+        more: bool,
     },
     /// The answer to `Finish`.
     Finished {

@@ -4,7 +4,7 @@
 //! works, chain by chain in the order of the messages. When the pool is gone the process ends, even
 //! in the middle of a user function. Which host works here is the caller's business.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ enum Work {
     Open(u32, Vec<u8>, u32),
     Side(u32, Parcel),
     Push(u32, Parcel),
+    More(u32),
     Finish(u32),
     Close(u32),
     Exit,
@@ -37,8 +38,8 @@ enum Work {
 enum Chain {
     /// Waits for its open sides.
     Opening(Box<ChainSpec>, Vec<RecordBatch>, u32),
-    /// Open.
-    Open(Box<dyn OpenChain>),
+    /// Open, with what was pushed while a result is given in parts.
+    Open(Box<dyn OpenChain>, VecDeque<Parcel>),
     /// Failed, and said so.
     Failed,
 }
@@ -75,6 +76,7 @@ fn read_all(mut stream: UnixStream, mut inbox: Inbox, work: &Sender<Work>) -> io
             ToWorker::Push { chain, batch } => {
                 Work::Push(chain, Parcel::receive(batch, payload, &mut inbox)?)
             }
+            ToWorker::More { chain } => Work::More(chain),
             ToWorker::Finish { chain } => Work::Finish(chain),
             ToWorker::Close { chain } => Work::Close(chain),
             ToWorker::Exit => return Ok(true),
@@ -105,6 +107,7 @@ impl<'h> Server<'h> {
                 Work::Open(chain, program, sides) => (chain, self.open(chain, &program, sides)),
                 Work::Side(chain, batch) => (chain, self.side(chain, batch)),
                 Work::Push(chain, batch) => (chain, self.push(chain, batch)),
+                Work::More(chain) => (chain, self.more(chain)),
                 Work::Finish(chain) => (chain, self.finish(chain)),
                 Work::Close(chain) => {
                     self.chains.remove(&chain);
@@ -144,22 +147,51 @@ impl<'h> Server<'h> {
             return Ok(());
         }
         let opened = self.host.open(spec, std::mem::take(sides))?;
-        self.chains.insert(chain, Chain::Open(opened));
+        self.chains.insert(chain, Chain::Open(opened, VecDeque::new()));
         Ok(())
     }
 
     fn push(&mut self, number: u32, batch: Parcel) -> Result<(), Stop> {
-        let Some(Chain::Open(chain)) = self.chains.get_mut(&number) else { return self.not_open(number) };
+        let Some(Chain::Open(chain, waiting)) = self.chains.get_mut(&number) else {
+            return self.not_open(number);
+        };
+        if chain.more() {
+            waiting.push_back(batch);
+            return Ok(());
+        }
+        self.answer(number, Some(batch))
+    }
+
+    /// Gives the next part of a result; after the last, the answers that wait for it.
+    fn more(&mut self, number: u32) -> Result<(), Stop> {
+        let mut next = None;
+        loop {
+            self.answer(number, next)?;
+            match self.chains.get_mut(&number) {
+                Some(Chain::Open(chain, waiting)) if !chain.more() && !waiting.is_empty() => {
+                    next = waiting.pop_front();
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// The answer to a batch, or the next part of the last answer.
+    fn answer(&mut self, number: u32, batch: Option<Parcel>) -> Result<(), Stop> {
+        let Some(Chain::Open(chain, _)) = self.chains.get_mut(&number) else { return self.not_open(number) };
         let since = thread_time();
-        chain.push(batch.open().map_err(internal)?)?;
+        if let Some(batch) = batch {
+            chain.push(batch.open().map_err(internal)?)?;
+        }
         let result = Packed::of(&chain.pull()?).map_err(internal)?;
         let nanos = thread_time().saturating_sub(since).as_nanos() as u64;
-        let head = |batch| FromWorker::Pulled { chain: number, batch, nanos };
+        let more = chain.more();
+        let head = |batch| FromWorker::Pulled { chain: number, batch, nanos, more };
         Ok(result.send(&mut self.stream, &mut self.outbox, head)?)
     }
 
     fn finish(&mut self, number: u32) -> Result<(), Stop> {
-        let Some(Chain::Open(chain)) = self.chains.get_mut(&number) else { return self.not_open(number) };
+        let Some(Chain::Open(chain, _)) = self.chains.get_mut(&number) else { return self.not_open(number) };
         match chain.finish()? {
             None => self.say(&FromWorker::Finished { chain: number, batch: None })?,
             Some(rest) => {

@@ -28,7 +28,8 @@ const PATIENCE: Duration = Duration::from_millis(40);
 
 /// An answer to a chain.
 pub(crate) enum Reply {
-    Pulled(Parcel, Duration),
+    /// A result, the time that it took, and whether it is only a part.
+    Pulled(Parcel, Duration, bool),
     Finished(Option<Parcel>),
     Failed(Failure),
 }
@@ -132,6 +133,11 @@ impl Worker {
         let mut sending = lock(&self.sending);
         let (stream, outbox) = &mut *sending;
         batch.send(stream, outbox, |batch| ToWorker::Push { chain, batch })
+    }
+
+    /// Asks for the next part of a result.
+    pub(crate) fn more(&self, chain: u32) -> io::Result<()> {
+        self.say(&ToWorker::More { chain })
     }
 
     /// Asks for the end of a program.
@@ -279,9 +285,9 @@ impl Worker {
                     "speaks version {version}, not {VERSION}: another build"
                 )));
             }
-            FromWorker::Pulled { chain, batch, nanos } => {
+            FromWorker::Pulled { chain, batch, nanos, more } => {
                 let parcel = Parcel::receive(batch, payload, inbox)?;
-                (chain, Reply::Pulled(parcel, Duration::from_nanos(nanos)))
+                (chain, Reply::Pulled(parcel, Duration::from_nanos(nanos), more))
             }
             FromWorker::Finished { chain, batch: Some(batch) } => {
                 (chain, Reply::Finished(Some(Parcel::receive(batch, payload, inbox)?)))

@@ -348,6 +348,8 @@ fn users_of_a_pool_do_not_meet() {
     open.push(batch(&["a"])).unwrap();
     let elsewhere = text(&one(&other, "pid").unwrap());
     assert_ne!(elsewhere, first);
+    // By then its worker has said that it let go of the chain.
+    std::thread::sleep(Duration::from_millis(100));
     other.kill_busy();
     assert!(running(&first));
     host.kill_busy();

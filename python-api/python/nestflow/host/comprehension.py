@@ -1,7 +1,6 @@
 """Writes the driver of a simple chain as one comprehension: the fastest loop that Python has.
 
-Fits where each record gives at most one row (`layout` "rows"), or the last step is a flat_map
-(`layout` "nested": a sequence of rows for each record). What does not fit, `loops` writes.
+Fits where each record gives at most one row (`layout` "rows"). What does not fit, `loops` writes.
 """
 
 from __future__ import annotations
@@ -22,14 +21,9 @@ _LONGEST = 24
 def fits(steps: Sequence[Step]) -> bool:
     """Whether the chain can be written so."""
     kinds = [step.kind for step in steps]
-    if len(kinds) > _LONGEST or "foreach" in kinds or "split" in kinds:
+    if len(kinds) > _LONGEST or {"foreach", "split", "flat_map"} & set(kinds):
         return False
-    if "flat_map" in kinds[:-1]:
-        return False
-    if "key_by" in kinds:
-        after = kinds[kinds.index("key_by") :]
-        return "filter" not in after and "flat_map" not in after
-    return True
+    return "key_by" not in kinds or "filter" not in kinds[kinds.index("key_by") :]
 
 
 def write(names: Names, keep_from: int, with_record: bool) -> tuple[list[Line], str]:
@@ -64,23 +58,13 @@ class _Comprehension:
                 self._with_record = False
             else:
                 self._record = self._call(index)
-        if steps and steps[-1].kind == "flat_map":
-            return self._nested(len(steps) - 1), "nested"
         if self._with_record:
             self._elements.append(self._record)
         mark = "GONE" if len(self._elements) == 1 else f"({'GONE, ' * len(self._elements)})"
-        return self._loop(_tuple(self._elements), mark, "DROP"), "rows"
+        return self._loop(_tuple(self._elements), mark), "rows"
 
-    def _nested(self, last: int) -> list[Line]:
-        first, *rest = self._record
-        rows = [first._replace(text=f"[*{first.text}"), *rest]
-        rows[-1] = rows[-1]._replace(text=f"{rows[-1].text}]")
-        if last >= self._keep_from:
-            rows.append(Line("or [GONE]"))
-        return self._loop(rows, "[GONE]", "()")
-
-    def _loop(self, body: list[Line], mark: str, drop: str) -> list[Line]:
-        for conditions, otherwise in ((self._marks, mark), (self._drops, drop)):
+    def _loop(self, body: list[Line], mark: str) -> list[Line]:
+        for conditions, otherwise in ((self._marks, mark), (self._drops, "DROP")):
             if conditions:
                 body = [*_bracket(body), *_all(conditions), Line(f"else {otherwise}")]
         columns = self._names.columns()

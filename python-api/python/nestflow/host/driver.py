@@ -45,9 +45,10 @@ def build(
     writer = comprehension if comprehension.fits(body) else loops
     statements, layout = writer.write(names, keep, with_record)
     values = names.values()
+    inputs = ["records", *(["room"] if layout == "ends" else []), *names.columns()]
     lines = [
         Line(f"def make({', '.join(values)}):"),
-        *indent([Line(f"def driver({', '.join(['records', *names.columns()])}):"), *indent(statements)]),
+        *indent([Line(f"def driver({', '.join(inputs)}):"), *indent(statements)]),
         Line("    return driver"),
     ]
     source = "\n".join(line.text for line in lines) + "\n"

@@ -1,14 +1,17 @@
 """Writes the driver of any chain as nested loops (`layout` "ends").
 
-The result is a list of rows and, for each record, how many rows there were after it; where each
-record gives exactly one row, only the list (`layout` "rows").
+It is a generator that gives part after part, so that however many rows a record has, few are there
+at a time: a list of rows, and how many there were after each record that ended in the part. Both
+lists are empty again after it. `room` holds how many rows a part should have. Where each record
+gives exactly one row, it is a function that gives only the list (`layout` "rows").
 """
 
 from __future__ import annotations
 
 from nestflow.host.source import Line, Names, indent
 
-# The compiler allows 20 nested loops: what lies deeper continues in a function of its own.
+# The compiler allows 20 nested loops, and a flat_map takes two: what lies deeper continues in a
+# function of its own.
 _DEEPEST = 12
 
 
@@ -18,12 +21,15 @@ def write(names: Names, keep_from: int, with_record: bool) -> tuple[list[Line], 
     return _Loops(names, keep_from, with_record).write(one_to_one), "rows" if one_to_one else "ends"
 
 
+_CLEAR = Line("def clear(): gone[0] += len(rows); rows.clear(); ends.clear()")
+
+
 class _Loops:
     def __init__(self, names: Names, keep_from: int, with_record: bool) -> None:
         self._names = names
         self._keep_from = keep_from
         self._with_record = with_record
-        kinds = [step.kind for step in names.steps]
+        kinds = self._kinds = [step.kind for step in names.steps]
         self._levels = kinds.count("key_by") + kinds.count("split")
         self._parts = self._levels + (2 if "order" in kinds else int(with_record))
         self._functions: list[Line] = []
@@ -35,12 +41,13 @@ class _Loops:
         if not one_to_one:
             body.append(Line("end(len(rows))"))
         return [
-            Line("rows, ends = [], []"),
-            Line("row, end = rows.append, ends.append"),
+            Line("rows, ends, gone = [], [], [0]"),
+            Line("row, extend, end = rows.append, rows.extend, ends.append"),
+            *([_CLEAR] if "flat_map" in self._kinds else []),
             *self._functions,
             Line(f"for {', '.join(['x0', *columns])} in {source}:"),
             *indent(body),
-            Line("return rows" if one_to_one else "return rows, ends"),
+            Line("return rows" if one_to_one else "yield rows, ends"),
         ]
 
     def _from(self, index: int, record: str, depth: int) -> list[Line]:
@@ -49,7 +56,7 @@ class _Loops:
         if index == len(steps):
             elements = [*self._keys(index), *([record] if self._with_record else [])]
             return [Line(f"row({_row(elements)})")]
-        if depth == _DEEPEST:
+        if depth >= _DEEPEST:
             return self._elsewhere(index, record)
         call = self._names.line(index, record)
         match steps[index].kind:
@@ -62,19 +69,7 @@ class _Loops:
                 mark = self._mark(index)
                 return [test, *inner, *([Line("else:"), *indent(mark)] if mark else [])]
             case "flat_map":
-                made = self._names.fresh()
-                inner = indent(self._from(index + 1, made, depth + 1))
-                loop = [call._replace(text=f"for {made} in {call.text}:"), *inner]
-                mark = self._mark(index)
-                if mark:
-                    before = f"before{index}"
-                    loop = [
-                        Line(f"{before} = len(rows)"),
-                        *loop,
-                        Line(f"if len(rows) == {before}:"),
-                        *indent(mark),
-                    ]
-                return loop
+                return self._flat_map(index, record, depth)
             case "foreach":
                 return [call, *self._mark(index)]
             case "key_by":
@@ -93,6 +88,44 @@ class _Loops:
                 elements = [*self._keys(index), record, made]
                 return [_assign(made, call), Line(f"row({_row(elements)})")]
         raise ValueError(steps[index].kind)
+
+    def _flat_map(self, index: int, record: str, depth: int) -> list[Line]:
+        call = self._names.line(index, record)
+        many, part, rest, made = (self._names.fresh() for _ in range(4))
+        if index == len(self._kinds) - 1 and not self._levels:
+            each = [call._replace(text=f"extend({part})")]
+        else:
+            inner = indent(self._from(index + 1, made, depth + 2))
+            each = [call._replace(text=f"for {made} in {part}:"), *inner]
+        loop = [
+            _assign(many, call),
+            # What is short goes as it is: the usual case is the one that has to be fast.
+            Line(f"if {many}.__class__ in SIZED and len({many}) <= room[0]:"),
+            Line(f"    {part}, {rest} = {many}, ()"),
+            Line("else:"),
+            call._replace(text=f"    {rest} = iter({many})"),
+            Line(f"    {part} = islice({rest}, room[0])"),
+            Line("while True:"),
+            *indent(each),
+            Line("    if len(rows) >= room[0]:"),
+            Line("        yield rows, ends"),
+            Line("        clear()"),
+            call._replace(text=f"    for {part} in {rest}:"),
+            Line(f"        {part} = chain(({part},), islice({rest}, room[0] - 1))"),
+            Line("        break"),
+            Line("    else:"),
+            Line("        break"),
+        ]
+        mark = self._mark(index)
+        if mark:
+            count = "len(rows) + gone[0]"
+            loop = [
+                Line(f"before{index} = {count}"),
+                *loop,
+                Line(f"if {count} == before{index}:"),
+                *indent(mark),
+            ]
+        return loop
 
     def _key_by(self, index: int, record: str, depth: int) -> list[Line]:
         lines = [_assign(f"k{index}", self._names.line(index, record, "k"))]
@@ -118,7 +151,8 @@ class _Loops:
         inputs = ", ".join([record, *self._keys(index), *self._names.columns()])
         body = self._from(index, record, 0)
         self._functions += [Line(f"def from{index}({inputs}):"), *indent(body)]
-        return [Line(f"from{index}({inputs})")]
+        parts = "yield from " if "flat_map" in self._kinds[index:] else ""
+        return [Line(f"{parts}from{index}({inputs})")]
 
 
 def _assign(name: str, call: Line) -> Line:

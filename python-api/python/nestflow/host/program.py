@@ -58,7 +58,8 @@ class Driver(NamedTuple):
     """A chain ready to run.
 
     `run(records, *columns)` takes an iterator of records and a list per side column, and gives
-    rows as `layout` says; `parts` says what each row holds.
+    rows as `layout` says: all in a list ("rows"), or part by part ("ends": see `loops`; how many
+    rows a part should have stands after `records`). `parts` says what each row holds.
     """
 
     run: Callable[..., Any]

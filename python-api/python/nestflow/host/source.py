@@ -5,6 +5,7 @@ Must not decide what a driver looks like.
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nestflow.host import functions
@@ -35,6 +36,10 @@ def _missing_side() -> Any:
 def _check_pair(record: Any) -> None:
     if not isinstance(record, (tuple, list)) or len(record) != 2:
         raise NotAPair
+
+
+# Classes whose objects are there with all that they hold, or make it as fast.
+_SIZED = frozenset((list, tuple, range, dict, set, frozenset, str, bytes))
 
 
 class Names:
@@ -78,6 +83,7 @@ class Names:
         """What the names stand for, but for variables."""
         values: dict[str, Any] = {"DROP": DROP, "GONE": GONE, "MISSING": MISSING}
         values |= {"missing_side": _missing_side, "check_pair": _check_pair}
+        values |= {"SIZED": _SIZED, "chain": chain, "islice": islice}
         for index, step in enumerate(self.steps):
             kinds = ("k", "v") if step.kind == "key_by" else ("",)
             for number, which in zip(range(len(step.functions)), kinds, strict=False):

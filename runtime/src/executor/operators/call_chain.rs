@@ -23,8 +23,12 @@ struct CallChain {
     sides: Vec<Arc<dyn ExecutionPlan>>,
     env: TaskEnv,
     open: Option<Box<dyn OpenChain>>,
+    /// What the host has not been given yet.
+    rest: Option<RecordBatch>,
     /// The rows whose results are due, oldest first.
     in_flight: std::collections::VecDeque<RecordBatch>,
+    /// Whether only what is in flight is still to come.
+    ended: bool,
     /// Key columns that travel around the host.
     carried: Vec<Col>,
     /// Levels that rows have before the chain.
@@ -48,7 +52,9 @@ pub fn plan(
         sides,
         env: env.clone(),
         open: None,
+        rest: None,
         in_flight: Default::default(),
+        ended: false,
         carried,
         levels,
         out: out.clone(),
@@ -91,15 +97,29 @@ pub fn open(
 }
 
 impl CallChain {
+    /// Hands the next rows to the host.
+    fn push(&mut self, rows: RecordBatch) -> Result<()> {
+        let input = program_input(&rows, &self.spec, None)?;
+        let chain = match self.open.as_mut() {
+            Some(chain) => chain,
+            None => self.open.insert(open(&self.spec, &mut self.sides, &self.env)?),
+        };
+        chain.push(input)?;
+        self.in_flight.push_back(rows);
+        Ok(())
+    }
+
+    /// Takes the host's next answer, or a part of it.
     fn pull(&mut self, out: &mut Vec<RecordBatch>) -> Result<()> {
         let (Some(open), Some(input)) = (self.open.as_mut(), self.in_flight.pop_front()) else {
             return Ok(());
         };
         let result = open.pull()?;
-        let origin = match result.column_by_name("origin") {
-            Some(origin) => Some(origin.as_primitive::<UInt32Type>().clone()),
-            None => None,
-        };
+        if open.more() {
+            self.in_flight.push_front(input.clone());
+        }
+        let origin = result.column_by_name("origin");
+        let origin = origin.map(|origin| origin.as_primitive::<UInt32Type>().clone());
         out.push(self.with_keys(&input, &result, origin.as_ref())?);
         Ok(())
     }
@@ -137,34 +157,36 @@ impl CallChain {
 }
 
 impl Tactic for CallChain {
-    fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
-        for start in (0..batch.num_rows()).step_by(CHUNK) {
-            let rows = batch.slice(start, CHUNK.min(batch.num_rows() - start));
-            self.env.check_cancelled()?;
-            let input = program_input(&rows, &self.spec, None)?;
-            if self.open.is_none() {
-                self.open = Some(open(&self.spec, &mut self.sides, &self.env)?);
-            }
-            let Some(chain) = self.open.as_mut() else { return Ok(()) };
-            let credits = chain.credits();
-            chain.push(input)?;
-            self.in_flight.push_back(rows);
-            if self.in_flight.len() >= credits {
-                self.pull(out)?;
-            }
-        }
+    fn process(&mut self, batch: RecordBatch, _: &mut Vec<RecordBatch>) -> Result<()> {
+        self.rest = Some(batch);
         Ok(())
     }
 
-    fn finish(&mut self, out: &mut Vec<RecordBatch>) -> Result<()> {
-        while !self.in_flight.is_empty() {
+    fn more(&mut self, out: &mut Vec<RecordBatch>) -> Result<bool> {
+        self.env.check_cancelled()?;
+        let due =
+            self.open.as_ref().is_some_and(|open| open.more() || self.in_flight.len() >= open.credits());
+        if due || (self.ended && !self.in_flight.is_empty()) {
             self.pull(out)?;
+            return Ok(true);
         }
-        if let Some(open) = self.open.as_mut()
+        if self.ended
+            && let Some(mut open) = self.open.take()
             && open.finish()?.is_some_and(|rest| rest.num_rows() > 0)
         {
             return Err(internal!("a stateless chain had rows left"));
         }
+        let Some(rest) = self.rest.take().filter(|rest| rest.num_rows() > 0) else {
+            return Ok(false);
+        };
+        let now = CHUNK.min(rest.num_rows());
+        self.push(rest.slice(0, now))?;
+        self.rest = Some(rest.slice(now, rest.num_rows() - now));
+        Ok(true)
+    }
+
+    fn finish(&mut self, _: &mut Vec<RecordBatch>) -> Result<()> {
+        self.ended = true;
         Ok(())
     }
 }
