@@ -15,9 +15,8 @@ help: ## list the tasks
 build: ## compile the engine and put the package into .venv
 	@scripts/build
 
-demo: build ## a year of flights from New York, grouped twice
-	@$(py) examples/flights/fetch.py out/demo/data
-	@$(py) examples/flights/flights.py --data out/demo/data --out out/demo
+demo: build ## a year of flights from New York, grouped twice; then again on Spark
+	@scripts/demo
 
 test: build ## all tests of Rust and Python
 	@$(py) scripts/test.py

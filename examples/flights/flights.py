@@ -1,6 +1,6 @@
 """A year of flights from New York: one report, of the year, of each airline, and of each of its routes.
 
-    python flights.py --data FOLDER --out FOLDER
+    python flights.py --data FOLDER --out FOLDER [--engine spark --master MASTER]
 
 `report` is an ordinary function of a dataset of flights. Applied to all flights it gives one value;
 applied to the groups of a table, however deep, it gives one for each group, and nothing in it changes.
@@ -82,9 +82,9 @@ def tsv(row: tuple[Any, ...]) -> str:
     return "\t".join(map(str, row))
 
 
-def main(data: str, out: str) -> None:
+def main(data: str, out: str, engine: str, **options: Any) -> None:
     """Build the pipeline, show a plan, run, and show what came out."""
-    pipeline = nf.Pipeline.create("local")
+    pipeline = nf.Pipeline.create(engine, **options)
     flights = read_flights(pipeline, f"{data}/flights.csv")
     names = read_names(pipeline, f"{data}/airlines.csv")
 
@@ -139,5 +139,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="One report of a year of flights, for groups of any depth.")
     parser.add_argument("--data", required=True, help="folder of flights.csv and airlines.csv")
     parser.add_argument("--out", required=True, help="folder for the results")
+    parser.add_argument("--engine", default="local", help="local or spark")
+    parser.add_argument("--master", help="where Spark runs, such as local-cluster[2,1,1024]")
     arguments = parser.parse_args()
-    main(arguments.data, arguments.out)
+    options = {"spark_conf": {"spark.master": arguments.master}} if arguments.master else {}
+    main(arguments.data, arguments.out, arguments.engine, **options)

@@ -28,12 +28,20 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def show_stages(run: dict[str, Any]) -> None:
-    """Print what the stages of a run read, gave and took."""
+    """Print what the stages of a run read, gave and took, as far as the engine tells."""
     stages = run["stages"]
-    fields = ["tasks", "rows", "rows_out", "bytes", "seconds"]
+    titles = {
+        "tasks": "tasks",
+        "rows": "rows in",
+        "rows_out": "rows out",
+        "bytes": "bytes",
+        "seconds": "seconds",
+    }
+    fields = [field for field in titles if all(field in stage for stage in stages)]
     rows = [[_short(stage["name"]), *map(stage.get, fields)] for stage in stages]
-    show(["stage", "tasks", "rows in", "rows out", "bytes", "seconds"], rows)
-    print(f"  {len(stages)} stages, {sum(stage['seconds'] for stage in stages):.1f} s")
+    show(["stage", *map(titles.get, fields)], rows)
+    seconds = f", {sum(stage['seconds'] for stage in stages):.1f} s" if "seconds" in fields else ""
+    print(f"  {len(stages)} stages{seconds}")
 
 
 def _text(value: Any) -> str:
