@@ -99,9 +99,19 @@ def test_exit_does_not_wait_for_ever(end: str, code: int, tmp_path: Path) -> Non
     assert (ended.returncode, ended.stdout) == (code, "said")
 
 
+def test_exit_during_a_run_within_a_run(tmp_path: Path) -> None:
+    inner = """p = nf.Pipeline.create("local", host="in_process", tmp_dir=sys.argv[2])"""
+    body = f"{inner}\n        p.parallelize([1]).map(lambda y: time.sleep(1)).get()"
+    began = time.monotonic()
+    ended = end_of(RUN_IN_A_DAEMON.format(body=body, end=""), tmp_path)
+    assert time.monotonic() - began < 8
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_exit_of_a_forked_process(tmp_path: Path) -> None:
-    end = "began = time.monotonic()\n    if os.fork(): os.wait()\n    else: print(time.monotonic() - began)"
+    end = "began = time.monotonic()\n    if os.fork(): print(os.wait()[1], time.monotonic() - began < 5)"
     program = RUN_IN_A_DAEMON.format(body="time.sleep(1)", end=end).replace("import sys", "import os, sys")
     ended = end_of(program, tmp_path)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.returncode, ended.stdout) == (0, "0 True\n")
     assert list(tmp_path.iterdir()) == []

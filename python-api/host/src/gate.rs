@@ -55,9 +55,12 @@ impl Drop for Inside {
 
 impl Inside {
     /// To be called before coming back from a wait outside: where the gate is shut, ends the stay,
-    /// drops what was brought along, and never returns.
+    /// drops what was brought along, and never returns. A stay within another of the same thread goes
+    /// on, since that one has to end.
     pub fn or_park<T>(self, luggage: T) -> (Inside, T) {
-        if is_shut() {
+        let me = std::thread::current().id();
+        let last = gate().inside.iter().filter(|visitor| visitor.thread == me).count() == 1;
+        if last && is_shut() {
             drop((luggage, self));
             loop {
                 std::thread::park();
