@@ -149,7 +149,7 @@ impl Records {
             let (length, bytes) = (rows.len() - length, rows.bytes() - bytes);
             if length > 0 {
                 // Of records that are only counted the size is not known.
-                let fit = if bytes > 0 { PART_BYTES * length / bytes } else { FIRST * FIRST };
+                let fit = (PART_BYTES * length).checked_div(bytes).unwrap_or(FIRST * FIRST);
                 self.room = fit.clamp(1, CHUNK.min(self.room * FIRST));
                 ours(walk.room.bind(py).set_item(0, self.room))?;
             }
