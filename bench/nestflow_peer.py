@@ -2,9 +2,10 @@
 
     python bench/nestflow_peer.py ENGINE WORKLOAD --data DIR --out DIR [--host HOST] [--repeat K]
 
-ENGINE is a kind of pipeline, such as `local`. A workload reads tab-separated lines under DIR and
-writes lines under --out; `empty` does next to nothing, so that start-up can be told apart. The last
-line printed is JSON: peer, version, workload, startup_s, and job_s with one figure per repeat.
+ENGINE is a kind of pipeline, such as `local`; `spark` has the settings of the kit's Spark peers. A
+workload reads tab-separated lines under DIR and writes lines under --out; `empty` does next to
+nothing, so that start-up can be told apart. The last line printed is JSON: peer, version, workload,
+startup_s, and job_s with one figure per repeat.
 """
 
 from __future__ import annotations
@@ -95,6 +96,28 @@ def pagerank(p, data, out):
     write(p, ranks, f"{out}/result")
 
 
+def spark_conf():
+    """The settings of the kit's Spark peers."""
+    channels = os.environ.get("BENCH_SHUFFLE", "4")
+    return {
+        "spark.master": f"local[{os.environ.get('BENCH_CORES', '2')}]",
+        "spark.driver.memory": os.environ.get("BENCH_MEMORY", "8g"),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.host": "localhost",
+        "spark.log.level": "ERROR",
+        "spark.default.parallelism": channels,
+        "spark.sql.shuffle.partitions": channels,
+    }
+
+
+def stop_spark():
+    """As the kit's Spark peers end: with the context."""
+    from pyspark import SparkContext
+
+    SparkContext.getOrCreate().stop()
+
+
 JOBS = {job.__name__: job for job in (empty, webuv, wordcnt, gtopn, gbayes, join, pagerank)}
 
 
@@ -108,6 +131,8 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=1, help="run the job so often in one process")
     arguments = parser.parse_args()
     options = {"host": arguments.host} if arguments.host else {}
+    if arguments.engine == "spark":
+        options["spark_conf"] = spark_conf()
     startup, times = time.time() - STARTED, []
     for _ in range(arguments.repeat):
         shutil.rmtree(arguments.out, ignore_errors=True)
@@ -117,6 +142,8 @@ def main() -> None:
             JOBS[arguments.workload](p, os.path.abspath(arguments.data), os.path.abspath(arguments.out))
             p.run()
         times.append(round(time.time() - started, 3))
+    if arguments.engine == "spark":
+        stop_spark()
     answer = {
         "peer": f"nestflow_{arguments.engine}",
         "version": nf.__version__,
