@@ -150,8 +150,8 @@ impl Drop for Reserved {
     }
 }
 
-/// DataFusion's view of a task's pool. Operators that can spill have equal shares of it: one that held
-/// all would make the next one fail, which has nothing to spill yet.
+/// DataFusion's view of a task's pool. Operators that can spill have equal shares of its second half:
+/// one that held all would make the next one fail, which has nothing to spill yet.
 #[derive(Debug)]
 pub struct PoolAdapter {
     pool: Arc<dyn Pool>,
@@ -170,12 +170,14 @@ impl PoolAdapter {
         self.spillers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether an operator that can spill may take more: up to its share of what cannot be spilled.
+    /// Whether an operator that can spill may take more: anything while half of the pool is free, and up
+    /// to its share of what is not held by those that cannot. The half is for what only looks like
+    /// growth: an operator that gives out what it has collected cannot spill any more.
     fn is_fair(&self, spillers: &HashMap<usize, usize>, consumer: usize, additional: usize) -> bool {
         let Some(held) = spillers.get(&consumer) else { return true };
         let fixed = self.pool.taken().saturating_sub(spillers.values().sum());
         let share = self.pool.limit().saturating_sub(fixed) / spillers.len();
-        held + additional <= share
+        held + additional <= share || self.pool.taken() + additional <= self.pool.limit() / 2
     }
 }
 
