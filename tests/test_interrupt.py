@@ -18,7 +18,7 @@ PROGRAM = """
     import nestflow as nf
 
     def busy(x):
-        print("busy", flush=True)
+        os.write(1, b"busy\\n")  # whole, though several threads do it
         {body}
 
     p = nf.Pipeline.create("local", host="in_process", tmp_dir=sys.argv[1])
