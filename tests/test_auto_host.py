@@ -53,5 +53,5 @@ def test_long_work_goes_and_no_task_is_divided(p: nf.Pipeline, text: Any) -> Non
 
 
 def test_one_task_has_nothing_to_gain(p: nf.Pipeline) -> None:
-    found = p.parallelize(["a"] * 2000).map(spin).get()
+    found = p.parallelize(2000).flat_map(lambda count: ["a"] * count).map(spin).get()
     assert {process for process, _ in found} == {os.getpid()}
