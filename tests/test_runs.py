@@ -426,7 +426,7 @@ def test_temporary_folder_without_room_is_named(tmp_path: Path) -> None:
 
 
 def test_sort_of_more_than_a_task(p: nf.Pipeline, tmp_path: Path) -> None:
-    """Ranges of keys in different tasks follow each other, ties in input order, one key for half of all rows."""
+    """Ranges of keys in different tasks follow each other, ties in order, one key for half of all rows."""
     numbers = [(7 if i % 2 else i * 7919 % 1000, i) for i in range(60_000)]
     path = tmp_path / "rows"
     path.write_text("".join(f"{key} {i}\n" for key, i in numbers))
