@@ -5,8 +5,8 @@
 //! by an engine elsewhere). Knows neither
 //! JNI nor Python.
 
-pub mod error;
 pub mod blocks;
+pub mod error;
 pub mod executor;
 pub mod explain;
 pub mod io;

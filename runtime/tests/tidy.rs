@@ -84,7 +84,10 @@ fn modules_import_what_they_may() {
         ("runtime/", &["pyo3", "jni::"]),
         ("runtime/batch/", &["nestflow_chain", "nestflow_runtime", "datafusion"]),
         ("runtime/chain/", &["nestflow_runtime", "datafusion"]),
-        ("runtime/src/plan/", &["crate::planner", "crate::executor", "crate::io", "crate::local", "datafusion"]),
+        (
+            "runtime/src/plan/",
+            &["crate::planner", "crate::executor", "crate::io", "crate::local", "datafusion"],
+        ),
         ("runtime/src/planner/", &["crate::executor", "crate::io", "crate::local", "datafusion"]),
         ("runtime/src/io/", &["crate::planner", "crate::executor", "crate::local", "datafusion"]),
         ("runtime/src/executor/", &["crate::planner", "crate::local"]),
@@ -114,7 +117,8 @@ fn danger_is_fenced() {
     for (name, text) in all() {
         let dangerous = code(&text).lines().any(|line| {
             let line = line.trim_start();
-            !line.starts_with("//") && (line.contains("unsafe {") || line.contains("unsafe fn") || line.contains("unsafe impl"))
+            !line.starts_with("//")
+                && (line.contains("unsafe {") || line.contains("unsafe fn") || line.contains("unsafe impl"))
         });
         assert!(!dangerous || allowed.contains(&name.as_str()), "{name} has unsafe code");
     }
