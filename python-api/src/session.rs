@@ -145,6 +145,7 @@ pub fn close(number: u64) {
     // of it: those that can be interrupted are waited for.
     let began = Instant::now();
     while !session.engine.stuck().is_empty() && began.elapsed() < FAREWELL {
+        #[expect(clippy::disallowed_methods, reason = "nobody says when a C call returns")]
         std::thread::sleep(PURSUIT / 4);
     }
 }
@@ -217,6 +218,7 @@ fn pursue(session: Arc<Session>) {
             if !matches!(interrupted, Some(Ok(()))) {
                 break;
             }
+            #[expect(clippy::disallowed_methods, reason = "nobody says when a C call returns")]
             std::thread::sleep(PURSUIT);
             (here, threads) = session.engine.stuck().into_iter().unzip();
             session.workers.iter().for_each(|workers| workers.give_up(&threads));

@@ -1,5 +1,7 @@
 //! Parts as text, as Python's `str` has it.
 
+#![allow(clippy::excessive_precision, reason = "what is printed is compared digit by digit")]
+
 use std::fs;
 use std::io::Read;
 
