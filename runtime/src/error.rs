@@ -53,10 +53,6 @@ pub enum Error {
 impl Error {
     /// The error of a step; what already says where it happened, or needs no place, stays as it is.
     pub fn at(self, site: Option<&CallSite>) -> Error {
-        let step = |site: &CallSite| {
-            let CallSite { file, line, function, transform } = site;
-            format!("{transform} at {file}:{line} in {function}")
-        };
         match (self, site) {
             (error @ (Error::Data(_) | Error::Io { .. } | Error::Memory(_)), Some(site)) => {
                 Error::At { step: step(site), error: Box::new(error) }
@@ -121,6 +117,12 @@ impl Error {
             _ => "",
         }
     }
+}
+
+/// A call site as errors show it: `sort at jobs/visits.py:12 in main`.
+pub fn step(site: &CallSite) -> String {
+    let CallSite { file, line, function, transform } = site;
+    format!("{transform} at {file}:{line} in {function}")
 }
 
 impl From<HostError> for Error {

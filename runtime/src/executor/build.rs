@@ -183,9 +183,7 @@ impl Builder<'_> {
                 (FlatOp::Held { cache }, Some(super::LeafShare::Channel(channel))) => {
                     self.env.blocks.bytes(Place::Kept(*cache), *channel)
                 }
-                (FlatOp::Text(_), Some(super::LeafShare::Split(split))) => {
-                    split.pieces.iter().map(|piece| piece.end - piece.start).sum()
-                }
+                (FlatOp::Text(_), Some(super::LeafShare::Split(split))) => split.bytes(),
                 _ => 0,
             };
         }

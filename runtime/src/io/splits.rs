@@ -22,6 +22,13 @@ pub struct Split {
     pub pieces: Vec<Piece>,
 }
 
+impl Split {
+    /// Bytes of its files, as they lie there.
+    pub fn bytes(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.end - piece.start).sum()
+    }
+}
+
 /// A range of one file: the lines that *begin* in `start..end`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Piece {

@@ -5,6 +5,7 @@ pub(crate) mod domain;
 mod progress;
 mod run;
 pub(crate) mod scratch;
+pub(crate) mod sources;
 mod store;
 mod threads;
 
@@ -23,12 +24,12 @@ use nestflow_chain::Host;
 use crate::blocks::Place;
 use crate::error::Result;
 use crate::internal;
-use crate::io::{LocalStorage, Split, Storage, plan_splits};
+use crate::io::{LocalStorage, Storage};
 use crate::memory::{FixedPool, Pool, PoolAdapter};
-use crate::plan::logical::{LogicalPlan, Node, Op, TextSource};
+use crate::plan::logical::LogicalPlan;
 use crate::plan::stage::{Stage, StageGraph};
 use crate::plan::wire;
-use crate::planner::{Settings, plan, plan_pruned, prune};
+use crate::planner::{plan, plan_pruned, prune};
 
 pub use progress::{Report, StageReport};
 use run::Run;
@@ -36,10 +37,6 @@ use scratch::Scratch;
 use store::LocalBlocks;
 use threads::Threads;
 
-/// Bytes of text that make a task.
-const SPLIT_BYTES: u64 = 32 << 20;
-/// Below so many bytes of input, everything is one channel: threads would cost more than they give.
-const SMALL_INPUT: u64 = 256 << 10;
 /// The share of the memory limit for blocks between stages; the rest is for tasks.
 const BLOCKS_SHARE: f64 = 0.3;
 /// The largest block that a channel collects before it is sent.
@@ -61,7 +58,7 @@ pub struct Options {
 }
 
 /// Makes the context of a task over its pool.
-type MakeContext = dyn Fn(Arc<dyn Pool>) -> Result<Arc<TaskContext>> + Send + Sync;
+pub(crate) type MakeContext = dyn Fn(Arc<dyn Pool>) -> Result<Arc<TaskContext>> + Send + Sync;
 
 /// One engine, for the life of a pipeline.
 pub struct Local {
@@ -92,7 +89,7 @@ impl Local {
         let blocks = Arc::new(LocalBlocks::new(pool.clone(), block_budget, scratch.clone()));
         Ok(Local {
             threads: Threads::new(options.threads)?,
-            context: Box::new(contexts(scratch.clone())?),
+            context: contexts(&scratch)?,
             storage: Arc::new(LocalStorage),
             depths: Mutex::new(HashMap::new()),
             options,
@@ -105,7 +102,7 @@ impl Local {
 
     /// Plans a run and says what it would do, without doing it.
     pub fn explain(&self, logical: &LogicalPlan) -> Result<StageGraph> {
-        plan(logical, Settings { channels: self.options.threads as u32 * 2 })
+        plan(logical, sources::settings(self.options.threads))
     }
 
     /// Runs a plan to its end. `progress` is called from time to time on the calling thread; setting
@@ -116,13 +113,11 @@ impl Local {
         cancelled: &Arc<AtomicBool>,
         progress: &mut dyn FnMut(&Report) -> Result<()>,
     ) -> Result<Report> {
-        // Files that only held datasets came from are not even listed.
         let logical = prune(&wire::decode_plan(plan_bytes)?)?;
-        let splits = self.splits(&logical)?;
-        let input: u64 = splits.values().flatten().flat_map(|s| &s.pieces).map(|p| p.end - p.start).sum();
-        let input = input + literal_bytes(&logical) + self.held_bytes(&logical);
-        let channels = if input < SMALL_INPUT { 1 } else { self.options.threads as u32 * 2 };
-        let graph = plan_pruned(&logical, Settings { channels })?;
+        let held = |cache| self.blocks.total(Place::Kept(cache));
+        let (splits, settings) =
+            sources::measure(&logical, self.storage.as_ref(), self.options.threads, held)?;
+        let graph = plan_pruned(&logical, settings)?;
         let run = Run::new(self, graph, splits, cancelled.clone())?;
         let result = run.execute(progress);
         run.end(result, &logical)
@@ -150,44 +145,12 @@ impl Local {
     pub fn release(&self, cache: u64) {
         self.blocks.release(Place::Kept(cache));
     }
-
-    fn splits(&self, logical: &LogicalPlan) -> Result<HashMap<TextSource, Vec<Split>>> {
-        let mut splits = HashMap::new();
-        for node in read_nodes(logical) {
-            if let Op::Text(source) = &node.op {
-                let files = crate::io::paths::expand(self.storage.as_ref(), &source.paths)
-                    .map_err(|error| error.at(logical.site(node)))?;
-                splits.insert(source.clone(), plan_splits(&files, SPLIT_BYTES, self.options.threads * 2));
-            }
-        }
-        Ok(splits)
-    }
-
-    fn held_bytes(&self, logical: &LogicalPlan) -> u64 {
-        logical.materialized.iter().map(|held| self.blocks.total(Place::Kept(held.cache))).sum()
-    }
-}
-
-/// The root nodes that are executed, not held.
-fn read_nodes(logical: &LogicalPlan) -> impl Iterator<Item = &Node> {
-    let held = |node: &&Node| logical.materialized.iter().all(|held| held.node != node.id);
-    logical.root.nodes.iter().filter(held)
-}
-
-fn literal_bytes(logical: &LogicalPlan) -> u64 {
-    let own = read_nodes(logical).map(|node| match &node.op {
-        Op::Literal { blocks } => blocks.iter().map(|block| block.len() as u64).sum(),
-        _ => 0,
-    });
-    own.sum()
 }
 
 /// Makes DataFusion contexts over the pool of a task; all spill into the engine's folder.
-pub(crate) fn contexts(
-    scratch: Arc<Scratch>,
-) -> Result<impl Fn(Arc<dyn Pool>) -> Result<Arc<TaskContext>> + Send + Sync> {
+pub(crate) fn contexts(scratch: &Scratch) -> Result<Box<MakeContext>> {
     let folder = scratch.folder("spill")?;
-    Ok(move |pool: Arc<dyn Pool>| {
+    Ok(Box::new(move |pool: Arc<dyn Pool>| {
         // Spilling asks for a little memory when there is none left: set it aside in proportion.
         let reserve = (pool.limit() / 8).min(10 << 20);
         let config = SessionConfig::new()
@@ -211,7 +174,7 @@ pub(crate) fn contexts(
             HashMap::new(),
             runtime,
         )))
-    })
+    }))
 }
 
 /// What a stage does, in a few words: the user's transforms in order.

@@ -8,15 +8,16 @@ use std::time::Instant;
 use nestflow_chain::Ahead;
 
 use super::progress::{Report, StageReport};
+use super::sources::Splits;
 use super::{BLOCK_BYTES, BLOCKS_SHARE, Local, ahead, domain, label, threads};
 use crate::blocks::Place;
 use crate::error::{Error, Result};
 use crate::executor::{LeafShare, Progress, Task, TaskEnv, run_task};
 use crate::internal;
-use crate::io::{OutputJob, Split, TaskOutput};
+use crate::io::{OutputJob, TaskOutput};
 use crate::memory::{Pool, TaskPool};
 use crate::plan::flat::{FlatId, FlatOp, Sink};
-use crate::plan::logical::{LogicalPlan, Target, TextSource};
+use crate::plan::logical::{LogicalPlan, Target};
 use crate::plan::stage::{Exchange, OutputTo, Stage, StageGraph};
 use crate::plan::wire;
 
@@ -25,7 +26,7 @@ pub(super) struct Run<'a> {
     engine: &'a Local,
     stages: Vec<Arc<Stage>>,
     exchanges: Arc<Vec<Exchange>>,
-    splits: HashMap<TextSource, Vec<Split>>,
+    splits: Splits,
     jobs: HashMap<(u32, usize), OutputJob>,
     cancelled: Arc<AtomicBool>,
     /// Stages that read an exchange last, to free it early.
@@ -36,12 +37,11 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         engine: &'a Local,
         graph: StageGraph,
-        splits: HashMap<TextSource, Vec<Split>>,
+        splits: Splits,
         cancelled: Arc<AtomicBool>,
     ) -> Result<Run<'a>> {
         let mut stages = Vec::new();
         let mut last_reader = HashMap::new();
-        let mut sinks = Vec::new();
         for stage in &graph.stages {
             // Stages travel as bytes here too: what runs is what an executor far away would get.
             let stage = wire::decode_stage(&wire::encode_stage(stage)?)?;
@@ -50,81 +50,45 @@ impl<'a> Run<'a> {
                     last_reader.insert(exchange, stage.id);
                 }
             }
-            for (number, output) in stage.outputs.iter().enumerate() {
-                match &output.to {
-                    OutputTo::Sink(Sink::Text { sink, .. }) => {
-                        sinks.push(((stage.id, number), sink.clone(), stage.nodes[output.node].site.clone()));
-                    }
-                    OutputTo::Sink(Sink::Keep(cache)) => {
-                        let depth = stage.nodes[output.node].depth;
-                        let depths = engine.depths.lock();
-                        depths
-                            .map_err(|_| internal!("the list of kept datasets is poisoned"))?
-                            .insert(*cache, depth);
-                    }
-                    _ => {}
+            for output in &stage.outputs {
+                if let OutputTo::Sink(Sink::Keep(cache)) = &output.to {
+                    let depth = stage.nodes[output.node].depth;
+                    let depths = engine.depths.lock();
+                    depths
+                        .map_err(|_| internal!("the list of kept datasets is poisoned"))?
+                        .insert(*cache, depth);
                 }
             }
             stages.push(Arc::new(stage));
         }
-        let refs: Vec<_> = sinks.iter().map(|(_, sink, site)| (sink, site.as_ref())).collect();
-        let jobs = OutputJob::begin_all(&engine.storage, &refs)?;
-        let jobs = sinks.iter().map(|(at, ..)| *at).zip(jobs).collect();
+        let (at, sinks): (Vec<_>, Vec<_>) = graph.texts().unzip();
+        let jobs = at.into_iter().zip(OutputJob::begin_all(&engine.storage, &sinks)?).collect();
         let exchanges = Arc::new(graph.exchanges);
         Ok(Run { engine, stages, exchanges, splits, jobs, cancelled, last_reader })
     }
 
     pub(super) fn execute(&self, progress: &mut dyn FnMut(&Report) -> Result<()>) -> Result<Report> {
         let mut report = Report { planned: self.stages.len(), ..Report::default() };
-        // Tasks of each stage, for what reads it task by task.
-        let mut tasks_of: HashMap<u32, usize> = HashMap::new();
+        let blocks = &self.engine.blocks;
+        let mut tasks_of: Vec<u32> = Vec::new();
         for stage in &self.stages {
-            let shares = domain::tasks(stage, &|id| self.leaf_shares(stage, id, &tasks_of))?;
-            tasks_of.insert(stage.id, shares.len());
+            let known = domain::Known {
+                splits: &self.splits,
+                exchanges: &self.exchanges,
+                tasks_of: &tasks_of,
+                kept: &|cache| Ok(blocks.channels(Place::Kept(cache)) as u32),
+                at_a_time: self.engine.options.threads,
+            };
+            let shares = domain::tasks(stage, &|id| known.shares(&stage.nodes[id].op))?;
+            tasks_of.push(shares.len() as u32);
             self.stage(stage, shares, &mut report, progress)?;
             for (exchange, reader) in &self.last_reader {
                 if *reader == stage.id {
-                    self.engine.blocks.release(Place::Exchange(*exchange));
+                    blocks.release(Place::Exchange(*exchange));
                 }
             }
         }
         Ok(report)
-    }
-
-    fn leaf_shares(
-        &self,
-        stage: &Stage,
-        id: FlatId,
-        tasks_of: &HashMap<u32, usize>,
-    ) -> Result<domain::Shares> {
-        let channels =
-            |count: usize| domain::Shares::Each((0..count as u32).map(LeafShare::Channel).collect());
-        match &stage.nodes[id].op {
-            FlatOp::Text(source) => {
-                let splits = self.splits.get(source).ok_or_else(|| internal!("files were not listed"))?;
-                Ok(domain::Shares::Each(splits.iter().cloned().map(LeafShare::Split).collect()))
-            }
-            FlatOp::Literal(blocks) => {
-                let per_task = blocks.len().div_ceil(self.engine.options.threads * 2).max(1);
-                let starts = (0..blocks.len().max(1)).step_by(per_task);
-                let shares = starts.map(|at| LeafShare::Literal(at..(at + per_task).min(blocks.len())));
-                Ok(domain::Shares::Each(shares.collect()))
-            }
-            FlatOp::Held { cache } => Ok(channels(self.engine.blocks.channels(Place::Kept(*cache)).max(1))),
-            FlatOp::Read { exchange } => {
-                use crate::plan::flat::ExchangeKind as Kind;
-                let exchange = self
-                    .exchanges
-                    .get(*exchange as usize)
-                    .ok_or_else(|| internal!("no exchange {exchange}"))?;
-                Ok(match exchange.kind {
-                    Kind::Broadcast => domain::Shares::All(LeafShare::Channel(0)),
-                    Kind::Forward => channels(tasks_of.get(&exchange.producers[0]).copied().unwrap_or(1)),
-                    _ => channels(exchange.channels as usize),
-                })
-            }
-            op => Err(internal!("{op} is not a leaf")),
-        }
     }
 
     fn stage(

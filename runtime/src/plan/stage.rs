@@ -1,8 +1,10 @@
 //! Stages: pieces of a flat plan between exchanges, as every engine executes them.
 
+use nestflow_chain::CallSite;
 use serde::{Deserialize, Serialize};
 
 use super::flat::{Col, ExchangeKind, FlatId, FlatNode, Sink};
+use super::logical::TextSink;
 
 /// One stage: a small DAG of flat operators whose leaves are sources and `Read`s.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,4 +65,18 @@ pub struct StageGraph {
     pub stages: Vec<Stage>,
     /// The exchanges, by number.
     pub exchanges: Vec<Exchange>,
+}
+
+impl StageGraph {
+    /// The text outputs: stage and number of each, what it is, and where the user asked for it.
+    pub fn texts(&self) -> impl Iterator<Item = ((u32, usize), (&TextSink, Option<&CallSite>))> {
+        self.stages.iter().flat_map(|stage| {
+            stage.outputs.iter().enumerate().filter_map(|(number, output)| match &output.to {
+                OutputTo::Sink(Sink::Text { sink, .. }) => {
+                    Some(((stage.id, number), (sink, stage.nodes[output.node].site.as_ref())))
+                }
+                _ => None,
+            })
+        })
+    }
 }

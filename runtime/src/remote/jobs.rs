@@ -12,18 +12,13 @@ use super::job::*;
 use crate::error::Result;
 use crate::executor::LeafShare;
 use crate::internal;
-use crate::io::{LocalStorage, OutputJob, Split, Storage, plan_splits};
-use crate::local::domain::{self, Shares};
+use crate::io::{LocalStorage, OutputJob, Storage, TaskOutput};
+use crate::local::domain;
+use crate::local::sources::{self, Splits};
 use crate::plan::flat::{ExchangeKind, FlatId, FlatOp, Sink};
-use crate::plan::logical::{LogicalPlan, Op, TextSource};
 use crate::plan::stage::{Exchange, OutputTo, Stage, StageGraph};
 use crate::plan::wire;
 use crate::planner;
-
-/// Bytes of text that make a task.
-const SPLIT_BYTES: u64 = 32 << 20;
-/// Below so many bytes of input, everything is one channel: tasks would cost more than they give.
-const SMALL_INPUT: u64 = 256 << 10;
 
 /// What the client knows of those who will run a job.
 #[derive(Clone, Debug, Deserialize)]
@@ -73,20 +68,12 @@ impl Plan {
 pub fn plan_job(plan: &[u8], settings: &Settings) -> Result<Plan> {
     let logical = planner::prune(&wire::decode_plan(plan)?)?;
     let storage: Arc<dyn Storage> = Arc::new(LocalStorage);
-    let (splits, input) = measure(&logical, settings, storage.as_ref())?;
-    let channels = if input < SMALL_INPUT { 1 } else { settings.cores.max(1) * 2 };
-    let graph = planner::plan_pruned(&logical, planner::Settings { channels })?;
-    let mut sinks = Vec::new();
-    for stage in &graph.stages {
-        for (number, output) in (0..).zip(&stage.outputs) {
-            if let OutputTo::Sink(Sink::Text { sink, .. }) = &output.to {
-                sinks.push(((stage.id, number), sink.clone(), stage.nodes[output.node].site.clone()));
-            }
-        }
-    }
-    let placed: Vec<_> = sinks.iter().map(|(_, sink, site)| (sink, site.as_ref())).collect();
-    let outputs = OutputJob::begin_all(&storage, &placed)?;
-    let texts = sinks.iter().zip(&outputs).map(|((at, ..), job)| (*at, job.output().clone())).collect();
+    let held = |cache| settings.kept.get(&cache).map_or(0, |held| held.bytes);
+    let (splits, wide) = sources::measure(&logical, storage.as_ref(), settings.cores as usize, held)?;
+    let graph = planner::plan_pruned(&logical, wide)?;
+    let (at, sinks): (Vec<_>, Vec<_>) = graph.texts().unzip();
+    let outputs = OutputJob::begin_all(&storage, &sinks)?;
+    let texts = at.into_iter().zip(outputs.iter().map(|job| job.output().clone())).collect();
     let mut making =
         Making { graph: &graph, splits, settings, texts, tasks_of: Vec::new(), first: Vec::new() };
     let mut made = Made::default();
@@ -95,31 +82,6 @@ pub fn plan_job(plan: &[u8], settings: &Settings) -> Result<Plan> {
     }
     let job = Job { version: 1, build: super::BUILD_ID.into(), stages: made.stages, results: made.results };
     Ok(Plan { job, bytes: made.bytes, keeps: made.keeps, outputs })
-}
-
-type Splits = HashMap<TextSource, Vec<Split>>;
-
-/// The files of a run, and the bytes of all that it reads.
-fn measure(logical: &LogicalPlan, settings: &Settings, storage: &dyn Storage) -> Result<(Splits, u64)> {
-    let mut splits = HashMap::new();
-    let mut bytes = 0;
-    for node in &logical.root.nodes {
-        if let Some(held) = logical.materialized.iter().find(|held| held.node == node.id) {
-            bytes += settings.kept.get(&held.cache).map_or(0, |held| held.bytes);
-            continue;
-        }
-        match &node.op {
-            Op::Text(source) => {
-                let files = crate::io::paths::expand(storage, &source.paths)
-                    .map_err(|error| error.at(logical.site(node)))?;
-                bytes += files.iter().map(|file| file.size).sum::<u64>();
-                splits.insert(source.clone(), plan_splits(&files, SPLIT_BYTES, settings.cores as usize * 2));
-            }
-            Op::Literal { blocks } => bytes += blocks.iter().map(|block| block.len() as u64).sum::<u64>(),
-            _ => {}
-        }
-    }
-    Ok((splits, bytes))
 }
 
 #[derive(Default)]
@@ -142,7 +104,7 @@ struct Making<'a> {
     graph: &'a StageGraph,
     splits: Splits,
     settings: &'a Settings,
-    texts: HashMap<(u32, u32), crate::io::TaskOutput>,
+    texts: HashMap<(u32, usize), TaskOutput>,
     /// The tasks of each stage so far.
     tasks_of: Vec<u32>,
     /// The first channel of each output of each stage so far.
@@ -151,7 +113,18 @@ struct Making<'a> {
 
 impl Making<'_> {
     fn stage(&mut self, stage: &Stage, made: &mut Made) -> Result<()> {
-        let shares = domain::tasks(stage, &|id| self.leaf_shares(stage, id))?;
+        let kept = |cache| {
+            let held = self.settings.kept.get(&cache).map(|held| held.tasks);
+            held.ok_or_else(|| internal!("dataset {cache} is not kept"))
+        };
+        let known = domain::Known {
+            splits: &self.splits,
+            exchanges: &self.graph.exchanges,
+            tasks_of: &self.tasks_of,
+            kept: &kept,
+            at_a_time: self.settings.cores as usize,
+        };
+        let shares = domain::tasks(stage, &|id| known.shares(&stage.nodes[id].op))?;
         let tasks = shares.len() as u32;
         let outputs = self.outputs(stage, tasks)?;
         let first: Vec<u32> = outputs.iter().map(|output| output.first).collect();
@@ -185,48 +158,6 @@ impl Making<'_> {
         self.graph.exchanges.get(number as usize).ok_or_else(|| internal!("no exchange {number}"))
     }
 
-    /// The channels of an exchange, as its consumers number them.
-    fn channels(&self, exchange: &Exchange) -> u32 {
-        match exchange.kind {
-            ExchangeKind::Forward => exchange
-                .producers
-                .first()
-                .and_then(|&stage| self.tasks_of.get(stage as usize))
-                .copied()
-                .unwrap_or(1),
-            _ => exchange.channels,
-        }
-    }
-
-    fn leaf_shares(&self, stage: &Stage, id: FlatId) -> Result<Shares> {
-        let channels = |count: u32| Shares::Each((0..count).map(LeafShare::Channel).collect());
-        match &stage.nodes[id].op {
-            FlatOp::Text(source) => {
-                let splits = self.splits.get(source).ok_or_else(|| internal!("files were not listed"))?;
-                Ok(Shares::Each(splits.iter().cloned().map(LeafShare::Split).collect()))
-            }
-            FlatOp::Literal(blocks) => {
-                let per_task = blocks.len().div_ceil(self.settings.cores.max(1) as usize * 2).max(1);
-                let starts = (0..blocks.len().max(1)).step_by(per_task);
-                let shares = starts.map(|at| LeafShare::Literal(at..(at + per_task).min(blocks.len())));
-                Ok(Shares::Each(shares.collect()))
-            }
-            FlatOp::Held { cache } => Ok(channels(self.held(*cache)?.tasks.max(1))),
-            FlatOp::Read { exchange } => {
-                let exchange = self.exchange(*exchange)?;
-                Ok(match exchange.kind {
-                    ExchangeKind::Broadcast => Shares::All(LeafShare::Channel(0)),
-                    _ => channels(self.channels(exchange)),
-                })
-            }
-            op => Err(internal!("{op} is not a leaf")),
-        }
-    }
-
-    fn held(&self, cache: u64) -> Result<&Held> {
-        self.settings.kept.get(&cache).ok_or_else(|| internal!("dataset {cache} is not kept"))
-    }
-
     fn outputs(&self, stage: &Stage, tasks: u32) -> Result<Vec<JobOutput>> {
         let mut next = 0;
         let mut outputs = Vec::new();
@@ -256,14 +187,11 @@ impl Making<'_> {
 
     fn results(&self, stage: &Stage, outputs: &[JobOutput], alone: bool, tasks: u32, made: &mut Made) {
         let mut effects = false;
-        for (output, to) in outputs.iter().zip(stage.outputs.iter().map(|output| &output.to)) {
-            match to {
+        for (output, asked) in outputs.iter().zip(&stage.outputs) {
+            match &asked.to {
                 OutputTo::Exchange { .. } => {}
                 OutputTo::Sink(Sink::Keep(cache)) => {
-                    let depth =
-                        stage.outputs.iter().find(|output| &output.to == to).map(|output| output.node);
-                    let depth = depth.map_or(0, |node| stage.nodes[node].depth);
-                    made.keeps.push((*cache, depth, tasks));
+                    made.keeps.push((*cache, stage.nodes[asked.node].depth, tasks));
                     let channels = (!alone).then_some((output.first, output.first + output.channels));
                     made.results.push(JobResult {
                         kind: "keep",
@@ -331,8 +259,9 @@ impl Making<'_> {
                 blocks.clear();
             }
         }
-        let texts = (0..stage.outputs.len() as u32)
-            .filter_map(|number| self.texts.get(&(stage.id, number)).map(|text| (number, text.clone())));
+        let texts = (0..stage.outputs.len()).filter_map(|number| {
+            self.texts.get(&(stage.id, number)).map(|text| (number as u32, text.clone()))
+        });
         Ok(StagePart {
             texts: texts.collect(),
             stage,

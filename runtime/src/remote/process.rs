@@ -8,7 +8,7 @@ use datafusion_execution::TaskContext;
 
 use super::job::StagePart;
 use crate::error::Result;
-use crate::local::{contexts, scratch::Scratch};
+use crate::local::{MakeContext, contexts, scratch::Scratch};
 use crate::memory::{FixedPool, Pool, TaskPool};
 
 /// Stages that are kept decoded.
@@ -25,13 +25,11 @@ pub struct ProcessSettings {
     pub memory: usize,
 }
 
-type Contexts = Box<dyn Fn(Arc<dyn Pool>) -> Result<Arc<TaskContext>> + Send + Sync>;
-
 /// What the tasks of a process share.
 pub struct Process {
     settings: ProcessSettings,
     pool: Arc<dyn Pool>,
-    contexts: Contexts,
+    contexts: Box<MakeContext>,
     stages: Mutex<VecDeque<(Vec<u8>, Arc<StagePart>)>>,
     scratch: Arc<Scratch>,
 }
@@ -48,7 +46,7 @@ impl Process {
         let scratch = Arc::new(Scratch::new(&settings.folder)?);
         Ok(Process {
             pool: Arc::new(FixedPool::new(settings.memory)),
-            contexts: Box::new(contexts(scratch.clone())?),
+            contexts: contexts(&scratch)?,
             stages: Mutex::default(),
             settings,
             scratch,

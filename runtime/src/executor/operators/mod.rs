@@ -12,7 +12,7 @@ pub mod sequential;
 pub mod sink;
 pub mod unpack;
 
-use crate::error::Result;
+use crate::error::{Result, step};
 use crate::internal;
 use crate::plan::flat::FlatNode;
 
@@ -26,8 +26,5 @@ pub fn int_of(cell: &[u8]) -> Result<i64> {
 
 /// The user's line that asked for an operator: `sort at jobs/visits.py:12 in main`.
 pub fn place(node: &FlatNode) -> String {
-    match &node.site {
-        Some(site) => format!("{} at {}:{} in {}", site.transform, site.file, site.line, site.function),
-        None => String::new(),
-    }
+    node.site.as_ref().map(step).unwrap_or_default()
 }
