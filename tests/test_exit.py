@@ -66,6 +66,17 @@ BODIES = {
     "stubborn": "\n        ".join(
         ["try: time.sleep(0.5)", "except KeyboardInterrupt: pass", "time.sleep(0.5)"]
     ),
+    # Python prints what a finalizer raises, and goes on.
+    "finalizers": "\n        ".join(
+        [
+            "class Late:",
+            "    def __del__(self):",
+            "        for _ in range(200_000): pass",
+            "while True:",
+            "    Late()",
+            "    for _ in range(200_000): pass",
+        ]
+    ),
 }
 
 

@@ -108,6 +108,7 @@ pub fn shut(py: Python<'_>) -> PyResult<()> {
     }
     let (me, began) = (std::thread::current().id(), Instant::now());
     let interrupt = py.import("nestflow.host.interrupt")?;
+    interrupt.call_method0("hush")?;
     loop {
         let (empty, threads) = {
             let mut gate = gate();

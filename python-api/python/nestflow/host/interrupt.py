@@ -25,6 +25,21 @@ def interrupt(threads: Iterable[int]) -> None:
         raise_in(thread, KeyboardInterrupt)
 
 
+def hush() -> None:
+    """Say nothing of an interrupt that ends in a finalizer: Python swallows it there and prints it.
+
+    It is repeated until its thread has left user code, so nothing is lost but noise. For the end of
+    the process, of which the user was not told by anybody that it interrupts.
+    """
+    told = sys.unraisablehook
+
+    def hook(what: sys.UnraisableHookArgs) -> None:
+        if not issubclass(what.exc_type, KeyboardInterrupt):
+            told(what)
+
+    sys.unraisablehook = hook
+
+
 def end_process() -> NoReturn:
     """End the process although a thread does not leave user code: no interpreter can end then.
 
