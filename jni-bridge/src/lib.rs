@@ -6,11 +6,13 @@
 //! `jni`; knows neither Python nor single operators.
 //!
 //! Blocks cross as byte arrays: one copy each way, one call per block. Nothing of an `Env` is kept
-//! between calls, and no thread of ours is ever attached to the JVM.
+//! between calls. The way back, from any thread, is `upcall`.
 
 mod guard;
 mod shared;
 mod tasks;
+#[expect(dead_code, reason = "for memory and files, which come next")]
+mod upcall;
 
 use std::time::Duration;
 
