@@ -255,6 +255,7 @@ fn summary<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDict>
         stages.append(dict)?;
     }
     let dict = PyDict::new(py);
+    dict.set_item("counters", report.counts.0.clone())?;
     dict.set_item("stages", stages)?;
     Ok(dict)
 }

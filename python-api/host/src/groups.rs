@@ -8,11 +8,12 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{Array, BinaryViewArray, RecordBatch};
 use arrow_schema::Schema;
 use nestflow_batch::columns::{CellBuilder, cell_field};
-use nestflow_chain::{ChainSpec, HostError, OpenChain, Program, SideFrom};
+use nestflow_chain::{ChainSpec, Counts, HostError, OpenChain, Program, SideFrom};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
+use crate::counting::counted;
 use crate::failure::{raised, unfit, unloadable};
 use crate::kinds::kinds;
 use crate::program::{Describe, cells, ours};
@@ -23,6 +24,7 @@ use crate::{fast, pin};
 pub(crate) struct Groups {
     driver: Py<PyAny>,
     done: VecDeque<RecordBatch>,
+    counts: Counts,
 }
 
 impl Groups {
@@ -54,7 +56,7 @@ impl Groups {
             }
         })();
         let driver = built.map_err(|error| unloadable(py, &error))?;
-        Ok(Groups { driver: driver.unbind(), done: VecDeque::new() })
+        Ok(Groups { driver: driver.unbind(), done: VecDeque::new(), counts: Counts::default() })
     }
 
     fn run(&self, py: Python<'_>, input: &RecordBatch) -> Result<RecordBatch, HostError> {
@@ -102,8 +104,9 @@ impl OpenChain for Groups {
     }
 
     fn push(&mut self, input: RecordBatch) -> Result<(), HostError> {
-        let output = pin::attach(|py| self.run(py, &input))?;
+        let (output, counts) = pin::attach(|py| counted(py, || self.run(py, &input)))?;
         self.done.push_back(output);
+        self.counts.add(counts);
         Ok(())
     }
 
@@ -113,5 +116,8 @@ impl OpenChain for Groups {
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {
         Ok(None)
+    }
+    fn counted(&mut self) -> Counts {
+        self.counts.take()
     }
 }

@@ -30,6 +30,10 @@ pub(crate) struct Kinds {
     pub(crate) side_view: Py<PyType>,
     /// `nestflow.host.program.Unfit`.
     pub(crate) unfit: Py<PyType>,
+    /// `nestflow.host.counting.enter`.
+    pub(crate) enter: Py<PyAny>,
+    /// `nestflow.host.counting.leave`.
+    pub(crate) leave: Py<PyAny>,
     /// `nestflow.host.keys.canonical`.
     pub(crate) canonical: Py<PyAny>,
     /// `nestflow.host.keys.Identity`.
@@ -70,6 +74,7 @@ fn look_up(py: Python<'_>) -> PyResult<Kinds> {
     let uuid = py.import("uuid")?;
     let program = py.import("nestflow.host.program")?;
     let keys = py.import("nestflow.host.keys")?;
+    let counting = py.import("nestflow.host.counting")?;
     let class = |module: &Bound<'_, PyModule>, name: &str| -> PyResult<Py<PyType>> {
         Ok(module.getattr(name)?.cast_into::<PyType>()?.unbind())
     };
@@ -90,6 +95,8 @@ fn look_up(py: Python<'_>) -> PyResult<Kinds> {
         drop: program.getattr("DROP")?.unbind(),
         side_view: class(&py.import("nestflow.host.sides")?, "SideView")?,
         unfit: class(&program, "Unfit")?,
+        enter: counting.getattr("enter")?.unbind(),
+        leave: counting.getattr("leave")?.unbind(),
         canonical: keys.getattr("canonical")?.unbind(),
         identity: class(&keys, "Identity")?,
         beyond: class(&keys, "Beyond")?,

@@ -10,6 +10,7 @@
 //! Also the module `nestflow._host`, which worker processes import. Must not know the planner or
 //! DataFusion, and must not hold the GIL while waiting for others.
 
+mod counting;
 mod failure;
 mod fast;
 pub mod gate;

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, BinaryViewArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use nestflow_batch::columns::{CellBuilder, cell_field};
-use nestflow_chain::{ChainSpec, Emit, HostError, OpenChain, Step, StepKind};
+use nestflow_chain::{ChainSpec, Counts, Emit, HostError, OpenChain, Step, StepKind};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
+use crate::counting::counted;
 use crate::failure::{raised, unfit, unloadable};
 use crate::kinds::{Kinds, kinds};
 use crate::markers::Markers;
@@ -57,6 +58,7 @@ pub(crate) struct Records {
     native: Option<Native>,
     markers: Option<Markers>,
     under_way: Option<UnderWay>,
+    counts: Counts,
 }
 
 /// An input whose rows have not all come out.
@@ -114,6 +116,7 @@ impl Records {
             room: FIRST,
             native: Native::of(steps, emit),
             under_way: None,
+            counts: Counts::default(),
         })
     }
 
@@ -254,7 +257,11 @@ impl OpenChain for Records {
         };
         let mut output = match native {
             Some(columns) => self.batch(columns, None, input.num_rows())?,
-            None => pin::attach(|py| self.run(py, &mut under_way))?,
+            None => {
+                let (output, counts) = pin::attach(|py| counted(py, || self.run(py, &mut under_way)))?;
+                self.counts.add(counts);
+                output
+            }
         };
         if let Some(markers) = &mut self.markers {
             output = markers.thin_out(&under_way.input, output)?;
@@ -269,5 +276,8 @@ impl OpenChain for Records {
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {
         Ok(None)
+    }
+    fn counted(&mut self) -> Counts {
+        self.counts.take()
     }
 }

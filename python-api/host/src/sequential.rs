@@ -8,11 +8,12 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{Array, BinaryViewArray, RecordBatch, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use nestflow_batch::columns::{CellBuilder, cell_at, cell_field};
-use nestflow_chain::{CallSite, ChainSpec, HostError, OpenChain, Sequential};
+use nestflow_chain::{CallSite, ChainSpec, Counts, HostError, OpenChain, Sequential};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
+use crate::counting::counted;
 use crate::failure::{raised, unfit, unloadable};
 use crate::kinds::kinds;
 use crate::program::{Describe, by_column, cells, ours};
@@ -30,6 +31,7 @@ pub(crate) struct Walk {
     group: Option<u64>,
     schema: SchemaRef,
     done: VecDeque<RecordBatch>,
+    counts: Counts,
 }
 
 /// Output of this batch so far.
@@ -73,6 +75,7 @@ impl Walk {
             group: None,
             schema: Arc::new(schema),
             done: VecDeque::new(),
+            counts: Counts::default(),
         })
     }
 
@@ -160,8 +163,9 @@ impl OpenChain for Walk {
     }
 
     fn push(&mut self, input: RecordBatch) -> Result<(), HostError> {
-        let output = pin::attach(|py| self.run(py, &input))?;
+        let (output, counts) = pin::attach(|py| counted(py, || self.run(py, &input)))?;
         self.done.push_back(output);
+        self.counts.add(counts);
         Ok(())
     }
 
@@ -170,10 +174,17 @@ impl OpenChain for Walk {
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {
-        pin::attach(|py| {
-            let mut output = Output { groups: Vec::new(), values: CellBuilder::default() };
-            self.end(py, &mut output)?;
-            self.batch(output).map(Some)
-        })
+        let (rest, counts) = pin::attach(|py| {
+            counted(py, || {
+                let mut output = Output { groups: Vec::new(), values: CellBuilder::default() };
+                self.end(py, &mut output)?;
+                self.batch(output)
+            })
+        })?;
+        self.counts.add(counts);
+        Ok(Some(rest))
+    }
+    fn counted(&mut self) -> Counts {
+        self.counts.take()
     }
 }

@@ -13,7 +13,7 @@ from .pobject import PObject
 from .ptable import PTable
 
 from .pipeline import Pipeline  # isort: skip
-from . import base, error, errors, output, transforms, udf
+from . import base, counter, error, errors, output, transforms, udf
 from . import input as input
 from .input import TextFile
 from .transformer import Transformer
@@ -28,6 +28,7 @@ __all__ = [
     "TextFile",
     "Transformer",
     "base",
+    "counter",
     "error",
     "errors",
     "output",

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from threading import RLock, local
 from typing import TYPE_CHECKING
 
+from . import counter
 from .engine import by_name
 from .engine.native import describe
 from .errors import InvalidDataException, NestflowPlanningException
@@ -210,6 +211,22 @@ class Pipeline:
         """Pickle to an empty shell: a record function may hold an object that holds the pipeline."""
         return object.__new__, (Pipeline,)
 
+    def reset_counter(self, name: str) -> None:
+        """Forget a counter of this process; see `nestflow.counter`.
+
+        Raises:
+            NestflowRuntimeException: called by a user function.
+        """
+        counter.reset(name)
+
+    def reset_all_counters(self) -> None:
+        """Forget all counters of this process.
+
+        Raises:
+            NestflowRuntimeException: called by a user function.
+        """
+        counter.reset_all()
+
     def _set_before_run_hook(self, name: str, fn: Callable[[], object]) -> None:
         self._before_run_hooks[name] = _hook(fn)
 
@@ -255,6 +272,7 @@ class Pipeline:
         if pending or keeps:
             plan = self._plan([*pending, *keeps])
             self.last_run = self._engine.run(encode_plan(plan))
+            counter._record(self.last_run.setdefault("counters", {}))  # type: ignore[arg-type]
             self._held.update((keep.node, keep.cache) for keep in keeps)
             del self._pending[: len(pending)]
             for node in marked:

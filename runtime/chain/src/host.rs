@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 
+use crate::counts::Counts;
 use crate::spec::ChainSpec;
 
 /// Runs user functions. Shared by all tasks of a process.
@@ -55,6 +56,12 @@ pub trait OpenChain: Send {
     /// After the last pull: what the program still has to say (the end of the last group of a
     /// sequential program); `None` where there is nothing.
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError>;
+
+    /// What the functions counted for the results since this was last asked; asked after each pull and
+    /// after the end.
+    fn counted(&mut self) -> Counts {
+        Counts::default()
+    }
 
     /// The processor time that the batches pulled so far took elsewhere than on this thread.
     fn elsewhere(&self) -> Duration {

@@ -1,5 +1,7 @@
 //! What a run has done, stage by stage.
 
+use nestflow_chain::Counts;
+
 /// The stages that were begun so far.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -7,6 +9,8 @@ pub struct Report {
     pub planned: usize,
     /// In the order of execution.
     pub stages: Vec<StageReport>,
+    /// What user functions counted, once the run has succeeded.
+    pub counts: Counts,
 }
 
 /// One stage.

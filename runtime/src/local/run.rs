@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use nestflow_chain::Ahead;
+use nestflow_chain::{Ahead, CountingHost, Host, Tally};
 
 use super::progress::{Report, StageReport};
 use super::sources::Splits;
@@ -29,6 +29,9 @@ pub(super) struct Run<'a> {
     splits: Splits,
     jobs: HashMap<(u32, usize), OutputJob>,
     cancelled: Arc<AtomicBool>,
+    host: Arc<dyn Host>,
+    /// What user functions count.
+    tally: Arc<Tally>,
     /// Stages that read an exchange last, to free it early.
     last_reader: HashMap<u32, u32>,
 }
@@ -64,7 +67,9 @@ impl<'a> Run<'a> {
         let (at, sinks): (Vec<_>, Vec<_>) = graph.texts().unzip();
         let jobs = at.into_iter().zip(OutputJob::begin_all(&engine.storage, &sinks)?).collect();
         let exchanges = Arc::new(graph.exchanges);
-        Ok(Run { engine, stages, exchanges, splits, jobs, cancelled, last_reader })
+        let tally = Arc::new(Tally::default());
+        let host = Arc::new(CountingHost { host: engine.host.clone(), tally: tally.clone() });
+        Ok(Run { engine, stages, exchanges, splits, jobs, cancelled, host, tally, last_reader })
     }
 
     pub(super) fn execute(&self, progress: &mut dyn FnMut(&Report) -> Result<()>) -> Result<Report> {
@@ -105,7 +110,7 @@ impl<'a> Run<'a> {
         report.stages.push(StageReport { stage: stage.id, tasks, label: label(stage), ..Default::default() });
         let concurrency = tasks.clamp(1, self.engine.options.threads);
         let bytes = ahead::bytes(stage, &self.splits, &self.engine.blocks);
-        self.engine.host.prepare(Ahead { tasks, at_a_time: concurrency, bytes });
+        self.host.prepare(Ahead { tasks, at_a_time: concurrency, bytes });
         let for_tasks = self.engine.options.memory_limit as f64 * (1.0 - BLOCKS_SHARE);
         let share = (for_tasks / concurrency as f64) as usize;
         let outputs: HashMap<_, TaskOutput> =
@@ -131,7 +136,7 @@ impl<'a> Run<'a> {
                 context: (self.engine.context)(pool.clone())?,
                 pool,
                 blocks: self.engine.blocks.clone(),
-                host: self.engine.host.clone(),
+                host: self.host.clone(),
                 storage: self.engine.storage.clone(),
                 outputs: outputs.clone(),
                 cancelled: self.cancelled.clone(),
@@ -165,11 +170,12 @@ impl<'a> Run<'a> {
         for exchange in self.exchanges.iter() {
             self.engine.blocks.release(Place::Exchange(exchange.id));
         }
-        let committed = result.and_then(|report| {
+        let committed = result.and_then(|mut report| {
             if self.cancelled.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
             OutputJob::commit_all(self.jobs.into_values().collect())?;
+            report.counts = self.tally.take();
             Ok(report)
         });
         if committed.is_err() {

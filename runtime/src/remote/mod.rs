@@ -18,7 +18,7 @@ pub use job::{HostSpec, Job, StagePart};
 pub use jobs::{Held, Plan, Settings, plan_job};
 pub use process::{Process, ProcessSettings};
 pub use report::{failure, rows_of};
-pub use task::{Interrupt, Step, TaskDriver};
+pub use task::{COUNTS, Interrupt, Step, TaskDriver};
 
 /// What was built: a job of one build runs only in libraries of the same.
 pub const BUILD_ID: &str = env!("NESTFLOW_BUILD_ID");

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use nestflow_chain::Host;
+use nestflow_chain::{CountingHost, Host, Tally};
 
 use super::inputs::Inputs;
 use super::job::{StagePart, TaskPart};
@@ -36,6 +36,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// How often that is tried, so long apart.
 const ATTEMPTS: u32 = 50;
 
+/// Instead of the number of a channel: what user functions counted, as the last block of a task.
+pub const COUNTS: u32 = u32::MAX;
+
 /// Interrupts the user functions of a task.
 pub type Interrupt = Box<dyn Fn() + Send>;
 
@@ -44,7 +47,7 @@ pub type Interrupt = Box<dyn Fn() + Send>;
 pub enum Step {
     /// The blocks of this input.
     Need(u32),
-    /// A block for a channel, of so many bytes, waits to be taken.
+    /// A block for a channel, of so many bytes, waits to be taken; for [`COUNTS`] it is JSON.
     Block(u32, usize),
     /// Nothing in the time it was given.
     Nothing,
@@ -68,6 +71,7 @@ pub struct TaskDriver {
     interrupt: Interrupt,
     cancelled: Arc<AtomicBool>,
     progress: Arc<Progress>,
+    tally: Arc<Tally>,
 }
 
 impl std::fmt::Debug for TaskDriver {
@@ -104,13 +108,14 @@ impl TaskDriver {
             stage: stage.clone(),
             first: part.first.clone(),
         };
+        let tally = Arc::new(Tally::default());
         let texts: HashMap<u32, TaskOutput> = part.texts.iter().cloned().collect();
         let env = TaskEnv {
             context: process.context(pool.clone())?,
             block_bytes: block_bytes(part, pool.as_ref()),
             pool,
             blocks: Arc::new(blocks),
-            host,
+            host: Arc::new(CountingHost { host, tally: tally.clone() }),
             storage: Arc::new(LocalStorage),
             outputs: Arc::new(move |_, number| texts.get(&(number as u32)).cloned()),
             cancelled: cancelled.clone(),
@@ -134,6 +139,7 @@ impl TaskDriver {
             interrupt,
             cancelled,
             progress,
+            tally,
         })
     }
 
@@ -157,7 +163,8 @@ impl TaskDriver {
             }
             Ok(Event::End(result)) => {
                 self.done = true;
-                result.map(|()| Step::Done)
+                result?;
+                self.last_words()
             }
             Err(RecvTimeoutError::Timeout) => Ok(Step::Nothing),
             Err(RecvTimeoutError::Disconnected) => {
@@ -165,6 +172,18 @@ impl TaskDriver {
                 Err(internal!("the thread of a task ended without a word"))
             }
         }
+    }
+
+    /// What there is to say when all has been done.
+    fn last_words(&mut self) -> Result<Step> {
+        let counts = self.tally.take();
+        if counts.0.is_empty() {
+            return Ok(Step::Done);
+        }
+        let text = serde_json::to_vec(&counts)?;
+        let length = text.len();
+        self.waiting = Some(text);
+        Ok(Step::Block(COUNTS, length))
     }
 
     /// Takes the block that the last step told of.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
-use nestflow_chain::{Ahead, ChainSpec, Host, HostError, OpenChain};
+use nestflow_chain::{Ahead, ChainSpec, Counts, Host, HostError, OpenChain};
 
 use crate::estimate::{Load, Measured};
 use crate::process::thread_time;
@@ -204,6 +204,13 @@ impl OpenChain for Chosen {
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {
         self.opened(0, Load::default())?.finish()
+    }
+
+    fn counted(&mut self) -> Counts {
+        match &mut self.chain {
+            Phase::Open(open) => open.counted(),
+            Phase::Closed(_) => Counts::default(),
+        }
     }
 }
 

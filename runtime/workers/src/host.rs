@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use nestflow_chain::wire::encode_chain;
-use nestflow_chain::{CallSite, ChainSpec, Function, Host, HostError, OpenChain, Program, StepKind};
+use nestflow_chain::{CallSite, ChainSpec, Counts, Function, Host, HostError, OpenChain, Program, StepKind};
 
 use crate::auto::Elsewhere;
 use crate::pool::{Options, Pool};
@@ -74,9 +74,17 @@ impl Host for WorkersHost {
         let worker = self.pool.lease(self.user).map_err(cannot)?;
         let opened = worker.open(self.user, &program, sides);
         let (number, replies) = opened.map_err(|_| died(&worker, &steps_of(&chain.program), None))?;
-        let (under_way, elsewhere) = (VecDeque::new(), Duration::ZERO);
-        let steps = steps_of(&chain.program);
-        Ok(Box::new(Remote { worker, number, replies, steps, under_way, pushed: 0, elsewhere, more: false }))
+        Ok(Box::new(Remote {
+            worker,
+            number,
+            replies,
+            steps: steps_of(&chain.program),
+            under_way: VecDeque::new(),
+            pushed: 0,
+            elsewhere: Duration::ZERO,
+            more: false,
+            counts: Counts::default(),
+        }))
     }
 
     fn name(&self) -> &'static str {
@@ -107,6 +115,8 @@ struct Remote {
     elsewhere: Duration,
     /// Whether the oldest batch under way was answered in part.
     more: bool,
+    /// What was counted for the results pulled so far.
+    counts: Counts,
 }
 
 impl Remote {
@@ -142,7 +152,8 @@ impl OpenChain for Remote {
     }
 
     fn pull(&mut self) -> Result<RecordBatch, HostError> {
-        let Reply::Pulled(parcel, took, more) = self.reply()? else { return Err(out_of_turn()) };
+        let Reply::Pulled(parcel, took, more, counts) = self.reply()? else { return Err(out_of_turn()) };
+        self.counts.add(counts);
         self.elsewhere += took;
         self.more = more;
         if more {
@@ -160,8 +171,13 @@ impl OpenChain for Remote {
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {
         self.worker.finish(self.number).map_err(|_| self.died())?;
-        let Reply::Finished(rest) = self.reply()? else { return Err(out_of_turn()) };
+        let Reply::Finished(rest, counts) = self.reply()? else { return Err(out_of_turn()) };
+        self.counts.add(counts);
         rest.map(open).transpose()
+    }
+
+    fn counted(&mut self) -> Counts {
+        self.counts.take()
     }
 
     fn elsewhere(&self) -> Duration {

@@ -6,12 +6,12 @@
 
 use std::io::{self, Read, Write};
 
-use nestflow_chain::{HostError, UserError};
+use nestflow_chain::{Counts, HostError, UserError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever a message does.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// The most bytes that a head may have: a chain's name and some numbers.
 const LONGEST_HEAD: u32 = 64 << 20;
 /// The most bytes that a payload may have.
@@ -78,6 +78,8 @@ pub enum FromWorker {
         nanos: u64,
         /// Whether that is only a part; the next one comes when it is asked for.
         more: bool,
+        /// What the functions counted for it.
+        counts: Counts,
     },
     /// The answer to `Finish`.
     Finished {
@@ -85,6 +87,8 @@ pub enum FromWorker {
         chain: u32,
         /// What the program still had to say.
         batch: Option<Shipped>,
+        /// What the functions counted for it.
+        counts: Counts,
     },
     /// The chain failed; nothing more comes of it but `Closed`.
     Failed {

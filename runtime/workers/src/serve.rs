@@ -186,17 +186,20 @@ impl<'h> Server<'h> {
         let result = Packed::of(&chain.pull()?).map_err(internal)?;
         let nanos = thread_time().saturating_sub(since).as_nanos() as u64;
         let more = chain.more();
-        let head = |batch| FromWorker::Pulled { chain: number, batch, nanos, more };
+        let counts = chain.counted();
+        let head = |batch| FromWorker::Pulled { chain: number, batch, nanos, more, counts };
         Ok(result.send(&mut self.stream, &mut self.outbox, head)?)
     }
 
     fn finish(&mut self, number: u32) -> Result<(), Stop> {
         let Some(Chain::Open(chain, _)) = self.chains.get_mut(&number) else { return self.not_open(number) };
-        match chain.finish()? {
-            None => self.say(&FromWorker::Finished { chain: number, batch: None })?,
+        let rest = chain.finish()?;
+        let counts = chain.counted();
+        match rest {
+            None => self.say(&FromWorker::Finished { chain: number, batch: None, counts })?,
             Some(rest) => {
                 let rest = Packed::of(&rest).map_err(internal)?;
-                let head = |batch| FromWorker::Finished { chain: number, batch: Some(batch) };
+                let head = |batch| FromWorker::Finished { chain: number, batch: Some(batch), counts };
                 rest.send(&mut self.stream, &mut self.outbox, head)?;
             }
         }

@@ -13,6 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use nestflow_chain::Counts;
+
 use crate::message::{self, Failure, FromWorker, ToWorker, VERSION};
 use crate::output::{Output, Tail};
 use crate::shared::{Inbox, Outbox, can_share};
@@ -28,9 +30,9 @@ const PATIENCE: Duration = Duration::from_millis(40);
 
 /// An answer to a chain.
 pub(crate) enum Reply {
-    /// A result, the time that it took, and whether it is only a part.
-    Pulled(Parcel, Duration, bool),
-    Finished(Option<Parcel>),
+    /// A result, the time that it took, whether it is only a part, and what was counted for it.
+    Pulled(Parcel, Duration, bool, Counts),
+    Finished(Option<Parcel>, Counts),
     Failed(Failure),
 }
 
@@ -285,14 +287,14 @@ impl Worker {
                     "speaks version {version}, not {VERSION}: another build"
                 )));
             }
-            FromWorker::Pulled { chain, batch, nanos, more } => {
+            FromWorker::Pulled { chain, batch, nanos, more, counts } => {
                 let parcel = Parcel::receive(batch, payload, inbox)?;
-                (chain, Reply::Pulled(parcel, Duration::from_nanos(nanos), more))
+                (chain, Reply::Pulled(parcel, Duration::from_nanos(nanos), more, counts))
             }
-            FromWorker::Finished { chain, batch: Some(batch) } => {
-                (chain, Reply::Finished(Some(Parcel::receive(batch, payload, inbox)?)))
+            FromWorker::Finished { chain, batch: Some(batch), counts } => {
+                (chain, Reply::Finished(Some(Parcel::receive(batch, payload, inbox)?), counts))
             }
-            FromWorker::Finished { chain, batch: None } => (chain, Reply::Finished(None)),
+            FromWorker::Finished { chain, batch: None, counts } => (chain, Reply::Finished(None, counts)),
             FromWorker::Failed { chain, failure } => (chain, Reply::Failed(failure)),
             FromWorker::Closed { chain } => {
                 let mut routes = lock(&self.routes);

@@ -11,8 +11,7 @@ import os
 import signal
 import sys
 
-REMOTE = "__PYTHON_IN_REMOTE_SIDE"
-"""The variable by which code can tell that it runs in a worker process."""
+from nestflow.host.counting import REMOTE
 
 
 def main(parent: int) -> None:

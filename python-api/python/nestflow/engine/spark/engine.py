@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 import weakref
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from ...errors import NestflowRuntimeException
@@ -69,14 +70,18 @@ class SparkEngine:
         success = False
         try:
             with display(self._progress) as progress:
-                self._execute(driver, description, data, progress)
+                counts = self._execute(driver, description, data, progress)
             success = True
         finally:
             _answer(module.spark_end, run, success)
         for cache, depth, tasks in keeps:
             self._kept[cache] = {"tasks": tasks, "bytes": driver.size(cache), "depth": depth}
         stages = json.loads(description)["stages"]
-        return {"stages": [{"name": stage["name"], "tasks": len(stage["tasks"])} for stage in stages]}
+        counters: Counter[str] = Counter()
+        for counted in counts:
+            counters.update(counted)
+        stages = [{"name": stage["name"], "tasks": len(stage["tasks"])} for stage in stages]
+        return {"counters": dict(counters), "stages": stages}
 
     def fetch(self, cache: int) -> list[tuple[Any, ...]]:
         """Give the rows of a kept dataset, in order."""
@@ -116,7 +121,8 @@ class SparkEngine:
         description: str,
         data: bytes,
         progress: Callable[[dict[str, object]], None] | None,
-    ) -> None:
+    ) -> list[dict[str, int]]:
+        """Run the job, and give what each of its tasks has counted."""
         with self._file() as path:
             with open(path, "wb") as file:
                 file.write(data)
@@ -132,6 +138,8 @@ class SparkEngine:
                 _cancel(driver, run)
         if error:
             raise _raised(error)
+        counts: list[dict[str, int]] = json.loads(driver.counts(run))
+        return counts
 
     def _file(self) -> _File:
         return _File(self._folder)

@@ -18,6 +18,9 @@ final class Native {
   /** A block of {@code answer[1]} bytes for channel {@code answer[0]} has to be taken. */
   static final int BLOCK = 3;
 
+  /** Instead of a channel: the block is what user functions counted, in JSON. */
+  static final int COUNTS = -1;
+
   private Native() {}
 
   static native String buildId();

@@ -21,6 +21,7 @@ final class Driver(java: JavaSparkContext) {
   private val faults = new Faults(sc)
   private val kept = new ConcurrentHashMap[Long, Kept]
   private val runs = new ConcurrentHashMap[Long, Run]
+  private val counted = new ConcurrentHashMap[Long, String]
   private val next = new AtomicLong(1)
   private val id = java.hashCode.toHexString + System.nanoTime.toHexString
 
@@ -37,7 +38,7 @@ final class Driver(java: JavaSparkContext) {
         s"the package nestflow is of build ${job.build}, but the jar of build ${Library.buildId}")
     }
     val number = next.getAndIncrement()
-    val run = new Run(s"${Fault.Group}$id-$number", job)
+    val run = new Run(s"${Fault.Group}$id-$number", number, job)
     runs.put(number, run)
     run.start()
     number
@@ -50,6 +51,9 @@ final class Driver(java: JavaSparkContext) {
     runs.remove(number)
     run.error.get
   }
+
+  /** What user functions counted in a run that succeeded: a list of JSON; asked once. */
+  def counts(number: Long): String = Option(counted.remove(number)).getOrElse("[]")
 
   /** How far a run is: stages, tasks, tasks that are done. */
   def progress(number: Long): Array[Int] = Option(runs.get(number)).fold(Array.empty[Int])(_.progress)
@@ -115,7 +119,7 @@ final class Driver(java: JavaSparkContext) {
   }
 
   /** One job on a thread of its own. */
-  private final class Run(val group: String, job: Job) extends Thread(group) {
+  private final class Run(val group: String, number: Long, job: Job) extends Thread(group) {
     val ended = new CountDownLatch(1)
     val error = new AtomicReference[String]
     setDaemon(true)
@@ -143,6 +147,8 @@ final class Driver(java: JavaSparkContext) {
     }
 
     private def execute(): Unit = {
+      val counts = new Counts
+      sc.register(counts)
       val shells = mutable.ArrayBuffer.empty[StageRDD]
       val shuffles = mutable.Map.empty[Int, RDD[Block]]
       def shuffled(stage: Int) = shuffles.getOrElseUpdate(stage, {
@@ -158,7 +164,7 @@ final class Driver(java: JavaSparkContext) {
           }
           new Reads(parent, stage.tasks.map(_.reads(number)))
         }
-        val shell = new StageRDD(sc, stage.bytes, stage.tasks, reads, job.settings)
+        val shell = new StageRDD(sc, stage.bytes, stage.tasks, reads, job.settings, counts)
         shells += shell.setName(stage.name).asInstanceOf[StageRDD]
       }
       val results = job.results.map { result =>
@@ -182,6 +188,7 @@ final class Driver(java: JavaSparkContext) {
           results.foreach(_.unpersist(blocking = false))
           throw failed
       }
+      if (!counts.isZero) counted.put(number, counts.value)
       sc.clearCallSite()
     }
 

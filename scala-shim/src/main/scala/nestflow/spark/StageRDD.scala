@@ -9,7 +9,8 @@ private[spark] final class StageRDD(
     stage: Array[Byte],
     @transient tasks: IndexedSeq[Task],
     @transient reads: Seq[Dependency[Channels.Block]],
-    settings: Settings)
+    settings: Settings,
+    counts: Counts)
     extends RDD[Channels.Block](sc, reads) {
 
   override protected def getPartitions: Array[Partition] =
@@ -27,7 +28,8 @@ private[spark] final class StageRDD(
       val parent = dependencies(number).rdd.asInstanceOf[RDD[Channels.Block]]
       () => task.parents(number).iterator.flatMap(parent.iterator(_, context))
     }
-    new TaskIterator(stage, task.bytes, inputs, settings, context)
+    val counted = (json: String) => counts.add(((id, split.index), json))
+    new TaskIterator(stage, task.bytes, inputs, settings, counted, context)
   }
 }
 

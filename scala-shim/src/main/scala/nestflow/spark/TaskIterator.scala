@@ -1,5 +1,7 @@
 package nestflow.spark
 
+import java.nio.charset.StandardCharsets.UTF_8
+
 import org.apache.spark.{TaskContext, TaskKilledException}
 import org.apache.spark.nestflow.LocalFolder
 import org.apache.spark.util.TaskCompletionListener
@@ -10,6 +12,7 @@ private[spark] final class TaskIterator(
     task: Array[Byte],
     inputs: IndexedSeq[() => Iterator[Channels.Block]],
     settings: Settings,
+    counted: String => Unit,
     context: TaskContext)
     extends Iterator[Channels.Block] {
 
@@ -47,7 +50,8 @@ private[spark] final class TaskIterator(
         case Native.BLOCK =>
           val bytes = new Array[Byte](answer(1).toInt)
           Native.take(handle, bytes)
-          ahead = (answer(0).toInt, bytes)
+          if (answer(0).toInt == Native.COUNTS) counted(new String(bytes, UTF_8))
+          else ahead = (answer(0).toInt, bytes)
       }
     }
 

@@ -1,0 +1,128 @@
+"""What functions keep and leave beside their results: counters, hooks, lazy variables."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import nestflow as nf
+from nestflow import counter, errors
+
+Create = Callable[..., nf.Pipeline]
+
+
+@pytest.fixture(autouse=True)
+def _counters() -> Iterator[None]:
+    counter.reset_all()
+    yield
+    counter.reset_all()
+
+
+def seen(x: Any) -> Any:
+    """Counts itself."""
+    counter.increase("seen")
+    return x
+
+
+def test_every_record_is_counted_once(p: nf.Pipeline) -> None:
+    numbers = p.parallelize(list(range(20_000))).map(seen)
+    assert numbers.filter(lambda x: x % 2).count().get() == 10_000
+    assert counter.get("seen") == 20_000
+    assert p.last_run["counters"] == {"seen": 20_000}
+
+
+COUNTING: dict[str, tuple[Callable[[nf.PCollection], Any], int]] = {
+    "flat_map": (lambda v: v.flat_map(lambda x: [seen(x)] * 3).count(), 6),
+    "foreach": (lambda v: v.foreach(seen), 6),
+    "group_by": (lambda v: v.group_by(seen), 6),
+    "reduce": (lambda v: v.reduce(lambda a, b: seen(a) + b), 5),
+    "accumulate": (lambda v: v.accumulate(0, lambda s, x: s + seen(x)), 6),
+    "transform": (lambda v: v.transform(seen, lambda s, e, x: seen(s), lambda s, e: seen(s)), 8),
+}
+
+
+@pytest.mark.parametrize("name", COUNTING)
+def test_every_kind_of_function_counts(p: nf.Pipeline, name: str) -> None:
+    run, calls = COUNTING[name]
+    result = run(p.parallelize([1, 2, 3, 4, 5, 6]))
+    p.run() if result is None else result.get()
+    assert counter.get("seen") == calls
+
+
+def test_names_and_groups(p: nf.Pipeline) -> None:
+    def count(x: int) -> None:
+        counter.increase("plain", x)
+        counter.increase(7, -x)
+        counter.increase("mine|a b|c", 2)
+
+    p.parallelize([1, 2]).foreach(count)
+    p.run()
+    assert (counter.get("plain"), counter._get("7"), counter.get(7)) == (3, -3, -3)
+    assert (counter.get("a b|c", "mine"), counter.get("mine|a b|c"), counter.get("plain", "mine")) == (
+        4,
+        4,
+        None,
+    )
+    assert counter.get_all() == {"plain": 3, "7": -3, "mine|a b|c": 4}
+    assert counter._get_all(grouped=True) == {"Flume": {"plain": 3, "7": -3}, "mine": {"a b|c": 4}}
+    assert counter.get_group_counter() == {"plain": 3, "7": -3}
+    assert counter._get_group_counter("mine", "none") == [{"a b|c": 4}, {}]
+
+
+def test_totals_grow_until_they_are_reset(create: Create) -> None:
+    for pipeline in (create(), create()):
+        pipeline.parallelize([1, 2]).map(seen).get()
+    assert counter.get("seen") == 4
+    pipeline.reset_counter("seen")
+    assert counter.get("seen") is None
+    pipeline.parallelize([1]).map(seen).get()
+    pipeline.reset_all_counters()
+    assert counter.get_all() == {}
+
+
+def test_a_run_that_fails_counts_nothing(p: nf.Pipeline) -> None:
+    with pytest.raises(ZeroDivisionError):
+        p.parallelize([1, 0]).map(seen).map(lambda x: 1 / x).get()
+    assert counter.get("seen") is None
+
+
+def test_what_is_kept_is_not_counted_again(p: nf.Pipeline) -> None:
+    kept = p.parallelize([1, 2, 3]).map(seen).cache()
+    assert kept.count().get() == 3
+    assert kept.get() == [1, 2, 3]
+    assert counter.get("seen") == 3
+
+
+def test_threads_of_a_function_count(p: nf.Pipeline) -> None:
+    def spread(x: int) -> int:
+        threads = [threading.Thread(target=seen, args=(x,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return x
+
+    p.parallelize([1, 2, 3]).map(spread).get()
+    assert counter.get("seen") == 12
+
+
+def test_counting_outside_of_functions(p: nf.Pipeline) -> None:
+    with pytest.raises(errors.BigflowPlanningException, match="outside of a user function"):
+        counter.increase("seen")
+    with pytest.raises(ValueError, match="whole numbers"):
+        p.parallelize([1]).map(lambda x: counter.increase("seen", 0.5)).get()
+    with pytest.raises(errors.BigflowRuntimeException, match="user function"):
+        p.parallelize([1]).map(lambda x: counter.reset_all()).get()
+
+
+def test_a_pipeline_inside_a_function_counts_there(p: nf.Pipeline) -> None:
+    def nested(x: int) -> int:
+        inner = nf.Pipeline.create("local", host="in_process", threads=1, progress=False)
+        with inner:
+            return inner.parallelize([1, 2, 3]).map(seen).sum().get()
+
+    assert p.parallelize([1, 2]).map(nested).get() == [6, 6]
+    assert counter.get("seen") == 6
