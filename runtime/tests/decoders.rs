@@ -34,7 +34,14 @@ fn honest() -> LogicalPlan {
     let root = Scope {
         id: 0,
         nodes: vec![
-            node(0, Op::Text(TextSource { paths: vec!["x".into()], encoding: Some("utf-8".into()) })),
+            node(
+                0,
+                Op::Files(FileSource {
+                    paths: vec!["x".into()],
+                    form: SourceForm::Text { encoding: Some("utf-8".into()) },
+                    named: false,
+                }),
+            ),
             node(1, Op::KeyBy { input: 0, key: 0, value: None }),
             node(2, Op::Group { inputs: vec![1, 0], scope: 1 }),
             node(10, Op::Flatten { node: 8, levels: 1 }),

@@ -17,7 +17,7 @@ from .identity import identity, least
 from .literals import records_of
 from .ordering import sorted_by, tied
 from .rows import MISSING, Row, Rows, View, merged
-from .texts import lines
+from .files import contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,8 +80,8 @@ class Operators(Groups):
         if not rows.ordered and len({identity(row.value) for row in rows}) > 1:
             self.undefined.add(name)
 
-    def on_text(self, o: op.Text, path: Path, node: int) -> Rows:
-        return Rows((Row((), line) for line in lines(o.source)), True)
+    def on_files(self, o: op.Files, path: Path, node: int) -> Rows:
+        return Rows((Row((), record) for record in contents(o.source)), True)
 
     def on_literal(self, o: op.Literal, path: Path, node: int) -> Rows:
         return Rows((Row((), record) for record in records_of(o.blocks)), True)
@@ -107,6 +107,12 @@ class Operators(Groups):
         rows, key = self.rows(o.input, path), self.function(o.key)
         value = (lambda x: x) if o.value is None else self.function(o.value)
         return Rows((Row(r.keys, (key(_own(r)), value(_own(r)))) for r in rows), rows.ordered)
+
+    def on_numbered(self, o: op.Numbered, path: Path, node: int) -> Rows:
+        rows = self.rows(o.input, path)
+        if not rows.ordered:
+            self.undefined.add("numbered")
+        return Rows((Row(r.keys, (number, r.value)) for number, r in enumerate(rows)), rows.ordered)
 
     def on_member(self, o: op.Member, path: Path, node: int) -> Rows:
         scope = self.scope_of[node]

@@ -9,7 +9,7 @@ from .options import warn_unknown
 from .pcollection import PCollection
 from .plan.builder import ROOT
 from .plan.callsite import call_site
-from .plan.nodes import Text, TextSource
+from .plan.nodes import Files, FileSource, TextForm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +57,7 @@ class TextFile:
             raise ValueError(
                 f"the encoding of a TextFile is 'utf-8', 'utf-8-strict' or None, not {encoding!r}"
             )
-        self._source = TextSource(tuple(_path(path) for path in paths), encoding)
+        self._source = FileSource(tuple(_path(path) for path in paths), TextForm(encoding), named=False)
         if not paths:
             raise ValueError("TextFile needs at least one path")
 
@@ -66,7 +66,7 @@ class TextFile:
         return f"TextFile({', '.join(map(repr, self._source.paths))})"
 
     def _read(self, pipeline: Pipeline) -> PCollection:
-        node = pipeline._builder.add(ROOT, Text(self._source), False, call_site("read"))
+        node = pipeline._builder.add(ROOT, Files(self._source), False, call_site("read"))
         return PCollection(pipeline, ROOT, node)
 
 

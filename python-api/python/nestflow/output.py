@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import NestflowPlanningException
 from .functions import ship_function
 from .options import warn_unknown
-from .plan.nodes import SinkSort, TextSink
+from .plan.nodes import FileSink, SinkSort, TextSinkForm
 from .transforms.lowered import PartOf
 
 if TYPE_CHECKING:
@@ -117,16 +117,15 @@ class TextFile:
         self._gzip = True
         return self
 
-    def _sink(self, builder: PlanBuilder) -> TextSink:
+    def _sink(self, builder: PlanBuilder) -> FileSink:
         sort = None
         if self._sort is not None:
             key, reverse = self._sort
             sort = SinkSort(None if key is None else builder.function(key), reverse)
-        return TextSink(
+        return FileSink(
             path=self._path,
             overwrite=self._overwrite,
-            delimiter=self._delimiter,
-            gzip=self._gzip,
+            form=TextSinkForm(self._delimiter, self._gzip),
             parts=self._parts,
             partition=None if self._partition is None else builder.function(self._partition),
             sort=sort,

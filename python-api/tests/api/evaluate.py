@@ -118,7 +118,7 @@ class Evaluation:
         match o:
             case op.Literal():
                 return {(): [r for block in o.blocks for r in pickle.loads(block)]}
-            case op.Text():
+            case op.Files():
                 return {(): _lines(o.source)}
             case op.Group():
                 return {}
@@ -272,7 +272,9 @@ class Evaluation:
             mine = [v for v in values if split(v) == part]
             if sink.sort is not None:
                 mine = self.ordered(self.nodes[target.node], mine, sink.sort.key, sink.sort.reverse)
-            (out / f"part-{part:05}").write_bytes(b"".join(str(v).encode() + sink.delimiter for v in mine))
+            (out / f"part-{part:05}").write_bytes(
+                b"".join(str(v).encode() + sink.form.delimiter for v in mine)
+            )
 
 
 def _refs(o: Any) -> list[int]:
@@ -281,14 +283,14 @@ def _refs(o: Any) -> list[int]:
     return list(operands(o))
 
 
-def _lines(source: op.TextSource) -> list:
+def _lines(source: op.FileSource) -> list:
     lines: list = []
     for path in source.paths:
         if not Path(path).exists():
             raise RunError({"kind": "io", "message": f"no such file: {path}"})
         for line in Path(path).read_bytes().split(b"\n"):
             line = line.removesuffix(b"\r")
-            lines.append(line if source.encoding is None else line.decode("utf-8", "surrogateescape"))
+            lines.append(line if source.form.encoding is None else line.decode("utf-8", "surrogateescape"))
         if not lines[-1]:
             lines.pop()
     return lines

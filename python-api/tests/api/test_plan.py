@@ -40,7 +40,7 @@ def test_bytes_of_a_plan():
 def test_order_of_the_variants():
     names = [variant.__name__ for variant in op.Op.__args__]
     assert names == [
-        "Text",
+        "Files",
         "Literal",
         "Map",
         "FlatMap",
@@ -74,22 +74,30 @@ def test_order_of_the_variants():
         "Union",
         "Join",
         "Compare",
+        "Numbered",
     ]
 
 
 u32s, flags = st.integers(0, 2**32 - 1), st.booleans()
 sinks = st.builds(
-    op.TextSink,
+    op.FileSink,
     path=st.text(),
     overwrite=flags,
-    delimiter=st.binary(),
-    gzip=flags,
+    form=st.builds(op.TextSinkForm, delimiter=st.binary(), gzip=flags) | st.builds(op.SequenceSinkForm, u32s),
     parts=st.none() | u32s,
     partition=st.none() | u32s,
     sort=st.none() | st.builds(op.SinkSort, key=st.none() | u32s, reverse=flags),
 )
 ops = st.one_of(
-    st.builds(op.Text, st.builds(op.TextSource, st.lists(st.text()).map(tuple), st.none() | st.text())),
+    st.builds(
+        op.Files,
+        st.builds(
+            op.FileSource,
+            st.lists(st.text()).map(tuple),
+            st.builds(op.TextForm, st.none() | st.text()) | st.builds(op.SequenceForm),
+            flags,
+        ),
+    ),
     st.builds(op.Literal, st.lists(st.binary()).map(tuple)),
     st.builds(op.Top, u32s, st.integers(-(2**63), 2**63 - 1), flags, st.none() | u32s),
     st.builds(op.Join, st.lists(u32s).map(tuple), st.sampled_from(op.JoinKind)),

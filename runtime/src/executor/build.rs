@@ -183,7 +183,7 @@ impl Builder<'_> {
                 (FlatOp::Held { cache }, Some(super::LeafShare::Channel(channel))) => {
                     self.env.blocks.bytes(Place::Kept(*cache), *channel)
                 }
-                (FlatOp::Text(_), Some(super::LeafShare::Split(split))) => split.bytes(),
+                (FlatOp::Files(_), Some(super::LeafShare::Split(split))) => split.bytes(),
                 _ => 0,
             };
         }

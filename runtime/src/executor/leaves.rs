@@ -1,4 +1,4 @@
-//! Where the rows of a task come from: text splits, literal blocks, exchanges and kept datasets.
+//! Where the rows of a task come from: pieces of files, literal blocks, exchanges and kept datasets.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,7 @@ use super::{LeafShare, Task, TaskEnv};
 use crate::blocks::Place;
 use crate::error::{Error, Result};
 use crate::internal;
-use crate::io::{TextEncoding, TextReader};
+use crate::io::open_source;
 use crate::plan::flat::{FlatId, FlatNode, FlatOp};
 
 /// How many batches of a leaf the memory of a task should at least hold.
@@ -30,9 +30,8 @@ pub fn leaf(task: &Task, env: &TaskEnv, id: FlatId, node: &FlatNode) -> Result<A
     let out = schema(&node.cols);
     let (name, batches): (_, Batches) = match (&node.op, share) {
         (_, None) => ("Empty", Box::new(std::iter::empty())),
-        (FlatOp::Text(source), Some(LeafShare::Split(split))) => {
-            let encoding = TextEncoding::of(source)?;
-            ("Text", Box::new(TextReader::new(env.storage.clone(), &split, encoding)))
+        (FlatOp::Files(source), Some(LeafShare::Split(split))) => {
+            ("Files", open_source(env.storage.clone(), source, split)?)
         }
         (FlatOp::Literal(blocks), Some(LeafShare::Literal(range))) => {
             let blocks: Vec<_> = blocks.get(range).map(<[_]>::to_vec).unwrap_or_default();

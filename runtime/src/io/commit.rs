@@ -19,7 +19,7 @@ use nestflow_chain::CallSite;
 use super::storage::{Claim, ClaimMode, EntryKind, Storage, join};
 use super::text_sink::{PartWriter, TaskOutput};
 use crate::error::{Error, Result};
-use crate::plan::logical::TextSink;
+use crate::plan::logical::FileSink;
 
 const OWNER: &str = "owner";
 const ATTEMPTS: &str = "attempts";
@@ -56,7 +56,7 @@ enum State {
 impl OutputJob {
     /// Begins an output: checks the target, removes what dead runs left beside it, and makes room
     /// for parts.
-    pub fn begin(storage: Arc<dyn Storage>, sink: &TextSink) -> Result<OutputJob> {
+    pub fn begin(storage: Arc<dyn Storage>, sink: &FileSink) -> Result<OutputJob> {
         let target = storage.resolve(&sink.path)?;
         let Some((parent, name)) =
             target.rsplit_once('/').filter(|(_, name)| !matches!(*name, "" | "." | ".."))
@@ -79,8 +79,7 @@ impl OutputJob {
             attempts: join(&work, ATTEMPTS),
             parts: join(&work, PARTS),
             target: target.clone(),
-            delimiter: sink.delimiter.clone(),
-            gzip: sink.gzip,
+            form: sink.form.clone(),
         };
         let overwrite = sink.overwrite;
         let job =
@@ -94,7 +93,7 @@ impl OutputJob {
     /// are an error.
     pub fn begin_all(
         storage: &Arc<dyn Storage>,
-        sinks: &[(&TextSink, Option<&CallSite>)],
+        sinks: &[(&FileSink, Option<&CallSite>)],
     ) -> Result<Vec<OutputJob>> {
         let targets = sinks.iter().map(|(sink, _)| storage.resolve(&sink.path));
         let targets = targets.collect::<Result<Vec<_>>>()?;
@@ -108,7 +107,7 @@ impl OutputJob {
                 }
             }
         }
-        let begin = |(sink, site): &(&TextSink, Option<&CallSite>)| {
+        let begin = |(sink, site): &(&FileSink, Option<&CallSite>)| {
             OutputJob::begin(Arc::clone(storage), sink).map_err(|error| error.at(*site))
         };
         sinks.iter().map(begin).collect()

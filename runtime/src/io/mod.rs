@@ -1,6 +1,6 @@
 //! Files in and out: where bytes live (`storage`, `local_storage`), which files a source means
-//! (`paths`), how they are shared out to tasks (`splits`) and read (`piece`, `line_batch`,
-//! `text_source`), how parts are written (`python_text`, `text_sink`) and how a directory of parts
+//! (`paths`), how they are shared out to tasks (`splits`) and read (`source`: `piece`,
+//! `line_batch` and `text_source` for text, `sequence` for Hadoop's sequence files), how parts are written (`python_text`, `text_sink`) and how a directory of parts
 //! appears all at once (`commit`).
 //!
 //! Synchronous: callers put it on threads of theirs. It knows descriptions of sources and sinks,
@@ -12,6 +12,8 @@ pub mod storage;
 mod line_batch;
 pub mod paths;
 mod piece;
+mod sequence;
+mod source;
 pub mod splits;
 pub mod text_source;
 
@@ -21,10 +23,10 @@ pub mod text_sink;
 
 pub use commit::OutputJob;
 pub use local_storage::LocalStorage;
+pub use source::{Batches, open_source};
 pub use splits::{Piece, Split, plan_splits};
 pub use storage::Storage;
 pub use text_sink::{PartWriter, TaskOutput};
-pub use text_source::{TextEncoding, TextReader};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! Writes one part of an output: each record as `str()` has it, then the delimiter.
+//! Writes one part of an output: each record as `str()` has it, then the delimiter; or the pairs of
+//! `bytes` of a sequence file.
 //!
 //! Records of simple kinds are printed here; the others must come as the `str` that the host made
 //! of them. `str` goes out as UTF-8 in which escaped bytes become themselves again, so that text
@@ -10,14 +11,17 @@ use std::sync::Arc;
 use arrow::array::BinaryViewArray;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use nestflow_batch::cell::Cell;
+use nestflow_batch::cell::{Cell, Item};
+use nestflow_batch::repr::repr;
 use nestflow_batch::tag;
 use serde::{Deserialize, Serialize};
 
 use super::commit;
 use super::python_text;
+use super::sequence::SequenceWriter;
 use super::storage::{Storage, join};
 use crate::error::{Error, Result};
+use crate::plan::logical::SinkForm;
 
 /// Bytes gathered before they are written.
 const WRITE_BYTES: usize = 256 << 10;
@@ -37,23 +41,27 @@ pub struct TaskOutput {
     pub(super) parts: String,
     /// What the user will see, for messages.
     pub(super) target: String,
-    /// After each record.
-    pub(super) delimiter: Vec<u8>,
-    /// Compress.
-    pub(super) gzip: bool,
+    /// What stands in the files.
+    pub(super) form: SinkForm,
 }
 
 impl TaskOutput {
     /// Begins an attempt at part number `part`.
     pub fn part_writer(&self, storage: Arc<dyn Storage>, part: u32) -> Result<PartWriter> {
-        let suffix = if self.gzip { ".gz" } else { "" };
+        let gzip = matches!(self.form, SinkForm::Text { gzip: true, .. });
+        let suffix = if gzip { ".gz" } else { "" };
         let name = format!("part-{part:05}{suffix}");
         let attempt = join(&self.attempts, &format!("{name}-{}", commit::unique()));
         let file = storage.create(&attempt)?;
-        let file = if self.gzip {
+        let file = if gzip {
             PartFile::Gzip(Box::new(GzEncoder::new(file, Compression::default())))
         } else {
             PartFile::Plain(file)
+        };
+        let mut buffer = Vec::with_capacity(WRITE_BYTES);
+        let form = match &self.form {
+            SinkForm::Text { delimiter, .. } => PartForm::Text { delimiter: delimiter.clone() },
+            SinkForm::Sequence { .. } => PartForm::Sequence(SequenceWriter::begin(&mut buffer)),
         };
         Ok(PartWriter {
             storage,
@@ -61,8 +69,8 @@ impl TaskOutput {
             attempt,
             part: join(&self.parts, &name),
             target: join(&self.target, &name),
-            delimiter: self.delimiter.clone(),
-            buffer: Vec::with_capacity(WRITE_BYTES),
+            form,
+            buffer,
             written: Written::default(),
         })
     }
@@ -85,9 +93,15 @@ pub struct PartWriter {
     attempt: String,
     part: String,
     target: String,
-    delimiter: Vec<u8>,
+    form: PartForm,
     buffer: Vec<u8>,
     written: Written,
+}
+
+/// What records become.
+enum PartForm {
+    Text { delimiter: Vec<u8> },
+    Sequence(SequenceWriter),
 }
 
 enum PartFile {
@@ -96,41 +110,28 @@ enum PartFile {
 }
 
 impl PartWriter {
+    /// Whether a record can be written as it is, without the encoding function.
+    pub fn takes(&self, cell: &[u8]) -> bool {
+        match self.form {
+            PartForm::Text { .. } => cell.first().is_some_and(|&tag| natively_printable(tag)),
+            PartForm::Sequence(_) => false,
+        }
+    }
+
     /// Writes records given as value cells; a null is no record.
     pub fn write(&mut self, cells: &BinaryViewArray) -> Result<()> {
         for cell in cells.iter().flatten() {
-            self.put(cell)?;
-            self.buffer.extend_from_slice(&self.delimiter);
+            match &mut self.form {
+                PartForm::Text { delimiter } => {
+                    put_text(&mut self.buffer, cell, &self.target)?;
+                    self.buffer.extend_from_slice(delimiter);
+                }
+                PartForm::Sequence(writer) => put_pair(writer, &mut self.buffer, cell, &self.target)?,
+            }
             self.written.records += 1;
             if self.buffer.len() >= WRITE_BYTES {
                 self.flush()?;
             }
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, cell: &[u8]) -> Result<()> {
-        let out = &mut self.buffer;
-        match Cell::read(cell) {
-            Ok(Cell::Str(text)) => {
-                return python_text::put_str(out, &text).map_err(|surrogate| {
-                    Error::Data(format!(
-                        "{}: cannot write the str {:?}: U+{surrogate:04X} stands for no character and no byte",
-                        self.target,
-                        shortened(&text)
-                    ))
-                });
-            }
-            Ok(Cell::Int(value)) => python_text::put_int(out, value),
-            Ok(Cell::Float(value)) => python_text::put_float(out, value),
-            Ok(Cell::Bool(value)) => out.extend_from_slice(if value { b"True" } else { b"False" }),
-            Ok(Cell::None) => out.extend_from_slice(b"None"),
-            Ok(Cell::Bytes(value)) => python_text::put_bytes(out, &value),
-            Ok(_) => {
-                let kind = cell.first().map_or("nothing", |&tag| tag::name(tag));
-                return Err(Error::Internal(format!("{}: a {kind} came to the sink unprinted", self.target)));
-            }
-            Err(error) => return Err(Error::Internal(format!("{}: {error}", self.target))),
         }
         Ok(())
     }
@@ -177,6 +178,50 @@ impl Drop for PartWriter {
         if self.file.take().is_some() {
             self.discard();
         }
+    }
+}
+
+/// Appends the text of a record, as `str()` has it.
+fn put_text(out: &mut Vec<u8>, cell: &[u8], target: &str) -> Result<()> {
+    match Cell::read(cell) {
+        Ok(Cell::Str(text)) => {
+            return python_text::put_str(out, &text).map_err(|surrogate| {
+                Error::Data(format!(
+                    "{}: cannot write the str {:?}: U+{surrogate:04X} stands for no character and no byte",
+                    target,
+                    shortened(&text)
+                ))
+            });
+        }
+        Ok(Cell::Int(value)) => python_text::put_int(out, value),
+        Ok(Cell::Float(value)) => python_text::put_float(out, value),
+        Ok(Cell::Bool(value)) => out.extend_from_slice(if value { b"True" } else { b"False" }),
+        Ok(Cell::None) => out.extend_from_slice(b"None"),
+        Ok(Cell::Bytes(value)) => python_text::put_bytes(out, &value),
+        Ok(_) => {
+            let kind = cell.first().map_or("nothing", |&tag| tag::name(tag));
+            return Err(Error::Internal(format!("{}: a {kind} came to the sink unprinted", target)));
+        }
+        Err(error) => return Err(Error::Internal(format!("{}: {error}", target))),
+    }
+    Ok(())
+}
+
+/// Appends a pair of `bytes`.
+fn put_pair(writer: &mut SequenceWriter, out: &mut Vec<u8>, cell: &[u8], target: &str) -> Result<()> {
+    let unfit = || Error::Data(format!("{target}: a sequence file takes pairs of bytes, not {}", repr(cell)));
+    let Ok(Cell::Tuple(mut items)) = Cell::read(cell) else { return Err(unfit()) };
+    let mut part = || match items.next() {
+        Some(Ok(Item { cell: Cell::Bytes(part), .. })) => Ok(part),
+        _ => Err(unfit()),
+    };
+    let (key, value) = (part()?, part()?);
+    if items.next().is_some() {
+        return Err(unfit());
+    }
+    match writer.put(&key, &value, out) {
+        true => Ok(()),
+        false => Err(Error::Data(format!("{target}: a record of more than 2 GiB"))),
     }
 }
 

@@ -15,7 +15,6 @@ use super::piece::OpenPiece;
 use super::splits::{Piece, Split};
 use super::storage::Storage;
 use crate::error::{Error, Result};
-use crate::plan::logical::TextSource;
 
 /// What lines become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +28,9 @@ pub enum TextEncoding {
 }
 
 impl TextEncoding {
-    /// What the source asks for.
-    pub fn of(source: &TextSource) -> Result<TextEncoding> {
-        match source.encoding.as_deref() {
+    /// The encoding of this name.
+    pub fn named(name: Option<&str>) -> Result<TextEncoding> {
+        match name {
             None => Ok(TextEncoding::Bytes),
             Some("utf-8") => Ok(TextEncoding::Utf8),
             Some("utf-8-strict") => Ok(TextEncoding::Utf8Strict),

@@ -10,7 +10,7 @@ use crate::plan::stage::Stage;
 /// About how many bytes the tasks of a stage read.
 pub fn bytes(stage: &Stage, splits: &Splits, blocks: &LocalBlocks) -> u64 {
     let leaves = stage.nodes.iter().map(|node| match &node.op {
-        FlatOp::Text(source) => splits.get(source).into_iter().flatten().map(Split::bytes).sum(),
+        FlatOp::Files(source) => splits.get(source).into_iter().flatten().map(Split::bytes).sum(),
         FlatOp::Literal(literal) => literal.iter().map(|block| block.len() as u64).sum(),
         FlatOp::Held { cache } => blocks.total(Place::Kept(*cache)),
         FlatOp::Read { exchange } => blocks.total(Place::Exchange(*exchange)),

@@ -34,7 +34,7 @@ impl Known<'_> {
     pub fn shares(&self, leaf: &FlatOp) -> Result<Shares> {
         let channels = |count: u32| Shares::Each((0..count).map(LeafShare::Channel).collect());
         match leaf {
-            FlatOp::Text(source) => {
+            FlatOp::Files(source) => {
                 let splits = self.splits.get(source).ok_or_else(|| internal!("files were not listed"))?;
                 Ok(Shares::Each(splits.iter().cloned().map(LeafShare::Split).collect()))
             }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::io::{Split, Storage, paths, plan_splits};
-use crate::plan::logical::{LogicalPlan, Op, TextSource};
+use crate::plan::logical::{FileSource, LogicalPlan, Op};
 use crate::planner::Settings;
 
 /// Bytes of text that make a task.
@@ -14,7 +14,7 @@ const SPLIT_BYTES: u64 = 32 << 20;
 const SMALL_INPUT: u64 = 256 << 10;
 
 /// The splits of each source.
-pub type Splits = HashMap<TextSource, Vec<Split>>;
+pub type Splits = HashMap<FileSource, Vec<Split>>;
 
 /// Tasks that data is cut into: two for each that runs at a time, so that a slow one keeps few waiting.
 pub fn parts(at_a_time: usize) -> usize {
@@ -39,7 +39,7 @@ pub fn measure(
     let is_held = |id| logical.materialized.iter().any(|kept| kept.node == id);
     for node in logical.root.nodes.iter().filter(|node| !is_held(node.id)) {
         match &node.op {
-            Op::Text(source) => {
+            Op::Files(source) => {
                 let files = paths::expand(storage, &source.paths);
                 let files = files.map_err(|error| error.at(logical.site(node)))?;
                 splits.insert(source.clone(), plan_splits(&files, SPLIT_BYTES, parts(at_a_time)));

@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use nestflow_chain::{Emit, Program, Sequential, StepKind};
 
 use super::flat::*;
+use super::logical::{SinkForm, SourceForm};
 use super::stage::*;
 
 impl Display for Col {
@@ -43,6 +44,7 @@ impl Display for Expr {
             Expr::Where(col, inner) => write!(f, "{inner} where {col}"),
             Expr::IsZero(col) => write!(f, "{col} = 0"),
             Expr::JoinedGiven(lk, ls, rk, rs) => write!(f, "given({lk}, {ls} | {rk}, {rs})"),
+            Expr::Position(col) => write!(f, "{col}"),
             Expr::Coalesce(first, second) => write!(f, "{first} or {second}"),
         }
     }
@@ -130,7 +132,14 @@ impl Display for ExchangeKind {
 impl Display for FlatOp {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            FlatOp::Text(source) => write!(f, "text {}", source.paths.join(", ")),
+            FlatOp::Files(source) => {
+                let what = match source.form {
+                    SourceForm::Text { .. } => "text",
+                    SourceForm::Sequence => "sequence",
+                };
+                let named = if source.named { " with names" } else { "" };
+                write!(f, "{what}{named} {}", source.paths.join(", "))
+            }
             FlatOp::Literal(blocks) => write!(f, "literal of {} blocks", blocks.len()),
             FlatOp::Held { cache } => write!(f, "held #{cache}"),
             FlatOp::Chain { steps, emit: end, keep_groups_from, sides } => {
@@ -237,7 +246,10 @@ impl Display for Sink {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Sink::Keep(cache) => write!(f, "keep #{cache}"),
-            Sink::Text { sink, .. } => write!(f, "text {}", sink.path),
+            Sink::Files { sink, .. } => match sink.form {
+                SinkForm::Text { .. } => write!(f, "text {}", sink.path),
+                SinkForm::Sequence { .. } => write!(f, "sequence {}", sink.path),
+            },
             Sink::Drain => f.write_str("drain"),
         }
     }

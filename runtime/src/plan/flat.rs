@@ -8,7 +8,7 @@
 use nestflow_chain::{CallSite, ChainSpec, Emit, Program, SideFrom, SideShape, Step};
 use serde::{Deserialize, Serialize};
 
-use super::logical::{Compare, TextSink, TextSource};
+use super::logical::{Compare, FileSink, FileSource};
 
 /// Index of a node in a [`FlatPlan`]; inputs are always smaller.
 pub type FlatId = usize;
@@ -63,6 +63,8 @@ pub enum Expr {
     JoinedGiven(Col, Col, Col, Col),
     /// The first that is not null.
     Coalesce(Col, Col),
+    /// A position, as an int cell.
+    Position(Col),
 }
 
 /// A function over the rows of a group.
@@ -204,8 +206,8 @@ pub struct SortBy {
 /// A flat operator.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FlatOp {
-    /// Lines of text files.
-    Text(TextSource),
+    /// What files hold.
+    Files(FileSource),
     /// Records held by the client.
     Literal(Vec<Vec<u8>>),
     /// A dataset that the engine holds.
@@ -330,12 +332,13 @@ pub struct FlatNode {
 pub enum Sink {
     /// Kept by the engine under this name.
     Keep(u64),
-    /// Written as text.
-    Text {
+    /// Written to files.
+    Files {
         /// Where and how.
-        sink: TextSink,
-        /// `str` on records that cannot be printed natively.
-        to_text: ChainSpec,
+        sink: FileSink,
+        /// From records to what files hold: `str`, for those that cannot be printed natively, or the
+        /// pair of `bytes` of a sequence file.
+        encode: ChainSpec,
     },
     /// Dropped: its effects are what was asked for.
     Drain,

@@ -85,12 +85,12 @@ pub enum Target {
         /// The name.
         cache: u64,
     },
-    /// Write the dataset's values as a directory of text files.
+    /// Write the dataset's values as a directory of files.
     Write {
         /// The node.
         node: NodeId,
         /// Where and how.
-        sink: TextSink,
+        sink: FileSink,
         /// The user's line.
         site: SiteId,
     },
@@ -101,23 +101,38 @@ pub enum Target {
     },
 }
 
-/// A directory of text files.
+/// A directory of files.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct TextSink {
+pub struct FileSink {
     /// The directory that appears when the run has succeeded.
     pub path: String,
     /// Replace an existing target.
     pub overwrite: bool,
-    /// Between records.
-    pub delimiter: Vec<u8>,
-    /// Compress parts with gzip.
-    pub gzip: bool,
+    /// What stands in the files.
+    pub form: SinkForm,
     /// Number of parts, or as the engine likes.
     pub parts: Option<u32>,
     /// `f(record) -> part`; without: by position.
     pub partition: Option<FunctionId>,
     /// Sort the records within each part.
     pub sort: Option<SinkSort>,
+}
+
+/// What an output's files hold.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SinkForm {
+    /// The text of each record.
+    Text {
+        /// After each record.
+        delimiter: Vec<u8>,
+        /// Compress parts with gzip.
+        gzip: bool,
+    },
+    /// Hadoop sequence files.
+    Sequence {
+        /// `f(record)`: a pair of `bytes`, key and value.
+        encode: FunctionId,
+    },
 }
 
 /// How the records of a part are sorted.
@@ -129,14 +144,28 @@ pub struct SinkSort {
     pub reverse: bool,
 }
 
-/// Text files to read.
+/// Files to read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct TextSource {
+pub struct FileSource {
     /// Files, directories and globs, as given.
     pub paths: Vec<String>,
-    /// `Some("utf-8")`: records are `str`, undecodable bytes as surrogates; `Some("utf-8-strict")`:
-    /// undecodable bytes are an error; `None`: records are `bytes`.
-    pub encoding: Option<String>,
+    /// What stands in them.
+    pub form: SourceForm,
+    /// Records are pairs: the path of the file as `str`, and what stands in it.
+    pub named: bool,
+}
+
+/// What the files of a source hold.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SourceForm {
+    /// Lines.
+    Text {
+        /// `Some("utf-8")`: records are `str`, undecodable bytes as surrogates; `Some("utf-8-strict")`:
+        /// undecodable bytes are an error; `None`: records are `bytes`.
+        encoding: Option<String>,
+    },
+    /// Hadoop sequence files: records are pairs of `bytes`, key and value.
+    Sequence,
 }
 
 /// A side input of a node.
@@ -178,8 +207,8 @@ pub enum Compare {
 #[expect(missing_docs, reason = "the variants say what their fields, named alike throughout, are for")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Op {
-    /// Lines of text files.
-    Text(TextSource),
+    /// What files hold.
+    Files(FileSource),
     /// Records that the client holds, as blocks of value cells.
     Literal {
         /// Encoded blocks (`docs/block-format.md`), one column `v`.
@@ -256,4 +285,7 @@ pub enum Op {
     Join { inputs: Vec<NodeId>, kind: JoinKind },
     /// Multiset operation.
     Compare { left: NodeId, right: NodeId, kind: Compare },
+    /// Pairs `(position, record)`: numbers that grow in the order of the dataset, with gaps between
+    /// its parts: the part stands above bit 40, the place in it below.
+    Numbered { input: NodeId },
 }

@@ -4,7 +4,7 @@ use nestflow_chain::CallSite;
 use serde::{Deserialize, Serialize};
 
 use super::flat::{Col, ExchangeKind, FlatId, FlatNode, Sink};
-use super::logical::TextSink;
+use super::logical::FileSink;
 
 /// One stage: a small DAG of flat operators whose leaves are sources and `Read`s.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,10 +69,10 @@ pub struct StageGraph {
 
 impl StageGraph {
     /// The text outputs: stage and number of each, what it is, and where the user asked for it.
-    pub fn texts(&self) -> impl Iterator<Item = ((u32, usize), (&TextSink, Option<&CallSite>))> {
+    pub fn texts(&self) -> impl Iterator<Item = ((u32, usize), (&FileSink, Option<&CallSite>))> {
         self.stages.iter().flat_map(|stage| {
             stage.outputs.iter().enumerate().filter_map(|(number, output)| match &output.to {
-                OutputTo::Sink(Sink::Text { sink, .. }) => {
+                OutputTo::Sink(Sink::Files { sink, .. }) => {
                     Some(((stage.id, number), (sink, stage.nodes[output.node].site.as_ref())))
                 }
                 _ => None,

@@ -34,8 +34,12 @@ pub fn logical(plan: &LogicalPlan) -> Result<()> {
             return Err(Error::Plan(format!("a target asks for node {node}, which is not a dataset")));
         }
         if let Target::Write { sink, site, .. } = target {
-            let functions = sink.partition.iter().chain(sink.sort.iter().flat_map(|sort| &sort.key));
-            for function in functions {
+            let encode = match &sink.form {
+                SinkForm::Text { .. } => None,
+                SinkForm::Sequence { encode } => Some(encode),
+            };
+            let key = sink.sort.iter().flat_map(|sort| &sort.key);
+            for function in sink.partition.iter().chain(key).chain(encode) {
                 check_function(plan, *function).map_err(Error::Plan)?;
             }
             if plan.sites.get(*site as usize).is_none() || sink.parts == Some(0) {

@@ -22,7 +22,7 @@ fn merge_equal(plan: FlatPlan) -> FlatPlan {
         node.inputs.iter_mut().for_each(|input| *input = renamed[*input]);
         let native = !matches!(
             node.op,
-            FlatOp::Chain { .. } | FlatOp::Sequential { .. } | FlatOp::Literal(_) | FlatOp::Text(_)
+            FlatOp::Chain { .. } | FlatOp::Sequential { .. } | FlatOp::Literal(_) | FlatOp::Files(_)
         );
         let plain_chain = matches!(&node.op, FlatOp::Chain { steps, .. } if steps.is_empty());
         let same = match native || plain_chain {

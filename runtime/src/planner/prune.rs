@@ -89,7 +89,7 @@ pub fn references(op: &Op) -> Vec<NodeId> {
         std::iter::once(*input).chain(sides.iter().map(|side| side.node)).collect()
     };
     match op {
-        Op::Text(_) | Op::Literal { .. } | Op::Member { .. } | Op::Key | Op::Keys { .. } => vec![],
+        Op::Files(_) | Op::Literal { .. } | Op::Member { .. } | Op::Key | Op::Keys { .. } => vec![],
         Op::Map { input, sides, .. }
         | Op::FlatMap { input, sides, .. }
         | Op::Filter { input, sides, .. }
@@ -111,7 +111,8 @@ pub fn references(op: &Op) -> Vec<NodeId> {
         | Op::Take { input, .. }
         | Op::Distinct { input }
         | Op::Sort { input, .. }
-        | Op::Whole { input, .. } => vec![*input],
+        | Op::Whole { input, .. }
+        | Op::Numbered { input } => vec![*input],
         Op::Group { inputs, .. } | Op::Union { inputs } | Op::Join { inputs, .. } => inputs.clone(),
         Op::Import { node } | Op::Flatten { node, .. } | Op::Values { node, .. } => vec![*node],
         Op::Compare { left, right, .. } => vec![*left, *right],

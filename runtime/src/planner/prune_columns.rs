@@ -14,7 +14,7 @@ pub fn prune_columns(mut plan: FlatPlan) -> FlatPlan {
     for root in &plan.roots {
         match &root.sink {
             Sink::Keep(_) => read[root.node].extend(plan.nodes[root.node].cols.iter().copied()),
-            Sink::Text { .. } => {
+            Sink::Files { .. } => {
                 read[root.node].insert(Col::Value);
             }
             Sink::Drain => {}
@@ -55,7 +55,7 @@ fn trim(node: &mut FlatNode, wanted: &Cols) {
 /// Columns that an operator gives whether they are wanted or not.
 fn own_columns(op: &FlatOp) -> Vec<Col> {
     match op {
-        FlatOp::Text(_) | FlatOp::Literal(_) | FlatOp::Unpack(_) | FlatOp::Compared(_) => vec![Col::Value],
+        FlatOp::Files(_) | FlatOp::Literal(_) | FlatOp::Unpack(_) | FlatOp::Compared(_) => vec![Col::Value],
         FlatOp::Sequential { .. } => vec![Col::Value],
         FlatOp::Aggregate { keys, aggs, .. } => {
             keys.iter().copied().chain(aggs.iter().map(|agg| agg.out)).collect()
@@ -125,6 +125,7 @@ fn expr_reads(expr: &Expr) -> Vec<Col> {
     match expr {
         Expr::Col(col) | Expr::IsZero(col) => vec![*col],
         Expr::Null | Expr::Cell(_) => vec![],
+        Expr::Position(col) => vec![*col],
         Expr::Given(first, second) | Expr::Coalesce(first, second) => vec![*first, *second],
         Expr::Tuple(parts) => parts.iter().flat_map(expr_reads).collect(),
         Expr::Where(col, inner) => std::iter::once(*col).chain(expr_reads(inner)).collect(),

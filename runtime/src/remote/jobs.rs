@@ -176,7 +176,7 @@ impl Making<'_> {
                     }
                 }
                 OutputTo::Sink(Sink::Keep(_)) => ("keep", tasks),
-                OutputTo::Sink(Sink::Text { .. }) => ("text", 0),
+                OutputTo::Sink(Sink::Files { .. }) => ("text", 0),
                 OutputTo::Sink(Sink::Drain) => ("drain", 0),
             };
             outputs.push(JobOutput { kind, first: next, channels });

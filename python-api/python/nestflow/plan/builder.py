@@ -178,7 +178,7 @@ def _functions_of(holder: object) -> Iterator[int]:
         value = getattr(holder, field.name)
         if value is None:
             continue
-        if field.name == "sort":
+        if field.name in ("sort", "form"):
             yield from _functions_of(value)
         elif "FunctionId" in str(field.type):
             yield value

@@ -52,11 +52,27 @@ class SideInput:
 
 
 @dataclass(frozen=True)
-class TextSource:
-    """Text files to read."""
+class TextForm:
+    """Lines, decoded unless there is no encoding."""
+
+    encoding: str | None
+
+
+@dataclass(frozen=True)
+class SequenceForm:
+    """Hadoop sequence files: pairs of bytes."""
+
+
+SourceForm = TextForm | SequenceForm
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Files to read; ``named``: records are pairs of the file's path and what stands in it."""
 
     paths: tuple[str, ...]
-    encoding: str | None
+    form: SourceForm
+    named: bool
 
 
 @dataclass(frozen=True)
@@ -68,13 +84,30 @@ class SinkSort:
 
 
 @dataclass(frozen=True)
-class TextSink:
-    """A directory of text files."""
+class TextSinkForm:
+    """The text of each record, and what follows it."""
+
+    delimiter: bytes
+    gzip: bool
+
+
+@dataclass(frozen=True)
+class SequenceSinkForm:
+    """Hadoop sequence files of what ``encode(record)`` gives, pairs of bytes."""
+
+    encode: FunctionId
+
+
+SinkForm = TextSinkForm | SequenceSinkForm
+
+
+@dataclass(frozen=True)
+class FileSink:
+    """A directory of files."""
 
     path: str
     overwrite: bool
-    delimiter: bytes
-    gzip: bool
+    form: SinkForm
     parts: U32 | None
     partition: FunctionId | None
     sort: SinkSort | None
@@ -99,10 +132,10 @@ class CompareKind(IntEnum):
 
 
 @dataclass(frozen=True)
-class Text:
-    """Lines of text files."""
+class Files:
+    """What files hold."""
 
-    source: TextSource
+    source: FileSource
 
 
 @dataclass(frozen=True)
@@ -378,9 +411,16 @@ class Compare:
     kind: CompareKind
 
 
+@dataclass(frozen=True)
+class Numbered:
+    """Pairs ``(position, record)``; positions grow in the order of the dataset, with gaps."""
+
+    input: NodeId
+
+
 # The order of the variants on the wire.
 Op = (
-    Text
+    Files
     | Literal
     | Map
     | FlatMap
@@ -414,6 +454,7 @@ Op = (
     | Union
     | Join
     | Compare
+    | Numbered
 )
 
 
@@ -446,10 +487,10 @@ class Keep:
 
 @dataclass(frozen=True)
 class Write:
-    """Write the dataset's values as a directory of text files."""
+    """Write the dataset's values as a directory of files."""
 
     node: NodeId
-    sink: TextSink
+    sink: FileSink
     site: SiteId
 
 

@@ -91,6 +91,13 @@ fn evaluate(expr: &Expr, batch: &RecordBatch) -> Result<ArrayRef> {
             }
             Ok(Arc::new(built.finish()?))
         }
+        Expr::Position(col) => {
+            let positions = columns::positions(columns::column(batch, *col)?)?;
+            by_row(rows, |row, out| {
+                put::put_i64(out, positions.value(row) as i64);
+                true
+            })
+        }
         Expr::JoinedGiven(left_key, left_shown, right_key, right_shown) => {
             let column = |col| cells(batch, col);
             let (lk, ls) = (column(*left_key)?, column(*left_shown)?);

@@ -1,4 +1,4 @@
-//! Where the rows of an output go: into an exchange, into what the engine keeps, into text files, or
+//! Where the rows of an output go: into an exchange, into what the engine keeps, into files, or
 //! nowhere.
 
 use std::sync::Arc;
@@ -19,7 +19,6 @@ use crate::executor::columns::{self, cells, column, positions, schema, select};
 use crate::executor::{Task, TaskEnv, leaves};
 use crate::internal;
 use crate::io::PartWriter;
-use crate::io::text_sink::natively_printable;
 use crate::plan::flat::{Col, ExchangeKind, Sink};
 use crate::plan::stage::OutputTo;
 
@@ -61,12 +60,12 @@ pub fn open(
             let kept = leaves::kept_cols(task.stage.nodes[depth].depth);
             Ok(Box::new(Scatter::new(schema(&kept), 1, task.ordinal, Route::One, task.ordinal, writer, env)?))
         }
-        OutputTo::Sink(Sink::Text { to_text, .. }) => {
-            let output = (env.outputs)(task.stage.id, number).ok_or_else(|| internal!("no text output"))?;
+        OutputTo::Sink(Sink::Files { encode, .. }) => {
+            let output = (env.outputs)(task.stage.id, number).ok_or_else(|| internal!("no output files"))?;
             let writer = output.part_writer(env.storage.clone(), task.ordinal)?;
-            Ok(Box::new(TextParts {
+            Ok(Box::new(FileParts {
                 writer: Some(writer),
-                to_text: to_text.clone(),
+                encode: encode.clone(),
                 env: env.clone(),
                 open: None,
             }))
@@ -250,29 +249,27 @@ impl RowSink for Scatter {
     }
 }
 
-/// One part of a text output.
-struct TextParts {
+/// One part of an output of files.
+struct FileParts {
     writer: Option<PartWriter>,
-    to_text: ChainSpec,
+    encode: ChainSpec,
     env: TaskEnv,
     /// Opened when the first record needs it.
     open: Option<Box<dyn OpenChain>>,
 }
 
-impl RowSink for TextParts {
+impl RowSink for FileParts {
     fn write(&mut self, batch: RecordBatch) -> Result<()> {
         let values = columns::column(&batch, Col::Value)?;
         let batch =
             if values.null_count() > 0 { filter_record_batch(&batch, &is_not_null(values)?)? } else { batch };
         let values = cells(&batch, Col::Value)?;
-        let native =
-            (0..values.len()).all(|row| cell_at(values, row).is_some_and(|cell| natively_printable(cell[0])));
         let Some(writer) = self.writer.as_mut() else { return Ok(()) };
-        if native {
+        if (0..values.len()).all(|row| cell_at(values, row).is_some_and(|cell| writer.takes(cell))) {
             return writer.write(values);
         }
         if self.open.is_none() {
-            self.open = Some(self.env.host.open(&self.to_text, vec![])?);
+            self.open = Some(self.env.host.open(&self.encode, vec![])?);
         }
         let Some(open) = self.open.as_mut() else { return Ok(()) };
         let records = columns::batch(
@@ -281,9 +278,9 @@ impl RowSink for TextParts {
             batch.num_rows(),
         )?;
         open.push(records)?;
-        let printed = open.pull()?;
-        let printed = printed.column_by_name("v").and_then(|column| column.as_binary_view_opt());
-        writer.write(printed.ok_or_else(|| internal!("str gave no column"))?)
+        let encoded = open.pull()?;
+        let encoded = encoded.column_by_name("v").and_then(|column| column.as_binary_view_opt());
+        writer.write(encoded.ok_or_else(|| internal!("an encoding function gave no column"))?)
     }
 
     fn finish(mut self: Box<Self>) -> Result<u64> {

@@ -8,14 +8,13 @@ use arrow::array::BinaryViewArray;
 use super::{Place, names, storage};
 use crate::error::{Error, Result};
 use crate::io::OutputJob;
-use crate::plan::logical::TextSink;
+use crate::plan::logical::{FileSink, SinkForm};
 
-fn sink(path: &str, overwrite: bool) -> TextSink {
-    TextSink {
+fn sink(path: &str, overwrite: bool) -> FileSink {
+    FileSink {
         path: path.into(),
         overwrite,
-        delimiter: b"\n".into(),
-        gzip: false,
+        form: SinkForm::Text { delimiter: b"\n".into(), gzip: false },
         parts: None,
         partition: None,
         sort: None,

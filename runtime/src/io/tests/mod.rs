@@ -5,6 +5,7 @@ mod committing;
 mod finding;
 mod printing;
 mod reading;
+mod sequences;
 mod splitting;
 
 use std::fs;

@@ -13,6 +13,7 @@ use super::{Place, names, storage};
 use crate::error::{Error, Result};
 use crate::io::python_text::{put_bytes, put_float, put_str};
 use crate::io::text_sink::{TaskOutput, Written, natively_printable};
+use crate::plan::logical::SinkForm;
 
 fn float(value: f64) -> String {
     let mut out = Vec::new();
@@ -97,8 +98,7 @@ fn output(place: &Place, delimiter: &[u8], gzip: bool) -> TaskOutput {
         attempts: place.text("attempts"),
         parts: place.text("parts"),
         target: place.text("out"),
-        delimiter: delimiter.into(),
-        gzip,
+        form: SinkForm::Text { delimiter: delimiter.into(), gzip },
     }
 }
 

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use super::{Place, storage};
 use crate::error::{Error, Result};
 use crate::io::text_source::Limits;
-use crate::io::{Piece, Split, TextEncoding, TextReader};
+use crate::io::text_source::{TextEncoding, TextReader};
+use crate::io::{Piece, Split};
 
 const SMALL: Limits = Limits { rows: 3, batch_bytes: (4, 16), line_bytes: 40 };
 

@@ -133,7 +133,7 @@ impl Lift<'_> {
         self.aggregated(numbered, AggFn::ToList, vec![Col::Value, Col::Pos], None, &at)
     }
 
-    fn number(&mut self, input: FlatId, at: &At) -> FlatId {
+    pub(super) fn number(&mut self, input: FlatId, at: &At) -> FlatId {
         let mut cols = self.cols(input);
         cols.push(Col::Pos);
         self.push(FlatOp::Number, vec![input], at.depth, cols, at)

@@ -168,7 +168,9 @@ impl<'a> Lift<'a> {
 
     fn operator(&mut self, node: &Node, at: &At) -> Result<FlatId> {
         match &node.op {
-            Op::Text(source) => Ok(self.push(FlatOp::Text(source.clone()), vec![], 0, vec![Col::Value], at)),
+            Op::Files(source) => {
+                Ok(self.push(FlatOp::Files(source.clone()), vec![], 0, vec![Col::Value], at))
+            }
             Op::Literal { blocks } => {
                 Ok(self.push(FlatOp::Literal(blocks.clone()), vec![], 0, vec![Col::Value], at))
             }
@@ -224,6 +226,7 @@ impl<'a> Lift<'a> {
             Op::Union { inputs } => self.union(inputs, at),
             Op::Join { inputs, kind } => self.join(inputs, *kind, at),
             Op::Compare { left, right, kind } => self.compare(*left, *right, *kind, at),
+            Op::Numbered { input } => self.numbered(*input, at),
         }
     }
 

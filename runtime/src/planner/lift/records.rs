@@ -1,4 +1,5 @@
-//! Lifting of what ends a plan: pairs for a table that is read as records, and text output.
+//! Lifting of what gives records another form: pairs for a table that is read as records, positions,
+//! and files at the end of a plan.
 
 use nestflow_chain::{ChainSpec, Emit, Function, Program, Step, StepKind};
 
@@ -34,8 +35,16 @@ impl Lift<'_> {
         Ok(self.project(keyed, exprs, at.depth, at))
     }
 
-    /// Text output: partition by function or position, sort within parts, print.
-    pub(super) fn write(&mut self, node: NodeId, sink: &TextSink, site: SiteId) -> Result<Root> {
+    /// `(position, record)`.
+    pub(super) fn numbered(&mut self, input: NodeId, at: &At) -> Result<FlatId> {
+        let main = self.operand(input, at)?;
+        let numbered = self.number(main, at);
+        let pair = Expr::Tuple(vec![Expr::Position(Col::Pos), Expr::Col(Col::Value)]);
+        Ok(self.project_value(numbered, Expr::Where(Col::Value, Box::new(pair)), at))
+    }
+
+    /// Output: partition by function or position, sort within parts, print.
+    pub(super) fn write(&mut self, node: NodeId, sink: &FileSink, site: SiteId) -> Result<Root> {
         let rows = self.dataset(node)?;
         let (_, scope) = self.node(node)?;
         let at = At { site: self.call_site(site)?, depth: self.depth(rows), scope };
@@ -52,11 +61,14 @@ impl Lift<'_> {
         if let Some(sort) = &sink.sort {
             rows = self.sorted_parts(rows, sort, &at)?;
         }
-        let to_text = Function { name: "str".into(), pickled: STR.to_vec() };
-        let step = Step { kind: StepKind::Map(to_text), site: at.site.clone(), sides: vec![] };
+        let encode = match sink.form {
+            SinkForm::Text { .. } => Function { name: "str".into(), pickled: STR.to_vec() },
+            SinkForm::Sequence { encode } => self.function(encode)?,
+        };
+        let step = Step { kind: StepKind::Map(encode), site: at.site.clone(), sides: vec![] };
         let program = Program::Records { steps: vec![step], emit: Emit::Value, keep_groups_from: None };
-        let to_text = ChainSpec { program, sides: program_sides(&[]) };
-        Ok(Root { node: rows, sink: Sink::Text { sink: sink.clone(), to_text } })
+        let encode = ChainSpec { program, sides: program_sides(&[]) };
+        Ok(Root { node: rows, sink: Sink::Files { sink: sink.clone(), encode } })
     }
 
     fn parted(&mut self, rows: FlatId, parts: u32, by: Option<FunctionId>, at: &At) -> Result<FlatId> {
