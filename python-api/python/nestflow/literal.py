@@ -14,19 +14,23 @@ from .engine.native import encode
 from .errors import NestflowError
 from .keys import identity
 from .options import TRANSFORM_OPTIONS, warn_unknown
-from .pcollection import PCollection
+from .pcollection import collection_at
 from .plan.builder import ROOT
 from .plan.callsite import call_site
 from .plan.nodes import Literal, Member
 from .pobject import PObject
 from .ptable import PTable
 from .ptype import PType
+from .serde import extract_elem
+from .transforms.serdes import given_serde, keeps_to
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from .pipeline import Pipeline
     from .plan.nodes import CallSite
+    from .serde import Serde
 
 
 def parallelized(pipeline: Pipeline, data: object, options: dict[str, Any]) -> PType:
@@ -35,11 +39,16 @@ def parallelized(pipeline: Pipeline, data: object, options: dict[str, Any]) -> P
     warn_unknown(options, TRANSFORM_OPTIONS, "parallelize")
     if isinstance(data, PType):
         raise ValueError(f"parallelize needs data, not a {type(data).__name__}")
+    serde = given_serde(options)
+    through = None if serde is None else keeps_to(serde)
     if isinstance(data, MutableMapping):
-        return _table(pipeline, data, site)
+        return _table(pipeline, data, site, serde)
+    records = data if isinstance(data, list) else [data]
+    if through is not None:
+        records = [through(record) for record in records]
     if isinstance(data, list):
-        return PCollection(pipeline, ROOT, _literal(pipeline, data, False, site))
-    return PObject(pipeline, ROOT, _literal(pipeline, [data], True, site))
+        return collection_at(pipeline, ROOT, _literal(pipeline, records, False, site), serde)
+    return PObject(pipeline, ROOT, _literal(pipeline, records, True, site), serde)
 
 
 def _literal(pipeline: Pipeline, records: list[Any], single: bool, site: CallSite) -> int:
@@ -58,10 +67,16 @@ def _stored(records: list[Any], site: CallSite) -> tuple[bytes, ...]:
         raise ValueError(f"{site}: the data cannot be stored: {error}{hint}") from error
 
 
-def _table(pipeline: Pipeline, data: MutableMapping[Any, Any], site: CallSite) -> PTable:
+def _table(pipeline: Pipeline, data: MutableMapping[Any, Any], site: CallSite, serde: Serde | None) -> PTable:
+    """Make a table; its serde is that of tuples of all keys and the leaf."""
     levels, many = _form(data)
     rows = _Rows(levels, many)
     rows.walk(data, ())
+    through = None if serde is None else keeps_to(serde)
+    if through is not None:
+        through_rows = [through(_row(pair, levels)) for pair in rows.pairs]
+        rows.pairs = [_pair(keys, value) for *keys, value in through_rows]
+    parts = [None if serde is None else extract_elem(serde, n) for n in range(levels + 1)]
     builder = pipeline._builder
     # Inputs of the next grouping, the data first: (node, level down to which it is grouped).
     inputs = [(_literal(pipeline, rows.pairs, False, site), levels)]
@@ -80,10 +95,10 @@ def _table(pipeline: Pipeline, data: MutableMapping[Any, Any], site: CallSite) -
             for side, (_, down) in enumerate(inputs)
             if down > level or side == 0
         ]
-    leaf = (PCollection if many else PObject)(pipeline, scopes[-1], inputs[0][0])
+    leaf = (collection_at if many else PObject)(pipeline, scopes[-1], inputs[0][0], parts[-1])
     table: PType = leaf
-    for outer, inner in reversed(list(itertools.pairwise(scopes))):
-        table = PTable(pipeline, outer, inner, table)
+    for level, (outer, inner) in reversed(list(enumerate(itertools.pairwise(scopes)))):
+        table = PTable(pipeline, outer, inner, table, parts[level])
     assert isinstance(table, PTable)
     return table
 
@@ -136,7 +151,15 @@ class _Rows:
             raise ValueError("parallelize: two keys of a table of single values are equal")
 
 
-def _pair(keys: tuple[Any, ...], value: Any) -> Any:
+def _row(pair: Any, levels: int) -> tuple[Any, ...]:
+    keys = []
+    for _ in range(levels):
+        key, pair = pair
+        keys.append(key)
+    return (*keys, pair)
+
+
+def _pair(keys: Sequence[Any], value: Any) -> Any:
     for key in reversed(keys):
         value = (key, value)
     return value

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 import nestflow
 
 from .ptype import Dataset
+from .serde import FieldsDictSerde, TupleSerde, origin, tuple_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import NoReturn
 
+    from .pipeline import Pipeline
     from .pobject import PObject
     from .ptable import PTable
     from .ptype import PType
+    from .serde import Serde
 
 
 class PCollection(Dataset):
@@ -74,15 +77,10 @@ class PCollection(Dataset):
             >>> p = nf.Pipeline.create("local")
             >>> p.parallelize([{"a": 1}]).as_schema(["a"]).get()
             [{'a': 1}]
+            >>> str(p.parallelize([{"a": 1}]).as_schema({"a": int}))
+            'SchemaPCollection(a)'
         """
-        names = list(fields) if isinstance(fields, (list, tuple, dict)) else []
-        if not names or not (
-            all(isinstance(name, str) for name in names) or all(isinstance(name, type) for name in names)
-        ):
-            raise ValueError(
-                f"as_schema needs names, types, or a dict from name to type, not {fields!r:.100}"
-            )
-        return PCollection(self._pipeline, self._scope, self._node)
+        return collection_at(self._pipeline, self._scope, self._node, schema_of(fields))
 
     def cartesian(self, *pvalues: PCollection | PObject, **options: Any) -> PCollection:
         """Give a tuple for each combination of records; see `transforms.cartesian`."""
@@ -231,3 +229,65 @@ class PCollection(Dataset):
     def window_into(self, window: object, **options: Any) -> NoReturn:
         """Refuse; see `transforms.window_into`."""
         nestflow.transforms.window_into(self, window, **options)
+
+
+class SchemaPCollection(PCollection):
+    """A collection of records with named fields, or of tuples, as `nestflow.schema` works on them.
+
+    Raises:
+        ValueError: not a PCollection, or one whose records are neither.
+
+    Example:
+        >>> import nestflow as nf
+        >>> people = nf.Pipeline.create("local").parallelize([{"name": "ann"}]).as_schema(["name"])
+        >>> print(people)
+        SchemaPCollection(name)
+    """
+
+    __slots__ = ()
+
+    def __init__(self, pvalue: PCollection) -> None:
+        """See the collection as one with a schema."""
+        if not isinstance(pvalue, PCollection):
+            raise ValueError(f"a SchemaPCollection is made of a PCollection, not of {pvalue!r:.100}")
+        if not isinstance(origin(pvalue.serde()), (FieldsDictSerde, TupleSerde)):
+            raise ValueError(
+                f"the records of this PCollection have the serde {pvalue.serde()}, which has no fields; "
+                "use as_schema"
+            )
+        super().__init__(pvalue._pipeline, pvalue._scope, pvalue._node, pvalue._serde)
+
+    def __str__(self) -> str:
+        """Show the fields."""
+        serde = origin(self.serde())
+        assert isinstance(serde, (FieldsDictSerde, TupleSerde))
+        return f"SchemaPCollection({','.join(map(str, serde.get_fields()))})"
+
+
+def schema_of(fields: object) -> Serde:
+    """Give the serde that `PCollection.as_schema` stands for.
+
+    Raises:
+        ValueError: no fields, or something else than names, types or a dict from name to type.
+
+    Example:
+        >>> schema_of((int, str))
+        tuple_of(int_(), str_())
+    """
+    if isinstance(fields, dict) and fields:
+        return FieldsDictSerde(fields)
+    if isinstance(fields, (list, tuple)) and fields:
+        if all(isinstance(name, str) for name in fields):
+            return FieldsDictSerde(list(fields))
+        if not any(isinstance(name, str) for name in fields):
+            try:
+                return tuple_of(*fields)
+            except AssertionError as error:
+                raise ValueError(f"as_schema: {error}") from None
+    raise ValueError(f"as_schema needs names, types, or a dict from name to type, not {fields!r:.100}")
+
+
+def collection_at(pipeline: Pipeline, scope: int, node: int, serde: Serde | None = None) -> PCollection:
+    """Give the collection of a node: one with a schema where its records have named fields."""
+    plain = PCollection(pipeline, scope, node, serde)
+    return SchemaPCollection(plain) if isinstance(serde, FieldsDictSerde) else plain

@@ -16,6 +16,7 @@ from .errors import InvalidDataException, NestflowPlanningException
 from .keys import nested_dict
 from .literal import parallelized
 from .pcollection import PCollection
+from .pipeline_members import PipelineMembers
 from .plan.builder import ROOT, PlanBuilder
 from .plan.callsite import call_site
 from .plan.encode import encode_plan
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from .plan.nodes import LogicalPlan, Target
 
 
-class Pipeline:
+class Pipeline(PipelineMembers):
     """A program of datasets and transforms; nothing is computed before `run` or a dataset's ``get``.
 
     Example:
@@ -44,13 +45,14 @@ class Pipeline:
         2
     """
 
-    def __init__(self, kind: str, engine: Engine) -> None:
+    def __init__(self, kind: str, engine: Engine, options: dict[str, Any] | None = None) -> None:
         """Use `Pipeline.create`."""
         import uuid
 
         self._kind = kind
         self._id = str(uuid.uuid4())
         self._engine = engine
+        self._options = dict(options or {})
         self._builder = PlanBuilder()
         self._around = local()
         self._lock = RLock()
@@ -82,7 +84,7 @@ class Pipeline:
             >>> Pipeline.create("LOCAL", threads=2)  # doctest: +ELLIPSIS
             LOCAL: ...
         """
-        return Pipeline(str(kind).upper(), by_name(kind, options))
+        return Pipeline(str(kind).upper(), by_name(kind, options), options)
 
     def parallelize(self, data: object, **options: Any) -> Any:
         """Make a dataset of Python data, which are stored now: later changes are not seen.
@@ -285,6 +287,9 @@ class Pipeline:
                 self._caches += 1
                 keeps.append(Keep(node, self._caches))
         return keeps
+
+    def _pending_targets(self) -> list[Target]:
+        return list(self._pending)
 
     def _plan(self, targets: Iterable[Target]) -> LogicalPlan:
         return self._builder.plan(targets, [Materialized(n, c) for n, c in list(self._held.items())])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import nestflow
 
-from .pcollection import PCollection
+from .pcollection import PCollection, collection_at
 from .ptype import Dataset
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class PObject(Dataset):
 
     def as_pcollection(self) -> PCollection:
         """Give the value as a collection of one record; of none if there is no value."""
-        return PCollection(self._pipeline, self._scope, self._node)
+        return collection_at(self._pipeline, self._scope, self._node, self._serde)
 
     def cartesian(self, *pvalues: PCollection | PObject, **options: Any) -> Any:
         """Give a tuple for each combination; see `transforms.cartesian`."""

@@ -8,7 +8,6 @@ import nestflow
 
 from .errors import NestflowPlanningException
 from .ptype import Dataset, PType
-from .serde import DefaultSerde
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +34,11 @@ class PTable(PType):
         [('a.org', 2), ('b.org', 1)]
     """
 
-    __slots__ = ("_inner", "_value")
+    __slots__ = ("_inner", "_key_serde", "_value")
 
-    def __init__(self, pipeline: Pipeline, scope: int, inner: int, value: Value) -> None:
+    def __init__(
+        self, pipeline: Pipeline, scope: int, inner: int, value: Value, key_serde: Serde | None = None
+    ) -> None:
         """Handles are made by transforms, not by users; ``inner`` is the scope of the values."""
         super().__init__(pipeline, scope)
         for part in value if isinstance(value, tuple) else (value,):
@@ -47,6 +48,7 @@ class PTable(PType):
                 )
         self._inner = inner
         self._value = value
+        self._key_serde = key_serde
 
     def __repr__(self) -> str:
         """Show the shape of the data, never the data."""
@@ -147,8 +149,17 @@ class PTable(PType):
         return self._value.inner_most_type() if isinstance(self._value, PTable) else type(self._value)
 
     def key_serdes(self) -> list[Serde]:
-        """Give how keys are stored, the outermost first."""
-        return [DefaultSerde() for _ in range(self.nested_level() + 1)]
+        """Give the serdes of the keys, the outermost first."""
+        own = self._pipeline.default_objector() if self._key_serde is None else self._key_serde
+        return [own, *(self._value.key_serdes() if isinstance(self._value, PTable) else [])]
+
+    def serde(self) -> Serde:
+        """Give the serde of the innermost values.
+
+        Raises:
+            NestflowPlanningException: the values are a tuple.
+        """
+        return self._leaf("serde").serde()
 
     def node(self) -> int:
         """Give the id of the plan's node behind the innermost values; opaque.

@@ -10,7 +10,6 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from .errors import InvalidLogicalPlanException
-from .serde import DefaultSerde
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from .serde import Serde
 
     Self = TypeVar("Self", bound="PType")
+    D = TypeVar("D", bound="Dataset")
 
 
 class PType:
@@ -73,9 +73,9 @@ class PType:
     def node(self) -> int:
         """Give the id of the plan's node behind the handle; opaque."""
 
+    @abstractmethod
     def serde(self) -> Serde:
-        """Give how records are stored: always the default, which any Python value fits."""
-        return DefaultSerde()
+        """Give the serde of the records: the default, which any value fits, unless more is known."""
 
     def explain(self, form: str = "text") -> str:
         """Describe how the engine would compute this dataset.
@@ -126,12 +126,13 @@ class PType:
 class Dataset(PType):
     """A handle on one node: a `PCollection` or a `PObject`."""
 
-    __slots__ = ("_node",)
+    __slots__ = ("_node", "_serde")
 
-    def __init__(self, pipeline: Pipeline, scope: int, node: int) -> None:
+    def __init__(self, pipeline: Pipeline, scope: int, node: int, serde: Serde | None = None) -> None:
         """Handles are made by transforms, not by users."""
         super().__init__(pipeline, scope)
         self._node = node
+        self._serde = serde
 
     def get(self) -> Any:
         """Run what is pending and give the data as plain Python values."""
@@ -140,6 +141,22 @@ class Dataset(PType):
     def node(self) -> int:
         """Give the id of the plan's node behind the handle; opaque."""
         return self._node
+
+    def serde(self) -> Serde:
+        """Give the serde of the records: the default, which any value fits, unless more is known.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").parallelize([1, 2]).count().serde()
+            int_()
+        """
+        return self._pipeline.default_objector() if self._serde is None else self._serde
+
+    def _moved(self: D, scope: int, node: int) -> D:
+        """The same dataset at another place of the plan."""
+        moved = type(self).__new__(type(self))
+        Dataset.__init__(moved, self._pipeline, scope, node, self._serde)
+        return moved
 
     @abstractmethod
     def __repr__(self) -> str:

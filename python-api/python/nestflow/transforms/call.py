@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, NoReturn
 from ..errors import NestflowPlanningException
 from ..functions import ship_function, ship_value
 from ..options import TRANSFORM_OPTIONS, warn_unknown
-from ..pcollection import PCollection
+from ..pcollection import PCollection, collection_at
 from ..plan.callsite import call_site
 from ..plan.nodes import Flatten, FunctionId, Map, NodeId, SideInput, ToList
 from ..pobject import PObject
 from ..ptable import PTable
 from ..ptype import Dataset, PType
+from .serdes import given_serde, keeps_to, result_serde
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..pipeline import Pipeline
     from ..plan.nodes import CallSite, Op
+    from ..serde import Serde
 
 
 class Call:
@@ -51,7 +53,9 @@ class Call:
         self.name = name
         self.site = call_site(name)
         warn_unknown(options, TRANSFORM_OPTIONS, name)
+        self.serde = given_serde(options)
         operands = [_dataset(operand, self.site) for operand in inputs]
+        self._operands = operands
         sides = [_side(operand, name) for operand in side_inputs]
         if not operands:
             raise ValueError(f"{name} needs at least one PCollection or PObject")
@@ -94,11 +98,22 @@ class Call:
 
     def collection(self, op: Op) -> PCollection:
         """Add an operator that gives a PCollection."""
-        return PCollection(self.pipeline, self.scope, self.node(op, single=False))
+        return collection_at(self.pipeline, self.scope, *self._stored(op, single=False))
 
     def object(self, op: Op) -> PObject:
         """Add an operator that gives a PObject."""
-        return PObject(self.pipeline, self.scope, self.node(op, single=True))
+        return PObject(self.pipeline, self.scope, *self._stored(op, single=True))
+
+    def _stored(self, op: Op, single: bool) -> tuple[NodeId, Serde | None]:
+        """Add an operator and what an explicit serde asks of its records; give the serde too."""
+        node = self.node(op, single)
+        if self.serde is None:
+            return node, result_serde(self.name, self._operands)
+        return self.through(node, keeps_to(self.serde), single), self.serde
+
+    def through(self, node: NodeId, function: Callable[[Any], Any] | None, single: bool = False) -> NodeId:
+        """Add a function that all records go through, if there is one."""
+        return node if function is None else self.node(Map(node, self.function(function)), single)
 
     def _side_input(self, side: PType) -> SideInput:
         if isinstance(side, PTable):

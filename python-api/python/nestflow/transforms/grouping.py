@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..pcollection import PCollection
+from ..pcollection import PCollection, collection_at
 from ..plan.nodes import KeyBy, Member
 from ..ptable import PTable
+from ..serde import extract_elem
 from .call import Call, need
+from .serdes import KeyThrough, PairThrough, given_serde, keeps_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..plan.nodes import NodeId
     from ..pobject import PObject
+    from ..serde import Serde
 
 
 def group_by(
@@ -41,10 +44,17 @@ def group_by(
         [(0, [2]), (1, [1, 3])]
     """
     call = Call("group_by", options, [pvalue])
+    key_serde = given_serde(options, "key_serde")
+    through = None if key_serde is None else keeps_to(key_serde)
+    if through is not None and callable(key_extractor):
+        key_extractor = KeyThrough(key_extractor, through)
     key = call.function(key_extractor, "key extractor")
     value = call.optional(value_extractor, "value extractor")
     pairs = call.node(KeyBy(call.input(pvalue), key, value), single=False)
-    return _one(_open(call, (pairs,)))
+    kept = given_serde(options, "value_serde")
+    if kept is None and value_extractor is None:
+        kept = pvalue._serde
+    return _one(_open(call, (pairs,), key_serde, [kept]))
 
 
 def group_by_key(pvalue: PCollection | PObject, **options: Any) -> PTable:
@@ -65,7 +75,7 @@ def group_by_key(pvalue: PCollection | PObject, **options: Any) -> PTable:
         {'a': [1, 2]}
     """
     call = Call("group_by_key", options, [pvalue])
-    return _one(_open(call, (call.input(pvalue),)))
+    return _one(_pairs(call, [pvalue], options))
 
 
 def cogroup(*pcollections: PCollection, **options: Any) -> PTable:
@@ -89,19 +99,46 @@ def cogroup(*pcollections: PCollection, **options: Any) -> PTable:
     call = Call("cogroup", options, pcollections)
     for value in pcollections:
         need(PCollection, value, "cogroup")
-    return _open(call, tuple(call.input(value) for value in pcollections))
+    return _pairs(call, pcollections, options)
 
 
-def _open(call: Call, inputs: tuple[NodeId, ...]) -> PTable:
+def _pairs(call: Call, sides: Sequence[PCollection | PObject], options: dict[str, Any]) -> PTable:
+    """Group pairs by their keys."""
+    nodes, key_serde, serdes = paired(call, sides, options)
+    return _open(call, nodes, key_serde, serdes)
+
+
+def paired(
+    call: Call, sides: Sequence[PCollection | PObject], options: dict[str, Any]
+) -> tuple[tuple[NodeId, ...], Serde, list[Serde | None]]:
+    """Give the nodes of pairs, after what explicit serdes ask of them, and the serdes of both parts."""
+    key_serde = given_serde(options, "key_serde")
+    wanted = options.get("value_serdes") or [options.get("value_serde")] * len(sides)
+    values = [given_serde({"value_serdes": serde}, "value_serdes") for serde in wanted]
+    nodes = []
+    for side, value in zip(sides, [*values, *[None] * len(sides)], strict=False):
+        through = [None if serde is None else keeps_to(serde) for serde in (key_serde, value)]
+        pairs = None if through == [None, None] else PairThrough(*through)
+        nodes.append(call.through(call.input(side), pairs))
+    known = [extract_elem(side.serde(), 1) for side in sides]
+    if key_serde is None:
+        key_serde = extract_elem(sides[0].serde(), 0)
+    kept = [known[n] if n >= len(values) or values[n] is None else values[n] for n in range(len(sides))]
+    return tuple(nodes), key_serde, kept
+
+
+def _open(
+    call: Call, inputs: tuple[NodeId, ...], key_serde: Serde | None, serdes: Sequence[Serde | None]
+) -> PTable:
     builder = call.pipeline._builder
     scope = builder.open_scope(call.scope, inputs, call.site)
     members = tuple(
-        PCollection(call.pipeline, scope, builder.add(scope, Member(side), False, call.site))
-        for side in range(len(inputs))
+        collection_at(call.pipeline, scope, builder.add(scope, Member(side), False, call.site), serde)
+        for side, serde in enumerate(serdes)
     )
-    return PTable(call.pipeline, call.scope, scope, members)
+    return PTable(call.pipeline, call.scope, scope, members, key_serde)
 
 
 def _one(table: PTable) -> PTable:
     value = table._values()[0]
-    return PTable(table._pipeline, table._scope, table._inner, value)
+    return PTable(table._pipeline, table._scope, table._inner, value, table._key_serde)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from ..pcollection import PCollection
 from ..plan import nodes as op
 from ..plan.nodes import JoinKind
+from ..serde import DefaultSerde, tuple_of
 from .call import Call, need
+from .grouping import paired
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,4 +101,8 @@ def _join(
     call = Call(name, options, pcollections)
     for value in pcollections:
         need(PCollection, value, name)
-    return call.collection(op.Join(tuple(call.input(value) for value in pcollections), kind))
+    nodes, key_serde, serdes = paired(call, pcollections, options)
+    joined = call.collection(op.Join(nodes, kind))
+    if call.serde is None:
+        joined._serde = tuple_of(key_serde, tuple_of(*(serde or DefaultSerde() for serde in serdes)))
+    return joined

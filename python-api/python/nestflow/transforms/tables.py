@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import NestflowPlanningException
 from ..options import TRANSFORM_OPTIONS, warn_unknown
-from ..pcollection import PCollection
+from ..pcollection import PCollection, collection_at
 from ..plan.callsite import call_site
 from ..plan.nodes import Flatten, Key, Keys, ToList, Values
 from ..pobject import PObject
 from ..ptable import PTable
 from ..ptype import Dataset, PType
+from ..serde import tuple_of
 from .call import Call, check_visible, need, outer_table, table_as_object
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def extract_keys(ptable: PTable, **options: Any) -> PCollection:
     """
     site = _begin("extract_keys", ptable, options)
     node = ptable._pipeline._builder.add(ptable._scope, Keys(ptable._inner), False, site)
-    return PCollection(ptable._pipeline, ptable._scope, node)
+    return collection_at(ptable._pipeline, ptable._scope, node, ptable.key_serdes()[0])
 
 
 def extract_values(ptable: PTable, **options: Any) -> PCollection:
@@ -53,7 +54,7 @@ def extract_values(ptable: PTable, **options: Any) -> PCollection:
     site = _begin("extract_values", ptable, options)
     leaf, levels = _leaf_and_levels(ptable, "extract_values")
     node = ptable._pipeline._builder.add(ptable._scope, Values(leaf._node, levels), False, site)
-    return PCollection(ptable._pipeline, ptable._scope, node)
+    return collection_at(ptable._pipeline, ptable._scope, node, leaf._serde)
 
 
 def flatten(pvalue: Any, **options: Any) -> Any:
@@ -78,7 +79,10 @@ def flatten(pvalue: Any, **options: Any) -> Any:
     site = _begin("flatten", pvalue, options)
     leaf, levels = _leaf_and_levels(pvalue, "flatten")
     node = pvalue._pipeline._builder.add(pvalue._scope, Flatten(leaf._node, levels), False, site)
-    return PCollection(pvalue._pipeline, pvalue._scope, node)
+    serde = leaf.serde()
+    for key in reversed(pvalue.key_serdes()):
+        serde = tuple_of(key, serde)
+    return PCollection(pvalue._pipeline, pvalue._scope, node, serde)
 
 
 def flatten_values(pvalue: Any, **options: Any) -> Any:
@@ -150,7 +154,8 @@ def apply_in_groups(
             _check_outer(table, arg, site)
     given = table._values()
     if with_key:
-        given = (PObject(pipeline, table._inner, builder.add(table._inner, Key(), True, site)), *given)
+        key = builder.add(table._inner, Key(), True, site)
+        given = (PObject(pipeline, table._inner, key, table._key_serde), *given)
     with pipeline._within(table._inner):
         result = fn(*given, *args, **kwargs)
         parts = result if isinstance(result, tuple) else (result,)
@@ -160,7 +165,8 @@ def apply_in_groups(
                 f"not {result!r:.100}"
             )
         members = tuple(_member(table, part, site) for part in parts)
-    return PTable(pipeline, table._scope, table._inner, members if isinstance(result, tuple) else members[0])
+    value = members if isinstance(result, tuple) else members[0]
+    return PTable(pipeline, table._scope, table._inner, value, table._key_serde)
 
 
 def _begin(name: str, ptable: object, options: dict[str, Any]) -> CallSite:
@@ -199,4 +205,4 @@ def _member(table: PTable, part: PType, site: CallSite) -> Dataset | PTable:
         return part
     assert isinstance(part, Dataset)
     node = table._pipeline._builder.import_into(table._inner, part._node, site)
-    return type(part)(table._pipeline, table._inner, node)
+    return part._moved(table._inner, node)

@@ -1,0 +1,89 @@
+"""Members of pipelines that programs ask for and that take no part in a run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from .errors import NestflowRuntimeException
+from .serde import DefaultSerde, Serde
+
+if TYPE_CHECKING:
+    from .plan.nodes import LogicalPlan, Target
+
+
+class PipelineMembers:
+    """What a pipeline says of itself."""
+
+    _id: str
+    _options: dict[str, Any]
+
+    estimate_concurrency = False
+    """Kept for programs that set it: the engine looks at the sizes of inputs in any case."""
+
+    def id(self) -> str:
+        """Give the pipeline's id, a uuid.
+
+        Example:
+            >>> import nestflow as nf
+            >>> len(nf.Pipeline.create("local").id())
+            36
+        """
+        return self._id
+
+    def config(self) -> dict[str, Any]:
+        """Give the options that the pipeline was made with.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local", job_name="visits").config()
+            {'job_name': 'visits'}
+        """
+        return dict(self._options)
+
+    def default_objector(self) -> Serde:
+        """Give the serde where none is known: the option ``default_serde``, or the one for any value.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").default_objector()
+            any()
+        """
+        serde = self._options.get("default_serde")
+        return serde if isinstance(serde, Serde) else DefaultSerde()
+
+    def plan(self, cache_id: object = None) -> LogicalPlan:
+        """Give the plan of what is pending, as the engine would get it; opaque.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").plan().targets
+            ()
+        """
+        return self._plan(self._pending_targets())
+
+    def async_run(self) -> None:
+        """Refuse: a run blocks until it is done; use a thread for another one.
+
+        Raises:
+            NestflowRuntimeException: always.
+        """
+        raise NestflowRuntimeException("async_run is not available on this engine: use run() in a thread")
+
+    def _pending_targets(self) -> list[Target]:
+        raise NotImplementedError
+
+    def _plan(self, targets: list[Target]) -> LogicalPlan:
+        raise NotImplementedError
+
+    @staticmethod
+    def _path_exists(path: str) -> bool:
+        return os.path.lexists(path)
+
+    @staticmethod
+    def _force_delete_file(path: str) -> None:
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        elif os.path.lexists(path):
+            os.unlink(path)

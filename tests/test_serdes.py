@@ -1,0 +1,214 @@
+"""Serdes: their bytes, their names, and what an explicit one does to records on every engine."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nestflow as nf
+from nestflow import serde
+from nestflow import transforms as T
+
+if TYPE_CHECKING:
+    from conftest import Lender
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.sets(st.integers(0, 99), max_size=3)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+class Shouting(serde.Serde):
+    """A serde of a user: not the same comes back."""
+
+    def serialize(self, obj: Any) -> bytes:
+        return str(obj).encode()
+
+    def deserialize(self, buf: bytes) -> Any:
+        return buf.decode().upper()
+
+
+NAMES = {
+    "any()": serde.any(),
+    "int_()": serde.of(int),
+    "float_()": serde.of(float),
+    "bool_()": serde.of(bool),
+    "str_()": serde.of(str),
+    "bytes_()": serde.of(bytes),
+    "tuple_of(int_(), any())": serde.of((int, serde._)),
+    "list_of(int_())": serde.of([int]),
+    "list_of(int_(), str_())": serde.of([int, str]),
+    "set_of(int_())": serde.of({int}),
+    "dict_of(int_(), str_())": serde.of({int: str}),
+    "chain_of(str_(), bytes_())": serde.chain_of(str, bytes),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names(name: str) -> None:
+    assert str(NAMES[name]) == name
+    assert pickle.loads(pickle.dumps(NAMES[name])) == NAMES[name]
+
+
+@given(value=values)
+def test_samples_take_their_values(value: Any) -> None:
+    """What `sample` makes of a value gives it back, and so does the default."""
+    for made in (serde.sample(value), serde.any()):
+        back = made.deserialize(made.serialize(value))
+        assert back == value
+        assert type(back) is type(value)
+
+
+def test_bytes() -> None:
+    assert serde.IntSerde().serialize(-2) == b"\xfe" + b"\xff" * 7
+    assert serde.FloatSerde().serialize(1.0) == b"\0\0\0\0\0\0\xf0\x3f"
+    assert serde.StrSerde().deserialize(b"\xff") == "\udcff"
+    pair = serde.TupleSerde(serde.IntSerde(), serde.StrSerde())
+    assert pair.serialize((1, "a")) == b"\x08\0\0\0\x01" + b"\0" * 7 + b"\x01\0\0\0a"
+    assert serde.of(int).serialize(None) == b""
+    assert serde.of(str).serialize("") == b"1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (int, "a"),
+        (int, 2**63),
+        (str, b"a"),
+        ((int, str), (1,)),
+        ((int, str), [1, "a"]),
+        ([int], [1, "a"]),
+        ({int}, {"a"}),
+        ({int: str}, {1: 2}),
+        (bool, 1),
+        (float, "1"),
+    ],
+)
+def test_what_does_not_fit_is_an_error(kind: Any, value: Any) -> None:
+    with pytest.raises(nf.errors.InvalidDataException, match="does not fit the value"):
+        serde.of(kind).serialize(value)
+
+
+def test_what_has_no_serde() -> None:
+    for wrong in (3, [], {int, str}, object, {}):
+        with pytest.raises(AssertionError):
+            serde.of(wrong)
+
+
+def test_parts() -> None:
+    both = serde.tuple_of(int, str)
+    assert serde.extract_elem(both, 1) == serde.str_()
+    assert str(serde.extract_elem(serde.int_(), 1)) == "any()"
+    assert serde.extract_elem(serde.int_(), 1, serde.str_()) == serde.str_()
+    assert serde.origin(both) == serde.TupleSerde(int, str)
+    assert serde.common_serde(both, both) == both
+    assert serde.common_serde(serde.int_(), Shouting()) is None
+    assert serde.common_serde(Shouting(), Shouting()) == Shouting()
+    assert serde.is_serde(both)
+    assert not serde.is_serde(int)
+
+
+def test_absent() -> None:
+    for made in (serde.FastPbSerdeFactory, serde.IdlPacketSerde):
+        with pytest.raises(NotImplementedError):
+            made()
+
+
+def test_messages() -> None:
+    """Protobuf's classes are known by what they can do: the library is the user's."""
+
+    class Message:
+        DESCRIPTOR = None
+
+        def __init__(self) -> None:
+            self.text = ""
+
+        def SerializeToString(self) -> bytes:
+            return self.text.encode()
+
+        def ParseFromString(self, data: bytes) -> None:
+            self.text = data.decode()
+
+    message = Message()
+    message.text = "a"
+    made = serde.of(Message)
+    assert str(made) == "proto_of(Message)"
+    assert made.deserialize(made.serialize(message)).text == "a"
+    with pytest.raises(nf.errors.InvalidDataException, match="no Message"):
+        serde.ProtobufSerde(Message).deserialize(b"\xff")
+    assert serde.ProtobufSerde(Message, raise_exception_when_failed=False).deserialize(b"\xff") is None
+
+
+def test_inferred() -> None:
+    p = nf.Pipeline.create("local")
+    pairs = p.parallelize([("a", 1)], serde=(str, int))
+    assert str(pairs.serde()) == "tuple_of(str_(), int_())"
+    table = pairs.group_by_key()
+    assert list(map(str, table.key_serdes())) == ["str_()"]
+    assert str(table.serde()) == "int_()"
+    assert str(table.flatten().serde()) == "tuple_of(str_(), int_())"
+    assert str(pairs.join(pairs).serde()) == "tuple_of(str_(), tuple_of(int_(), int_()))"
+    assert str(pairs.map(len).serde()) == "any()"
+    for kept in (pairs.sort(), pairs.filter(bool), pairs.take(1), pairs.max(), pairs.union(pairs)):
+        assert kept.serde() == pairs.serde()
+    assert str(pairs.diff(pairs).serde()) == "tuple_of(tuple_of(str_(), int_()), tuple_of(int_(), int_()))"
+    assert str(T.to_list_pobject(pairs).serde()) == "list_of(tuple_of(str_(), int_()))"
+    assert str(pairs.is_empty().serde()) == "bool_()"
+    assert str(p.parallelize({1: {"a": [2]}}, serde=(int, str, int)).key_serdes()) == "[int_(), str_()]"
+
+
+def test_explicit_serdes_are_kept_to(lender: Lender) -> None:
+    p = lender.lend()
+    numbers = p.parallelize([1, 2])
+    assert numbers.map(lambda x: x + 1, serde=int).get() == [2, 3]
+    assert numbers.map(str, serde=Shouting()).get() == ["1", "2"]
+    words = p.parallelize(["a", "b"])
+    assert words.map(lambda x: x, serde=Shouting()).get() == ["A", "B"]
+    assert words.sum(serde=serde.StrSerde()).get() == "ab"
+    shout = words.group_by(lambda x: x, key_serde=Shouting()).apply_values(T.count)
+    assert shout.get() == {"A": 1, "B": 1}
+    pairs = p.parallelize([("a", 1)])
+    assert pairs.group_by_key(key_serde=Shouting(), value_serde=int).get() == {"A": [1]}
+    both = pairs.cogroup(pairs, value_serdes=[Shouting(), None]).apply_values(lambda a, b: a.union(b))
+    assert sorted(both.get()["a"], key=repr) == ["1", 1]
+    assert pairs.join(pairs, key_serde=Shouting()).get() == [("A", (1, 1))]
+    named = numbers.map(lambda x: {"n": x, "more": 1}, serde=serde.FieldsDictSerde(["n", "m"]))
+    assert named.get() == [{"n": 1, "m": None}, {"n": 2, "m": None}]
+
+
+def test_a_record_that_does_not_fit_is_named(lender: Lender) -> None:
+    numbers = lender.lend().parallelize([1, 2])
+    with pytest.raises(nf.errors.InvalidDataException, match=r"int_\(\) does not fit the value 'two'"):
+        numbers.map(lambda x: "two" if x == 2 else x, serde=int).get()
+
+
+def test_a_wrong_serde_warns() -> None:
+    numbers = nf.Pipeline.create("local").parallelize([1, 2])
+    with pytest.warns(UserWarning, match="serde has to be a serde or a type") as seen:
+        assert numbers.map(str, serde=3).get() == ["1", "2"]
+    assert seen[0].filename == __file__
+
+
+def test_schemas() -> None:
+    p = nf.Pipeline.create("local")
+    rows = p.parallelize([{"a": 1}])
+    assert str(rows.as_schema(["a", "b"])) == "SchemaPCollection(a,b)"
+    assert repr(rows.as_schema({"a": int})) == "[...]"
+    assert rows.as_schema(["a", "b"]).get() == [{"a": 1}]
+    assert str(rows.as_schema(["a"]).sort_by(len)) == "SchemaPCollection(a)"
+    tuples = p.parallelize([(1, "x")]).as_schema((int, str))
+    assert type(tuples) is nf.PCollection
+    assert str(tuples.serde()) == "tuple_of(int_(), str_())"
+    for wrong in ([], {}, (), "ab", 3, ["a", int], [object]):
+        with pytest.raises(ValueError):
+            rows.as_schema(wrong)
