@@ -8,16 +8,16 @@
 //! Blocks cross as byte arrays: one copy each way, one call per block. Nothing of an `Env` is kept
 //! between calls. The way back, from any thread, is `upcall`.
 
+mod files;
 mod guard;
 mod shared;
 mod tasks;
-#[expect(dead_code, reason = "for memory and files, which come next")]
 mod upcall;
 
 use std::time::Duration;
 
 use jni::EnvUnowned;
-use jni::objects::{JByteArray, JClass, JLongArray, JString};
+use jni::objects::{JByteArray, JClass, JLongArray, JObject, JString};
 use jni::sys::{jboolean, jint, jlong};
 use nestflow_runtime::remote::{BUILD_ID, Step};
 
@@ -55,6 +55,7 @@ pub extern "system" fn Java_nestflow_spark_Native_create<'l>(
     folder: JString<'l>,
     slots: jint,
     memory: jlong,
+    files: JObject<'l>,
 ) -> jlong {
     guard(env, |env| {
         let folder = folder.try_to_string(env)?;
@@ -62,7 +63,7 @@ pub extern "system" fn Java_nestflow_spark_Native_create<'l>(
         let part = process.stage(&env.convert_byte_array(&stage)?)?;
         let host = shared::host(&part.host, slots.max(1) as usize)?;
         let task = env.convert_byte_array(&task)?;
-        Ok(tasks::create(process, &part, &task, host)? as jlong)
+        Ok(tasks::create(process, &part, &task, files::files(env, &files)?, host)? as jlong)
     })
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nestflow_runtime::error::{Error, Result};
+use nestflow_runtime::io::Files;
 use nestflow_runtime::remote::{Process, StagePart, TaskDriver};
 use nestflow_workers::WorkersHost;
 
@@ -45,10 +46,16 @@ fn tasks() -> MutexGuard<'static, HashMap<u64, Arc<Task>>> {
 }
 
 /// Makes a task.
-pub fn create(process: &Process, part: &StagePart, task: &[u8], host: WorkersHost) -> Result<u64> {
+pub fn create(
+    process: &Process,
+    part: &StagePart,
+    task: &[u8],
+    files: Arc<dyn Files>,
+    host: WorkersHost,
+) -> Result<u64> {
     let workers = host.clone();
     let interrupt = Box::new(move || workers.kill_busy());
-    let driver = TaskDriver::new(process, part, task, Arc::new(host), interrupt)?;
+    let driver = TaskDriver::new(process, part, task, files, Arc::new(host), interrupt)?;
     let cancelled = driver.canceller();
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     tasks().insert(number, Arc::new(Task { driver: Mutex::new(driver), cancelled }));

@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nestflow_runtime::error::{Error, Result};
+use nestflow_runtime::io::{Link, RemoteStorage, Storage, refused};
 use nestflow_runtime::remote::{Plan, plan_job, rows_of};
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -23,13 +25,38 @@ fn runs() -> MutexGuard<'static, HashMap<u64, Plan>> {
     RUNS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Plans a run.
+/// The file systems that the driver's JVM knows: a function of operation, path and what else there is.
+struct Asking(Py<PyAny>);
+
+impl Link for Asking {
+    fn ask(&self, operation: &str, path: &str, other: &str) -> Result<Option<String>> {
+        Python::attach(|py| {
+            let answer = self.0.call1(py, (operation, path, other));
+            answer.and_then(|answer| answer.extract(py)).map_err(|error: PyErr| {
+                if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+                    return Error::Interrupted;
+                }
+                let text = error.value(py).to_string();
+                let source = refused(&text).unwrap_or_else(|| std::io::Error::other(text));
+                Error::Io { path: path.into(), source }
+            })
+        })
+    }
+}
+
+/// Plans a run over the files that `ask` knows of.
 #[pyfunction]
-pub fn spark_plan<'py>(py: Python<'py>, plan: &[u8], settings: &str) -> PyResult<Planned<'py>> {
+pub fn spark_plan<'py>(
+    py: Python<'py>,
+    plan: &[u8],
+    settings: &str,
+    ask: Py<PyAny>,
+) -> PyResult<Planned<'py>> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let planned = py.detach(|| -> Result<(Plan, String)> {
         let settings = serde_json::from_str(settings).map_err(Error::from)?;
-        let plan = plan_job(plan, &settings)?;
+        let storage: Arc<dyn Storage> = Arc::new(RemoteStorage::new(Asking(ask)));
+        let plan = plan_job(plan, &settings, &storage)?;
         let description = serde_json::to_string(&plan.job).map_err(Error::from)?;
         Ok((plan, description))
     });
@@ -40,13 +67,13 @@ pub fn spark_plan<'py>(py: Python<'py>, plan: &[u8], settings: &str) -> PyResult
     Ok((number, description, bytes, keeps))
 }
 
-/// Ends a run: what it wrote appears, or never was.
+/// Ends a run: of what it wrote, what its tasks reported appears; without reports, it never was.
 #[pyfunction]
-pub fn spark_end(py: Python<'_>, run: u64, success: bool) -> PyResult<()> {
+pub fn spark_end(py: Python<'_>, run: u64, reports: Option<&[u8]>) -> PyResult<()> {
     let Some(plan) = runs().remove(&run) else { return Ok(()) };
-    let ended = py.detach(|| match success {
-        true => plan.commit(),
-        false => {
+    let ended = py.detach(|| match reports {
+        Some(reports) => plan.commit(reports),
+        None => {
             drop(plan);
             Ok(())
         }

@@ -43,8 +43,10 @@ def explain(plan: bytes, form: str) -> str:
 def encode(records: list[object]) -> list[bytes]:
     """Give the blocks of some records."""
 
-def spark_plan(plan: bytes, settings: str) -> tuple[int, str, bytes, list[tuple[int, int, int]]]:
-    """Plan a run elsewhere, and begin its outputs.
+def spark_plan(
+    plan: bytes, settings: str, ask: Callable[[str, str, str], str | None]
+) -> tuple[int, str, bytes, list[tuple[int, int, int]]]:
+    """Plan a run elsewhere over the files that ``ask`` knows of, and begin its outputs.
 
     ``settings``, in JSON: ``cores``, ``host`` (``program``, ``arguments``, ``environment``) and
     ``kept``: by name, the ``tasks`` and ``bytes`` of what earlier runs have kept. The answer is
@@ -52,8 +54,11 @@ def spark_plan(plan: bytes, settings: str) -> tuple[int, str, bytes, list[tuple[
     ``(name, depth, parts)`` of all that it keeps.
     """
 
-def spark_end(run: int, success: bool) -> None:
-    """End a run: what it wrote appears, or never was. Ending twice is harmless."""
+def spark_end(run: int, reports: bytes | None) -> None:
+    """End a run: of what it wrote, what its tasks reported appears; without reports, it never was.
+
+    Ending twice is harmless.
+    """
 
 def spark_rows(blocks: bytes, depth: int) -> list[tuple[object, ...]]:
     """Give the rows ``(k1, …, kd, value)`` of a kept dataset from its blocks."""

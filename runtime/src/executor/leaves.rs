@@ -31,7 +31,7 @@ pub fn leaf(task: &Task, env: &TaskEnv, id: FlatId, node: &FlatNode) -> Result<A
     let (name, batches): (_, Batches) = match (&node.op, share) {
         (_, None) => ("Empty", Box::new(std::iter::empty())),
         (FlatOp::Files(source), Some(LeafShare::Split(split))) => {
-            ("Files", open_source(env.storage.clone(), source, split)?)
+            ("Files", open_source(env.files.clone(), source, split)?)
         }
         (FlatOp::Literal(blocks), Some(LeafShare::Literal(range))) => {
             let blocks: Vec<_> = blocks.get(range).map(<[_]>::to_vec).unwrap_or_default();

@@ -21,8 +21,8 @@ use nestflow_chain::Host;
 use crate::blocks::Blocks;
 use crate::error::{Error, Result};
 use crate::io::splits::Split;
-use crate::io::storage::Storage;
-use crate::io::text_sink::TaskOutput;
+use crate::io::storage::Files;
+use crate::io::text_sink::{TaskOutput, Written};
 use crate::memory::Pool;
 use crate::plan::flat::FlatId;
 use crate::plan::stage::{Exchange, OutputTo, Stage};
@@ -63,9 +63,11 @@ pub struct TaskEnv {
     /// User functions.
     pub host: Arc<dyn Host>,
     /// Files.
-    pub storage: Arc<dyn Storage>,
+    pub files: Arc<dyn Files>,
     /// Text outputs of the run, by the number of their output in the stage.
     pub outputs: Arc<dyn Fn(u32, usize) -> Option<TaskOutput> + Send + Sync>,
+    /// Who wants to know which file a task has written for one of them.
+    pub written: Arc<dyn Fn(u32, usize, Written) -> Result<()> + Send + Sync>,
     /// Set when the run is to stop.
     pub cancelled: Arc<AtomicBool>,
     /// What the task has done so far.

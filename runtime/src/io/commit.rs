@@ -2,14 +2,16 @@
 //!
 //! Beside the target `name` stands `.writing-<name>-<unique>/` for as long as the run lasts:
 //! - `owner`: claimed by the process that writes, so that others can tell whether it is alive;
-//! - `attempts/`: files that tasks are writing;
-//! - `parts/`: finished parts; the commit gives this directory the target's name;
+//! - `attempts/`: files that tasks are writing or have written, each under a name of its own;
+//! - `parts/`: what the commit gives the target's name, with one attempt for each part: the one that
+//!   the task named which was taken for it, whatever others have written beside it;
 //! - `old`: during the commit, the target that is being replaced.
 //!
 //! A run that fails, or a process that dies, at any moment leaves the target as it was, or, between
 //! the two renames of a commit, as `old`, from where the next job for the same target takes it back.
 //! That job also removes what dead owners left.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -17,8 +19,9 @@ use std::sync::Arc;
 use nestflow_chain::CallSite;
 
 use super::storage::{Claim, ClaimMode, EntryKind, Storage, join};
-use super::text_sink::{PartWriter, TaskOutput};
+use super::text_sink::{TaskOutput, Written};
 use crate::error::{Error, Result};
+use crate::internal;
 use crate::plan::logical::FileSink;
 
 const OWNER: &str = "owner";
@@ -34,8 +37,10 @@ pub struct OutputJob {
     storage: Arc<dyn Storage>,
     target: String,
     work: String,
+    parts: String,
     overwrite: bool,
     output: TaskOutput,
+    written: Vec<Written>,
     state: State,
     _claim: Claim,
 }
@@ -71,21 +76,32 @@ impl OutputJob {
                 sink.path
             )));
         }
+        if !storage.renames_at_once(&target) {
+            return Err(Error::Plan(format!(
+                "{}: an output has to appear as a whole, and where {target} is, no directory can be renamed at \
+                 once. Write to a file system that can, such as hdfs:, and copy from there",
+                sink.path
+            )));
+        }
         check_free(storage.as_ref(), &target, sink.overwrite)?;
         storage.create_directory(parent)?;
         remove_left_overs(storage.as_ref(), parent, name, &target);
         let (work, claim) = make_work(storage.as_ref(), parent, name)?;
-        let output = TaskOutput {
-            attempts: join(&work, ATTEMPTS),
+        let output =
+            TaskOutput { attempts: join(&work, ATTEMPTS), target: target.clone(), form: sink.form.clone() };
+        let job = OutputJob {
+            storage,
+            target,
             parts: join(&work, PARTS),
-            target: target.clone(),
-            form: sink.form.clone(),
+            work,
+            overwrite: sink.overwrite,
+            output,
+            written: Vec::new(),
+            state: State::Writing,
+            _claim: claim,
         };
-        let overwrite = sink.overwrite;
-        let job =
-            OutputJob { storage, target, work, overwrite, output, state: State::Writing, _claim: claim };
         job.storage.create_directory(&job.output.attempts)?;
-        job.storage.create_directory(&job.output.parts)?;
+        job.storage.create_directory(&job.parts)?;
         Ok(job)
     }
 
@@ -118,25 +134,37 @@ impl OutputJob {
         &self.output
     }
 
-    /// Begins an attempt at a part in this process.
-    pub fn part_writer(&self, part: u32) -> Result<PartWriter> {
-        self.output.part_writer(Arc::clone(&self.storage), part)
+    /// What was written for the parts, of which there are so many: one attempt for each, in any order.
+    pub fn take(&mut self, parts: u32, mut written: Vec<Written>) -> Result<()> {
+        written.sort_by_key(|written| written.part);
+        if !written.iter().map(|written| written.part).eq(0..parts) {
+            let numbers: Vec<_> = written.iter().map(|written| written.part).collect();
+            return Err(internal!("{}: {parts} parts, but attempts at {numbers:?}", self.target));
+        }
+        self.written = written;
+        Ok(())
     }
 
-    /// Makes the finished parts the target.
+    /// Makes the parts the target.
     pub fn commit(self) -> Result<()> {
         OutputJob::commit_all(vec![self])
     }
 
-    /// Commits all outputs of a run. After an error every target is as it was.
+    /// Commits all outputs of a run. After an error every target is as it was, or the error says which
+    /// are not.
     pub fn commit_all(mut jobs: Vec<OutputJob>) -> Result<()> {
         for job in &jobs {
             check_free(job.storage.as_ref(), &job.target, job.overwrite)?;
         }
+        for job in &mut jobs {
+            job.gather()?;
+        }
         for placed in 0..jobs.len() {
             if let Err(error) = jobs[placed].place() {
                 jobs[..placed].iter_mut().rev().for_each(OutputJob::take_back);
-                return Err(error);
+                let stuck = jobs.iter().filter(|job| job.state == State::Stuck);
+                let stuck: Vec<_> = stuck.map(|job| job.target.as_str()).collect();
+                return Err(if stuck.is_empty() { error } else { half_done(&error, &stuck) });
             }
         }
         for job in jobs {
@@ -150,6 +178,25 @@ impl OutputJob {
         self.end();
     }
 
+    /// Moves the attempts that were taken to where the parts are, under their final names.
+    fn gather(&mut self) -> Result<()> {
+        let there = self.storage.list(&self.output.attempts)?;
+        let there: HashMap<&str, u64> = there.iter().map(|entry| (entry.name(), entry.stamp.size)).collect();
+        for Written { part, attempt, size, .. } in &self.written {
+            let found = there.get(attempt.as_str());
+            if found != Some(size) {
+                let found = found.map_or("it is gone".into(), |found| format!("there are {found}"));
+                return Err(Error::Data(format!(
+                    "{}: a task has written {size} bytes for part {part}, and {found}",
+                    self.target
+                )));
+            }
+            let to = join(&self.parts, &self.output.part_name(*part));
+            self.storage.rename(&join(&self.output.attempts, attempt), &to)?;
+        }
+        Ok(())
+    }
+
     /// Moves an existing target aside and puts the new one in its place.
     fn place(&mut self) -> Result<()> {
         let old = join(&self.work, OLD);
@@ -158,7 +205,7 @@ impl OutputJob {
             check_free(self.storage.as_ref(), &self.target, self.overwrite)?;
             self.storage.rename(&self.target, &old)?;
         }
-        let placed = self.storage.rename(&self.output.parts, &self.target);
+        let placed = self.storage.rename(&self.parts, &self.target);
         match placed {
             Ok(()) => self.state = State::Placed { replaced },
             Err(_) if replaced => self.put_back(),
@@ -170,7 +217,7 @@ impl OutputJob {
     /// Undoes [`place`](Self::place), because another output of the run failed.
     fn take_back(&mut self) {
         let State::Placed { replaced } = self.state else { return };
-        if let Err(error) = self.storage.rename(&self.target, &self.output.parts) {
+        if let Err(error) = self.storage.rename(&self.target, &self.parts) {
             tracing::error!(target = self.target, kept = self.work, %error, "cannot undo an output; the old one is kept");
             self.state = State::Stuck;
             return;
@@ -207,6 +254,14 @@ impl OutputJob {
 impl Drop for OutputJob {
     fn drop(&mut self) {
         self.clean();
+    }
+}
+
+fn half_done(error: &Error, stuck: &[&str]) -> Error {
+    let text = format!("{error}. What was in place before could not be put back for: {}", stuck.join(", "));
+    Error::Io {
+        path: stuck.first().map_or_else(String::new, |path| (*path).to_owned()),
+        source: io::Error::other(text),
     }
 }
 

@@ -5,10 +5,10 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::storage::{Claim, ClaimMode, Entry, EntryKind, ReadAt, Storage, join};
+use super::storage::{Claim, ClaimMode, Entry, EntryKind, Files, NewFile, ReadAt, Stamp, Storage, join};
 use crate::error::{Error, Result};
 
 /// See the module.
@@ -48,11 +48,18 @@ impl Storage for LocalStorage {
         homes.iter().flatten().any(holds)
     }
 
+    fn renames_at_once(&self, _: &str) -> bool {
+        true
+    }
+
     fn stat(&self, path: &str) -> Result<Option<Entry>> {
         match fs::metadata(path) {
             Ok(metadata) => Ok(Some(entry(path.into(), &metadata))),
             Err(error) if error.kind() == ErrorKind::NotFound => match fs::symlink_metadata(path) {
-                Ok(_) => Ok(Some(Entry { path: path.into(), kind: EntryKind::BrokenLink, size: 0 })),
+                Ok(_) => {
+                    let kind = EntryKind::BrokenLink;
+                    Ok(Some(Entry { path: path.into(), kind, stamp: Stamp::default() }))
+                }
                 Err(_) => Ok(None),
             },
             Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(None),
@@ -72,14 +79,6 @@ impl Storage for LocalStorage {
             }
         }
         Ok(entries)
-    }
-
-    fn open(&self, path: &str) -> Result<Box<dyn ReadAt>> {
-        Ok(Box::new(LocalFile(File::open(path).map_err(at(path))?)))
-    }
-
-    fn create(&self, path: &str) -> Result<Box<dyn Write + Send>> {
-        Ok(Box::new(File::create_new(path).map_err(at(path))?))
     }
 
     fn create_directory(&self, path: &str) -> Result<()> {
@@ -146,10 +145,28 @@ impl Storage for LocalStorage {
     }
 }
 
+impl Files for LocalStorage {
+    fn open(&self, path: &str) -> Result<(Box<dyn ReadAt>, Stamp)> {
+        let file = File::open(path).map_err(at(path))?;
+        let stamp = stamp(&file.metadata().map_err(at(path))?);
+        Ok((Box::new(LocalFile(file)), stamp))
+    }
+
+    fn create(&self, path: &str) -> Result<Box<dyn NewFile>> {
+        Ok(Box::new(File::create_new(path).map_err(at(path))?))
+    }
+}
+
+impl NewFile for File {
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        self.flush()
+    }
+}
+
 struct LocalFile(File);
 
 impl ReadAt for LocalFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         loop {
             match self.0.read_at(buffer, offset) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -160,7 +177,7 @@ impl ReadAt for LocalFile {
 }
 
 /// The scheme of a path: letters, digits, `+`, `-`, `.` before `:/`, or `file:`.
-fn scheme(path: &str) -> Option<&str> {
+pub(super) fn scheme(path: &str) -> Option<&str> {
     let (scheme, rest) = path.split_once(':')?;
     let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
@@ -188,7 +205,12 @@ fn entry(path: String, metadata: &fs::Metadata) -> Entry {
     } else {
         EntryKind::Other
     };
-    Entry { path, kind, size: metadata.len() }
+    Entry { path, kind, stamp: stamp(metadata) }
+}
+
+fn stamp(metadata: &fs::Metadata) -> Stamp {
+    // To the nanosecond, as far as the file system has it.
+    Stamp { size: metadata.len(), version: format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec()) }
 }
 
 fn utf8(path: &Path) -> Result<&str> {

@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind};
 
 use glob::Pattern;
 
-use super::storage::{Entry, EntryKind, Storage, join};
+use super::storage::{Entry, EntryKind, Stamp, Storage, join};
 use crate::error::{Error, Result};
 
 const BROKEN: &str = "a symbolic link to nothing";
@@ -21,8 +21,8 @@ const BROKEN: &str = "a symbolic link to nothing";
 pub struct SourceFile {
     /// Its resolved path.
     pub path: String,
-    /// Its bytes when the run began.
-    pub size: u64,
+    /// Its content when the run began.
+    pub stamp: Stamp,
 }
 
 /// The files that `paths` mean. A path that is missing, or a glob without a match, is an error.
@@ -43,12 +43,12 @@ fn expand_one(storage: &dyn Storage, path: &str, files: &mut Vec<SourceFile>) ->
     let from = files.len();
     for entry in found {
         match entry.kind {
-            EntryKind::File => files.push(SourceFile { path: entry.path, size: entry.size }),
+            EntryKind::File => files.push(SourceFile { path: entry.path, stamp: entry.stamp }),
             EntryKind::Directory => {
                 let inside = storage.list(&entry.path)?;
                 for e in inside.into_iter().filter(|e| !is_hidden(e.name())) {
                     match e.kind {
-                        EntryKind::File => files.push(SourceFile { path: e.path, size: e.size }),
+                        EntryKind::File => files.push(SourceFile { path: e.path, stamp: e.stamp }),
                         // A file that ought to be there must not be left out in silence.
                         EntryKind::BrokenLink => return Err(missing(&e.path, BROKEN)),
                         EntryKind::Directory | EntryKind::Other => {}

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use flate2::bufread::GzDecoder;
 
 use super::splits::Piece;
-use super::storage::{ReadAt, Storage};
+use super::storage::{Files, ReadAt};
 use crate::error::{Error, Result};
 
 /// Bytes read at a time where the need is not known.
@@ -27,8 +27,8 @@ enum Source {
 
 impl OpenPiece {
     /// Opens the file and goes to the first line that begins in the piece.
-    pub(super) fn open(storage: &dyn Storage, piece: &Piece) -> Result<OpenPiece> {
-        let file = storage.open(&piece.path)?;
+    pub(super) fn open(files: &dyn Files, piece: &Piece) -> Result<OpenPiece> {
+        let file = piece.open(files)?;
         let (source, end) = if piece.is_gzip() {
             (Source::Gzip(Box::new(Members::new(file))), u64::MAX)
         } else {

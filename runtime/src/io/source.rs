@@ -9,7 +9,7 @@ use nestflow_batch::{put, tag};
 use super::line_batch::SCHEMA;
 use super::sequence::SequenceReader;
 use super::splits::Split;
-use super::storage::Storage;
+use super::storage::Files;
 use super::text_source::{TextEncoding, TextReader};
 use crate::error::Result;
 use crate::internal;
@@ -19,26 +19,26 @@ use crate::plan::logical::{FileSource, SourceForm};
 pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 /// The records of a split.
-pub fn open_source(storage: Arc<dyn Storage>, source: &FileSource, split: Split) -> Result<Batches> {
+pub fn open_source(files: Arc<dyn Files>, source: &FileSource, split: Split) -> Result<Batches> {
     match &source.form {
-        SourceForm::Sequence => Ok(Box::new(SequenceReader::new(storage, &split, source.named))),
+        SourceForm::Sequence => Ok(Box::new(SequenceReader::new(files, &split, source.named))),
         SourceForm::Text { encoding } => {
             let encoding = TextEncoding::named(encoding.as_deref())?;
             if source.named {
-                return Ok(named(storage, split, encoding));
+                return Ok(named(files, split, encoding));
             }
-            Ok(Box::new(TextReader::new(storage, &split, encoding)))
+            Ok(Box::new(TextReader::new(files, &split, encoding)))
         }
     }
 }
 
 /// Lines with the paths of their files: a reader for each piece, since batches are shared otherwise.
-fn named(storage: Arc<dyn Storage>, split: Split, encoding: TextEncoding) -> Batches {
+fn named(files: Arc<dyn Files>, split: Split, encoding: TextEncoding) -> Batches {
     let index = split.index;
     Box::new(split.pieces.into_iter().flat_map(move |piece| {
         let path = piece.path.clone();
         let alone = Split { index, pieces: vec![piece] };
-        let lines = TextReader::new(Arc::clone(&storage), &alone, encoding);
+        let lines = TextReader::new(Arc::clone(&files), &alone, encoding);
         lines.map(move |batch| with_name(&batch?, &path))
     }))
 }

@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::paths::SourceFile;
+use super::storage::{Files, ReadAt, Stamp};
+use crate::error::{Error, Result};
 
 /// No split is made smaller than this for the sake of more tasks.
 const SMALLEST: u64 = 64 << 10;
@@ -38,9 +40,26 @@ pub struct Piece {
     pub start: u64,
     /// One past the last byte.
     pub end: u64,
+    /// The content of the file that was cut: no other is read.
+    pub stamp: Stamp,
 }
 
 impl Piece {
+    /// Opens the file. One that is not what it was when it was cut is an error: other tasks, or an
+    /// earlier attempt at this one, may have read the other content.
+    pub(super) fn open(&self, files: &dyn Files) -> Result<Box<dyn ReadAt>> {
+        let (file, stamp) = files.open(&self.path)?;
+        if stamp == self.stamp {
+            return Ok(file);
+        }
+        let (path, before) = (&self.path, &self.stamp);
+        Err(Error::Data(format!(
+            "{path}: the file has changed since the run began: it had {} bytes, written at {}, and has {}, \
+             written at {}",
+            before.size, before.version, stamp.size, stamp.version
+        )))
+    }
+
     /// Whether the file's name says that it is compressed.
     pub fn is_gzip(&self) -> bool {
         is_gzip(&self.path)
@@ -50,18 +69,18 @@ impl Piece {
 /// Shares out `files` into splits of about `target_bytes`, or smaller where that gives at least
 /// `min_splits` of them. There is always one split, even of nothing.
 pub fn plan_splits(files: &[SourceFile], target_bytes: u64, min_splits: usize) -> Vec<Split> {
-    let total: u64 = files.iter().map(|file| file.size).sum();
+    let total: u64 = files.iter().map(|file| file.stamp.size).sum();
     let fair = total.div_ceil((min_splits as u64).max(1));
     let size = fair.max(SMALLEST).min(target_bytes.max(1));
     let mut splits: Vec<Vec<Piece>> = vec![Vec::new()];
     let mut room = size;
-    for file in files.iter().filter(|file| file.size > 0) {
+    for file in files.iter().filter(|file| file.stamp.size > 0) {
+        let bytes = file.stamp.size;
         // A little more than a split is not worth a second one.
-        let cuts =
-            if is_gzip(&file.path) || file.size <= size + size / 10 { 1 } else { file.size.div_ceil(size) };
-        let step = file.size.div_ceil(cuts);
+        let cuts = if is_gzip(&file.path) || bytes <= size + size / 10 { 1 } else { bytes.div_ceil(size) };
+        let step = bytes.div_ceil(cuts);
         for cut in 0..cuts {
-            let (start, end) = ((cut * step).min(file.size), ((cut + 1) * step).min(file.size));
+            let (start, end) = ((cut * step).min(bytes), ((cut + 1) * step).min(bytes));
             if start == end {
                 continue;
             }
@@ -72,7 +91,7 @@ pub fn plan_splits(files: &[SourceFile], target_bytes: u64, min_splits: usize) -
             }
             room = room.saturating_sub(cost);
             if let Some(pieces) = splits.last_mut() {
-                pieces.push(Piece { path: file.path.clone(), start, end });
+                pieces.push(Piece { path: file.path.clone(), start, end, stamp: file.stamp.clone() });
             }
         }
     }

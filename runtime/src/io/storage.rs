@@ -1,14 +1,17 @@
 //! What the engine asks of a file system.
 //!
-//! The local one is in `local_storage`; a cluster's comes through the bridge. Only what reading
-//! and committing need: no permissions, no attributes, no appending.
+//! The local one is in `local_storage`, a cluster's in `remote_storage`. Only what reading and
+//! committing need: no permissions, no attributes, no appending. Who plans and commits has a
+//! [`Storage`]; who runs tasks has [`Files`].
 
 use std::any::Any;
 use std::io::{self, Write};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Result;
 
-/// A file system. Shared by all tasks of a process.
+/// A file system, as far as it has names.
 ///
 /// Contract: every path given to a method other than [`resolve`](Storage::resolve) is a path that
 /// `resolve` gave, extended by `/` and names. Errors name the path. No method follows a symbolic
@@ -22,18 +25,14 @@ pub trait Storage: Send + Sync {
     /// home of the user. Such a directory must never be replaced. Nothing has to exist.
     fn is_home(&self, path: &str) -> bool;
 
+    /// Whether a directory can be given another name at once: only there can an output appear whole.
+    fn renames_at_once(&self, path: &str) -> bool;
+
     /// What is there; `None` if nothing is.
     fn stat(&self, path: &str) -> Result<Option<Entry>>;
 
     /// What a directory holds, in any order, without `.` and `..`.
     fn list(&self, directory: &str) -> Result<Vec<Entry>>;
-
-    /// Opens a file to read ranges of it.
-    fn open(&self, path: &str) -> Result<Box<dyn ReadAt>>;
-
-    /// Creates a file that must not exist yet, in a directory that must. What was written is
-    /// visible to others after `flush` and drop at the latest.
-    fn create(&self, path: &str) -> Result<Box<dyn Write + Send>>;
 
     /// Creates a directory and those above it; one that exists is fine.
     fn create_directory(&self, path: &str) -> Result<()>;
@@ -54,6 +53,21 @@ pub trait Storage: Send + Sync {
     fn claim(&self, path: &str, mode: ClaimMode) -> Result<Option<Claim>>;
 }
 
+/// A file system, and the bytes of its files. Shared by all tasks of a process.
+pub trait Files: Storage {
+    /// Opens a file to read ranges of it, and says which content it has.
+    fn open(&self, path: &str) -> Result<(Box<dyn ReadAt>, Stamp)>;
+
+    /// Creates a file that must not exist yet, in a directory that must.
+    fn create(&self, path: &str) -> Result<Box<dyn NewFile>>;
+}
+
+/// A file that is being written.
+pub trait NewFile: Write + Send {
+    /// Ends it: all that was written is there for others. Dropped before, some of it may be.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
 /// Holds a claim until it is dropped. What it is made of is the storage's business.
 pub type Claim = Box<dyn Any + Send + Sync>;
 
@@ -66,11 +80,11 @@ pub enum ClaimMode {
     Abandoned,
 }
 
-/// Reads ranges of one file, from any thread.
-pub trait ReadAt: Send + Sync {
+/// Reads ranges of one file.
+pub trait ReadAt: Send {
     /// Reads at most `buffer.len()` bytes from `offset` on; 0 only at the file's end (or for an
     /// empty buffer).
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
 /// Something in a directory.
@@ -80,8 +94,17 @@ pub struct Entry {
     pub path: String,
     /// What it is, after following symbolic links.
     pub kind: EntryKind,
-    /// Bytes, of a file.
+    /// Of a file.
+    pub stamp: Stamp,
+}
+
+/// What tells one content of a file from another, without reading either.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Its bytes.
     pub size: u64,
+    /// When it was written, or another name of its storage for what it holds.
+    pub version: String,
 }
 
 /// What an [`Entry`] is.

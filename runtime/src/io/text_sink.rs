@@ -5,7 +5,7 @@
 //! of them. `str` goes out as UTF-8 in which escaped bytes become themselves again, so that text
 //! that was read comes out byte by byte.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use arrow::array::BinaryViewArray;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::commit;
 use super::python_text;
 use super::sequence::SequenceWriter;
-use super::storage::{Storage, join};
+use super::storage::{Files, NewFile, join};
 use crate::error::{Error, Result};
 use crate::plan::logical::SinkForm;
 
@@ -37,8 +37,6 @@ pub const fn natively_printable(tag: u8) -> bool {
 pub struct TaskOutput {
     /// Where attempts write.
     pub(super) attempts: String,
-    /// Where finished parts wait for the commit.
-    pub(super) parts: String,
     /// What the user will see, for messages.
     pub(super) target: String,
     /// What stands in the files.
@@ -47,13 +45,12 @@ pub struct TaskOutput {
 
 impl TaskOutput {
     /// Begins an attempt at part number `part`.
-    pub fn part_writer(&self, storage: Arc<dyn Storage>, part: u32) -> Result<PartWriter> {
-        let gzip = matches!(self.form, SinkForm::Text { gzip: true, .. });
-        let suffix = if gzip { ".gz" } else { "" };
-        let name = format!("part-{part:05}{suffix}");
-        let attempt = join(&self.attempts, &format!("{name}-{}", commit::unique()));
-        let file = storage.create(&attempt)?;
-        let file = if gzip {
+    pub fn part_writer(&self, files: Arc<dyn Files>, part: u32) -> Result<PartWriter> {
+        let name = self.part_name(part);
+        let attempt = format!("{name}-{}", commit::unique());
+        let path = join(&self.attempts, &attempt);
+        let file = Counted { file: files.create(&path)?, size: 0, crc32c: 0 };
+        let file = if self.gzip() {
             PartFile::Gzip(Box::new(GzEncoder::new(file, Compression::default())))
         } else {
             PartFile::Plain(file)
@@ -64,34 +61,54 @@ impl TaskOutput {
             SinkForm::Sequence { .. } => PartForm::Sequence(SequenceWriter::begin(&mut buffer)),
         };
         Ok(PartWriter {
-            storage,
+            files,
             file: Some(file),
-            attempt,
-            part: join(&self.parts, &name),
+            path,
             target: join(&self.target, &name),
             form,
             buffer,
-            written: Written::default(),
+            written: Written { part, attempt, ..Written::default() },
         })
+    }
+
+    /// The directory that appears in the end.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// What a part is called in the end.
+    pub(super) fn part_name(&self, part: u32) -> String {
+        format!("part-{part:05}{}", if self.gzip() { ".gz" } else { "" })
+    }
+
+    fn gzip(&self) -> bool {
+        matches!(self.form, SinkForm::Text { gzip: true, .. })
     }
 }
 
-/// What a part came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a part came to; travels to who commits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
+    /// Its number.
+    pub part: u32,
+    /// The name of the file, which no other attempt has.
+    pub attempt: String,
     /// Records.
     pub records: u64,
     /// Bytes before compression.
     pub bytes: u64,
+    /// Bytes of the file.
+    pub size: u64,
+    /// CRC32C of the file.
+    pub crc32c: u32,
 }
 
-/// One attempt at a part. Its file becomes the part with [`finish`](Self::finish); dropped before,
-/// it goes away. Of several attempts at a part the last to finish stays.
+/// One attempt at a part. Its file stays with [`finish`](Self::finish); dropped before, it goes away.
+/// Of several attempts at a part, who commits takes one.
 pub struct PartWriter {
-    storage: Arc<dyn Storage>,
+    files: Arc<dyn Files>,
     file: Option<PartFile>,
-    attempt: String,
-    part: String,
+    path: String,
     target: String,
     form: PartForm,
     buffer: Vec<u8>,
@@ -105,8 +122,28 @@ enum PartForm {
 }
 
 enum PartFile {
-    Plain(Box<dyn Write + Send>),
-    Gzip(Box<GzEncoder<Box<dyn Write + Send>>>),
+    Plain(Counted),
+    Gzip(Box<GzEncoder<Counted>>),
+}
+
+/// A file, and what has gone into it.
+struct Counted {
+    file: Box<dyn NewFile>,
+    size: u64,
+    crc32c: u32,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.size += written as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 impl PartWriter {
@@ -148,27 +185,30 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Makes the attempt the part.
+    /// Makes the file whole, and says what it is.
     pub fn finish(mut self) -> Result<Written> {
         self.flush()?;
-        let flushed = match self.file.take() {
-            Some(PartFile::Plain(mut file)) => file.flush(),
-            Some(PartFile::Gzip(file)) => file.finish().and_then(|mut file| file.flush()),
-            None => Ok(()),
+        let mut written = std::mem::take(&mut self.written);
+        let finished = match self.file.take() {
+            Some(PartFile::Plain(file)) => Ok(Some(file)),
+            Some(PartFile::Gzip(file)) => file.finish().map(Some),
+            None => Ok(None),
         };
-        let renamed = match flushed {
-            Ok(()) => self.storage.rename(&self.attempt, &self.part),
-            Err(source) => Err(Error::Io { path: self.target.clone(), source }),
-        };
-        if renamed.is_err() {
+        let finished = finished.and_then(|counted| {
+            let Some(Counted { file, size, crc32c }) = counted else { return Ok(()) };
+            (written.size, written.crc32c) = (size, crc32c);
+            file.finish()
+        });
+        finished.map_err(|source| {
             self.discard();
-        }
-        renamed.map(|()| self.written)
+            Error::Io { path: self.target.clone(), source }
+        })?;
+        Ok(written)
     }
 
     fn discard(&self) {
-        if let Err(error) = self.storage.remove_tree(&self.attempt) {
-            tracing::warn!(path = self.attempt, %error, "an unfinished part stays behind");
+        if let Err(error) = self.files.remove_tree(&self.path) {
+            tracing::warn!(path = self.path, %error, "an unfinished part stays behind");
         }
     }
 }

@@ -13,7 +13,7 @@ use arrow::datatypes::SchemaRef;
 use super::line_batch::{LineBatch, SCHEMA};
 use super::piece::OpenPiece;
 use super::splits::{Piece, Split};
-use super::storage::Storage;
+use super::storage::Files;
 use crate::error::{Error, Result};
 
 /// What lines become.
@@ -60,7 +60,7 @@ impl Default for Limits {
 
 /// The batches of a split, in order: one column `v` of cells, never null. After an error it ends.
 pub struct TextReader {
-    storage: Arc<dyn Storage>,
+    files: Arc<dyn Files>,
     pieces: IntoIter<Piece>,
     current: Option<OpenPiece>,
     encoding: TextEncoding,
@@ -73,18 +73,18 @@ pub struct TextReader {
 
 impl TextReader {
     /// A reader of the split; opens its files one after the other.
-    pub fn new(storage: Arc<dyn Storage>, split: &Split, encoding: TextEncoding) -> TextReader {
-        TextReader::with_limits(storage, split, encoding, Limits::default())
+    pub fn new(files: Arc<dyn Files>, split: &Split, encoding: TextEncoding) -> TextReader {
+        TextReader::with_limits(files, split, encoding, Limits::default())
     }
 
     pub(super) fn with_limits(
-        storage: Arc<dyn Storage>,
+        files: Arc<dyn Files>,
         split: &Split,
         encoding: TextEncoding,
         limits: Limits,
     ) -> TextReader {
         TextReader {
-            storage,
+            files,
             pieces: split.pieces.clone().into_iter(),
             current: None,
             encoding,
@@ -105,7 +105,7 @@ impl TextReader {
         while batch.rows() < self.limits.rows {
             let Some(piece) = &mut self.current else {
                 let Some(piece) = self.pieces.next() else { break };
-                self.current = Some(OpenPiece::open(self.storage.as_ref(), &piece)?);
+                self.current = Some(OpenPiece::open(self.files.as_ref(), &piece)?);
                 continue;
             };
             batch.take_lines(piece, self.encoding, &self.limits)?;

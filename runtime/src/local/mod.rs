@@ -24,7 +24,7 @@ use nestflow_chain::Host;
 use crate::blocks::Place;
 use crate::error::Result;
 use crate::internal;
-use crate::io::{LocalStorage, Storage};
+use crate::io::{Files, LocalStorage};
 use crate::memory::{FixedPool, Pool, PoolAdapter};
 use crate::plan::logical::LogicalPlan;
 use crate::plan::stage::{Stage, StageGraph};
@@ -64,7 +64,7 @@ pub(crate) type MakeContext = dyn Fn(Arc<dyn Pool>) -> Result<Arc<TaskContext>> 
 pub struct Local {
     options: Options,
     host: Arc<dyn Host>,
-    storage: Arc<dyn Storage>,
+    files: Arc<dyn Files>,
     pool: Arc<dyn Pool>,
     blocks: Arc<LocalBlocks>,
     threads: Threads,
@@ -90,7 +90,7 @@ impl Local {
         Ok(Local {
             threads: Threads::new(options.threads)?,
             context: contexts(&scratch)?,
-            storage: Arc::new(LocalStorage),
+            files: Arc::new(LocalStorage),
             depths: Mutex::new(HashMap::new()),
             options,
             host,
@@ -115,8 +115,7 @@ impl Local {
     ) -> Result<Report> {
         let logical = prune(&wire::decode_plan(plan_bytes)?)?;
         let held = |cache| self.blocks.total(Place::Kept(cache));
-        let (splits, settings) =
-            sources::measure(&logical, self.storage.as_ref(), self.options.threads, held)?;
+        let (splits, settings) = sources::measure(&logical, self.files.as_ref(), self.options.threads, held)?;
         let graph = plan_pruned(&logical, settings)?;
         let run = Run::new(self, graph, splits, cancelled.clone())?;
         let result = run.execute(progress);

@@ -1,8 +1,8 @@
 //! One run of the local engine: stages in order, the tasks of each on the engine's threads.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use nestflow_chain::{Ahead, CountingHost, Host, Tally};
@@ -14,12 +14,15 @@ use crate::blocks::Place;
 use crate::error::{Error, Result};
 use crate::executor::{LeafShare, Progress, Task, TaskEnv, run_task};
 use crate::internal;
-use crate::io::{OutputJob, TaskOutput};
+use crate::io::{OutputJob, Storage, TaskOutput, Written};
 use crate::memory::{Pool, TaskPool};
 use crate::plan::flat::{FlatId, FlatOp, Sink};
 use crate::plan::logical::{LogicalPlan, Target};
 use crate::plan::stage::{Exchange, OutputTo, Stage, StageGraph};
 use crate::plan::wire;
+
+/// Parts of text outputs, by stage and number of the output.
+type Parts = HashMap<(u32, usize), Vec<Written>>;
 
 /// One run: the stages, what they have produced, and the outputs that appear at its end.
 pub(super) struct Run<'a> {
@@ -28,6 +31,8 @@ pub(super) struct Run<'a> {
     exchanges: Arc<Vec<Exchange>>,
     splits: Splits,
     jobs: HashMap<(u32, usize), OutputJob>,
+    /// What tasks have written for them.
+    written: Arc<Mutex<Parts>>,
     cancelled: Arc<AtomicBool>,
     host: Arc<dyn Host>,
     /// What user functions count.
@@ -65,11 +70,13 @@ impl<'a> Run<'a> {
             stages.push(Arc::new(stage));
         }
         let (at, sinks): (Vec<_>, Vec<_>) = graph.texts().unzip();
-        let jobs = at.into_iter().zip(OutputJob::begin_all(&engine.storage, &sinks)?).collect();
+        let storage: Arc<dyn Storage> = engine.files.clone();
+        let jobs = at.into_iter().zip(OutputJob::begin_all(&storage, &sinks)?).collect();
         let exchanges = Arc::new(graph.exchanges);
+        let written = Arc::default();
         let tally = Arc::new(Tally::default());
         let host = Arc::new(CountingHost { host: engine.host.clone(), tally: tally.clone() });
-        Ok(Run { engine, stages, exchanges, splits, jobs, cancelled, host, tally, last_reader })
+        Ok(Run { engine, stages, exchanges, splits, jobs, written, cancelled, host, tally, last_reader })
     }
 
     pub(super) fn execute(&self, progress: &mut dyn FnMut(&Report) -> Result<()>) -> Result<Report> {
@@ -117,6 +124,13 @@ impl<'a> Run<'a> {
             self.jobs.iter().map(|(at, job)| (*at, job.output().clone())).collect();
         let outputs: Arc<dyn Fn(u32, usize) -> Option<TaskOutput> + Send + Sync> =
             Arc::new(move |stage, number| outputs.get(&(stage, number)).cloned());
+        let written = self.written.clone();
+        let written: Arc<dyn Fn(u32, usize, Written) -> Result<()> + Send + Sync> =
+            Arc::new(move |stage, number, part| {
+                let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+                written.entry((stage, number)).or_default().push(part);
+                Ok(())
+            });
         let widest = stage.outputs.iter().map(|output| match &output.to {
             OutputTo::Exchange { exchange, .. } => self.exchanges[*exchange as usize].channels.max(1),
             OutputTo::Sink(_) => 1,
@@ -137,8 +151,9 @@ impl<'a> Run<'a> {
                 pool,
                 blocks: self.engine.blocks.clone(),
                 host: self.host.clone(),
-                storage: self.engine.storage.clone(),
+                files: self.engine.files.clone(),
                 outputs: outputs.clone(),
+                written: written.clone(),
                 cancelled: self.cancelled.clone(),
                 progress: done.clone(),
                 block_bytes,
@@ -166,7 +181,7 @@ impl<'a> Run<'a> {
     }
 
     /// Makes the results of a successful run visible, or removes what a failed one left.
-    pub(super) fn end(self, result: Result<Report>, logical: &LogicalPlan) -> Result<Report> {
+    pub(super) fn end(mut self, result: Result<Report>, logical: &LogicalPlan) -> Result<Report> {
         for exchange in self.exchanges.iter() {
             self.engine.blocks.release(Place::Exchange(exchange.id));
         }
@@ -174,7 +189,14 @@ impl<'a> Run<'a> {
             if self.cancelled.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
-            OutputJob::commit_all(self.jobs.into_values().collect())?;
+            let mut written =
+                std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner));
+            for (at, job) in &mut self.jobs {
+                let tasks =
+                    report.stages.iter().find(|stage| stage.stage == at.0).map_or(0, |stage| stage.tasks);
+                job.take(tasks as u32, written.remove(at).unwrap_or_default())?;
+            }
+            OutputJob::commit_all(std::mem::take(&mut self.jobs).into_values().collect())?;
             report.counts = self.tally.take();
             Ok(report)
         });

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::executor::LeafShare;
-use crate::io::TaskOutput;
+use crate::io::{TaskOutput, Written};
 use crate::plan::flat::FlatId;
 use crate::plan::stage::{Exchange, Stage};
 use crate::plan::wire;
@@ -20,6 +20,8 @@ pub struct Job {
     pub version: u32,
     /// What made it.
     pub build: String,
+    /// Whether tasks read or write files that are not of their machines.
+    pub remote_files: bool,
     /// Stages, each after those that it reads.
     pub stages: Vec<JobStage>,
     /// What the job is for.
@@ -60,7 +62,7 @@ pub enum JobInput {
 /// An output of a stage.
 #[derive(Clone, Debug, Serialize)]
 pub struct JobOutput {
-    /// How rows move: `hash`, `gather`, `broadcast`, `forward`, `direct`, `round_robin`, `keep`, `text`,
+    /// How rows move: `hash`, `gather`, `broadcast`, `forward`, `direct`, `round_robin`, `keep`, `files`,
     /// `drain`.
     pub kind: &'static str,
     /// Its first channel.
@@ -81,7 +83,8 @@ pub struct JobTask {
 /// Something that the job is for.
 #[derive(Clone, Debug, Serialize)]
 pub struct JobResult {
-    /// `keep`, `text` or `drain`.
+    /// `keep`: a dataset that stays; `files`: reports of parts, for the client; `run`: nothing but what
+    /// the stage does.
     pub kind: &'static str,
     /// The stage that makes it.
     pub stage: u32,
@@ -116,6 +119,18 @@ pub enum Source {
     Kept(u64),
 }
 
+/// What a task tells the client of a part that it has written: travels as a block that only the
+/// client reads. Of several attempts at a task, the scheduler takes the blocks of one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// The stage.
+    pub stage: u32,
+    /// Which of its outputs.
+    pub output: u32,
+    /// The part.
+    pub written: Written,
+}
+
 /// The bytes of a stage: what all of its tasks have in common.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StagePart {
@@ -142,6 +157,18 @@ pub struct TaskPart {
     pub leaves: Vec<(FlatId, LeafShare)>,
     /// Its blocks of literals.
     pub literals: Vec<(FlatId, Vec<Vec<u8>>)>,
+}
+
+impl Report {
+    /// From bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Report> {
+        wire::decode_part(bytes)
+    }
+
+    /// As bytes.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        wire::encode_part(self)
+    }
 }
 
 impl StagePart {

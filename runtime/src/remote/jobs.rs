@@ -9,10 +9,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::job::*;
+use super::report::blocks;
 use crate::error::Result;
 use crate::executor::LeafShare;
 use crate::internal;
-use crate::io::{LocalStorage, OutputJob, Storage, TaskOutput};
+use crate::io::{OutputJob, Storage, TaskOutput, Written, is_local};
 use crate::local::domain;
 use crate::local::sources::{self, Splits};
 use crate::plan::flat::{ExchangeKind, FlatId, FlatOp, Sink};
@@ -48,7 +49,8 @@ pub struct Plan {
     pub bytes: Vec<u8>,
     /// The datasets that it keeps, with their depth and their number of parts.
     pub keeps: Vec<(u64, u32, u32)>,
-    outputs: Vec<OutputJob>,
+    /// By stage and number of the output.
+    outputs: Vec<((u32, usize), OutputJob)>,
 }
 
 impl std::fmt::Debug for Plan {
@@ -58,29 +60,43 @@ impl std::fmt::Debug for Plan {
 }
 
 impl Plan {
-    /// Makes the outputs of a run that has succeeded visible; dropped instead, there are none.
-    pub fn commit(self) -> Result<()> {
-        OutputJob::commit_all(self.outputs)
+    /// Makes the outputs of a run that has succeeded visible: of what was written, what the reports
+    /// name. Dropped instead, there are none.
+    pub fn commit(mut self, reports: &[u8]) -> Result<()> {
+        let mut written: HashMap<(u32, usize), Vec<Written>> = HashMap::new();
+        for report in blocks(reports)? {
+            let Report { stage, output, written: part } = Report::decode(report)?;
+            written.entry((stage, output as usize)).or_default().push(part);
+        }
+        for (at, job) in &mut self.outputs {
+            let stage = self.job.stages.get(at.0 as usize);
+            let tasks = stage.ok_or_else(|| internal!("no stage {}", at.0))?.tasks.len();
+            job.take(tasks as u32, written.remove(at).unwrap_or_default())?;
+        }
+        OutputJob::commit_all(self.outputs.into_iter().map(|(_, job)| job).collect())
     }
 }
 
-/// Plans a run, and begins its outputs.
-pub fn plan_job(plan: &[u8], settings: &Settings) -> Result<Plan> {
+/// Plans a run over files of `storage`, and begins its outputs.
+pub fn plan_job(plan: &[u8], settings: &Settings, storage: &Arc<dyn Storage>) -> Result<Plan> {
     let logical = planner::prune(&wire::decode_plan(plan)?)?;
-    let storage: Arc<dyn Storage> = Arc::new(LocalStorage);
     let held = |cache| settings.kept.get(&cache).map_or(0, |held| held.bytes);
     let (splits, wide) = sources::measure(&logical, storage.as_ref(), settings.cores as usize, held)?;
     let graph = planner::plan_pruned(&logical, wide)?;
     let (at, sinks): (Vec<_>, Vec<_>) = graph.texts().unzip();
-    let outputs = OutputJob::begin_all(&storage, &sinks)?;
-    let texts = at.into_iter().zip(outputs.iter().map(|job| job.output().clone())).collect();
+    let outputs: Vec<_> = at.into_iter().zip(OutputJob::begin_all(storage, &sinks)?).collect();
+    let texts: HashMap<_, _> = outputs.iter().map(|(at, job)| (*at, job.output().clone())).collect();
+    let mut pieces = splits.values().flatten().flat_map(|split| &split.pieces);
+    let remote_files =
+        pieces.any(|piece| !is_local(&piece.path)) || texts.values().any(|text| !is_local(text.target()));
     let mut making =
         Making { graph: &graph, splits, settings, texts, tasks_of: Vec::new(), first: Vec::new() };
     let mut made = Made::default();
     for stage in &graph.stages {
         making.stage(stage, &mut made)?;
     }
-    let job = Job { version: 1, build: super::BUILD_ID.into(), stages: made.stages, results: made.results };
+    let build = super::BUILD_ID.into();
+    let job = Job { version: 1, build, remote_files, stages: made.stages, results: made.results };
     Ok(Plan { job, bytes: made.bytes, keeps: made.keeps, outputs })
 }
 
@@ -129,8 +145,10 @@ impl Making<'_> {
         let outputs = self.outputs(stage, tasks)?;
         let first: Vec<u32> = outputs.iter().map(|output| output.first).collect();
         let reads = self.reads(stage)?;
-        // Who reads the only output of a stage that is a result needs no shuffle for it.
-        let alone = matches!(stage.outputs.as_slice(), [only] if matches!(only.to, OutputTo::Sink(_)));
+        // Where all that a stage puts out is one result, who reads that needs no shuffle for it.
+        let effect = |to: &OutputTo| matches!(to, OutputTo::Sink(Sink::Files { .. } | Sink::Drain));
+        let alone = matches!(stage.outputs.as_slice(), [only] if matches!(only.to, OutputTo::Sink(_)))
+            || stage.outputs.iter().all(|output| effect(&output.to));
         let channels = if alone { 0 } else { outputs.iter().map(|output| output.channels).sum() };
         self.results(stage, &outputs, alone, tasks, made);
         let bytes = self.part(stage, &reads, first.clone())?.encode()?;
@@ -176,7 +194,8 @@ impl Making<'_> {
                     }
                 }
                 OutputTo::Sink(Sink::Keep(_)) => ("keep", tasks),
-                OutputTo::Sink(Sink::Files { .. }) => ("text", 0),
+                // What is written is reported to the client.
+                OutputTo::Sink(Sink::Files { .. }) => ("files", 1),
                 OutputTo::Sink(Sink::Drain) => ("drain", 0),
             };
             outputs.push(JobOutput { kind, first: next, channels });
@@ -186,21 +205,25 @@ impl Making<'_> {
     }
 
     fn results(&self, stage: &Stage, outputs: &[JobOutput], alone: bool, tasks: u32, made: &mut Made) {
-        let mut effects = false;
+        let channels =
+            |output: &JobOutput| (!alone).then_some((output.first, output.first + output.channels));
+        let (mut reports, mut effects) = (false, false);
         for (output, asked) in outputs.iter().zip(&stage.outputs) {
             match &asked.to {
                 OutputTo::Exchange { .. } => {}
                 OutputTo::Sink(Sink::Keep(cache)) => {
                     made.keeps.push((*cache, stage.nodes[asked.node].depth, tasks));
-                    let channels = (!alone).then_some((output.first, output.first + output.channels));
-                    made.results.push(JobResult {
-                        kind: "keep",
-                        stage: stage.id,
-                        channels,
-                        cache: Some(*cache),
-                    });
+                    let (channels, cache) = (channels(output), Some(*cache));
+                    made.results.push(JobResult { kind: "keep", stage: stage.id, channels, cache });
                 }
-                OutputTo::Sink(_) => effects = true,
+                // All reports of a stage that puts out nothing else are read at once.
+                OutputTo::Sink(Sink::Files { .. }) if reports && alone => {}
+                OutputTo::Sink(Sink::Files { .. }) => {
+                    reports = true;
+                    let channels = channels(output);
+                    made.results.push(JobResult { kind: "files", stage: stage.id, channels, cache: None });
+                }
+                OutputTo::Sink(Sink::Drain) => effects = true,
             }
         }
         // Whoever reads a stage's channels makes it run. One without any has to be asked for.

@@ -28,22 +28,29 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The batches of a kept dataset, in order, from its blocks in any order: each with its length as four
-/// bytes in front, most significant first.
-pub fn rows_of(bytes: &[u8], depth: u32) -> Result<Vec<RecordBatch>> {
-    let cut_off = || Error::Data("the blocks of a kept dataset are cut off".into());
+/// Blocks, each of them with its length as four bytes in front, most significant first.
+pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<&[u8]>> {
+    let cut_off = || Error::Data("the blocks of a result are cut off".into());
     let mut blocks = Vec::new();
     let mut rest = bytes;
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
         let length = u32::from_be_bytes(*length) as usize;
         let (block, after) = after.split_at_checked(length).ok_or_else(cut_off)?;
-        let (header, _) = BlockHeader::read(block, ORIGIN).map_err(|error| Error::Data(error.to_string()))?;
-        blocks.push(((header.producer, header.sequence), block));
+        blocks.push(block);
         rest = after;
     }
-    if !rest.is_empty() {
-        return Err(cut_off());
-    }
+    if rest.is_empty() { Ok(blocks) } else { Err(cut_off()) }
+}
+
+/// The batches of a kept dataset, in order, from its blocks in any order.
+pub fn rows_of(bytes: &[u8], depth: u32) -> Result<Vec<RecordBatch>> {
+    let mut blocks = blocks(bytes)?
+        .into_iter()
+        .map(|block| match BlockHeader::read(block, ORIGIN) {
+            Ok((header, _)) => Ok(((header.producer, header.sequence), block)),
+            Err(error) => Err(Error::Data(error.to_string())),
+        })
+        .collect::<Result<Vec<_>>>()?;
     blocks.sort_by_key(|(order, _)| *order);
     blocks.into_iter().map(|(_, block)| kept_batch(&Buffer::from(block), depth, ORIGIN)).collect()
 }

@@ -16,13 +16,13 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use nestflow_chain::{CountingHost, Host, Tally};
 
 use super::inputs::Inputs;
-use super::job::{StagePart, TaskPart};
+use super::job::{Report, StagePart, TaskPart};
 use super::outputs::{Event, TaskBlocks};
 use super::process::Process;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::executor::{Progress, Task, TaskEnv, run_task};
 use crate::internal;
-use crate::io::{LocalStorage, TaskOutput};
+use crate::io::{Files, TaskOutput, Written};
 use crate::memory::Pool;
 use crate::plan::flat::FlatOp;
 use crate::plan::stage::OutputTo;
@@ -81,11 +81,12 @@ impl std::fmt::Debug for TaskDriver {
 }
 
 impl TaskDriver {
-    /// A task of a stage. `host` runs its user functions.
+    /// A task of a stage, over `files`. `host` runs its user functions.
     pub fn new(
         process: &Process,
         part: &StagePart,
         task: &[u8],
+        files: Arc<dyn Files>,
         host: Arc<dyn Host>,
         interrupt: Interrupt,
     ) -> Result<TaskDriver> {
@@ -116,8 +117,9 @@ impl TaskDriver {
             pool,
             blocks: Arc::new(blocks),
             host: Arc::new(CountingHost { host, tally: tally.clone() }),
-            storage: Arc::new(LocalStorage),
+            files,
             outputs: Arc::new(move |_, number| texts.get(&(number as u32)).cloned()),
+            written: Arc::new(reporter(&part.first, &sender)),
             cancelled: cancelled.clone(),
             progress: progress.clone(),
         };
@@ -271,6 +273,19 @@ impl Drop for TaskDriver {
         if !self.close() {
             tracing::warn!("a task that was given up is still inside a user function");
         }
+    }
+}
+
+/// Tells the client of the parts that a task has written.
+fn reporter(
+    first: &[u32],
+    events: &Sender<Event>,
+) -> impl Fn(u32, usize, Written) -> Result<()> + Send + Sync + use<> {
+    let (first, events) = (first.to_vec(), events.clone());
+    move |stage, output, written| {
+        let channel = *first.get(output).ok_or_else(|| internal!("stage {stage} has no output {output}"))?;
+        let report = Report { stage, output: output as u32, written }.encode()?;
+        events.send(Event::Block(channel, report)).map_err(|_| Error::Interrupted)
     }
 }
 

@@ -62,8 +62,10 @@ pub fn open(
         }
         OutputTo::Sink(Sink::Files { encode, .. }) => {
             let output = (env.outputs)(task.stage.id, number).ok_or_else(|| internal!("no output files"))?;
-            let writer = output.part_writer(env.storage.clone(), task.ordinal)?;
+            let writer = output.part_writer(env.files.clone(), task.ordinal)?;
             Ok(Box::new(FileParts {
+                stage: task.stage.id,
+                number,
                 writer: Some(writer),
                 encode: encode.clone(),
                 env: env.clone(),
@@ -251,6 +253,9 @@ impl RowSink for Scatter {
 
 /// One part of an output of files.
 struct FileParts {
+    stage: u32,
+    /// Of the output in the stage.
+    number: usize,
     writer: Option<PartWriter>,
     encode: ChainSpec,
     env: TaskEnv,
@@ -288,7 +293,12 @@ impl RowSink for FileParts {
             open.finish()?;
         }
         match self.writer.take() {
-            Some(writer) => Ok(writer.finish()?.bytes),
+            Some(writer) => {
+                let written = writer.finish()?;
+                let bytes = written.bytes;
+                (self.env.written)(self.stage, self.number, written)?;
+                Ok(bytes)
+            }
             None => Ok(0),
         }
     }

@@ -17,7 +17,7 @@ use super::input::{Input, LARGEST, bad, extra, variable_of};
 use crate::error::{Error, Result};
 use crate::io::line_batch::SCHEMA;
 use crate::io::splits::{Piece, Split};
-use crate::io::storage::Storage;
+use crate::io::storage::Files;
 
 /// Rows, and about how many bytes, of a batch.
 const ROWS: usize = 4096;
@@ -25,7 +25,7 @@ const BATCH_BYTES: usize = 1 << 20;
 
 /// The batches of a split, in order: one column `v` of cells. After an error it ends.
 pub struct SequenceReader {
-    storage: Arc<dyn Storage>,
+    files: Arc<dyn Files>,
     pieces: IntoIter<Piece>,
     current: Option<OpenFile>,
     named: bool,
@@ -33,8 +33,8 @@ pub struct SequenceReader {
 
 impl SequenceReader {
     /// A reader of the split; with `named`, records are pairs of the file's path and the pair.
-    pub fn new(storage: Arc<dyn Storage>, split: &Split, named: bool) -> SequenceReader {
-        SequenceReader { storage, pieces: split.pieces.clone().into_iter(), current: None, named }
+    pub fn new(files: Arc<dyn Files>, split: &Split, named: bool) -> SequenceReader {
+        SequenceReader { files, pieces: split.pieces.clone().into_iter(), current: None, named }
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
@@ -43,7 +43,7 @@ impl SequenceReader {
         while rows < ROWS && bytes < BATCH_BYTES {
             let Some(file) = &mut self.current else {
                 let Some(piece) = self.pieces.next() else { break };
-                self.current = Some(OpenFile::open(self.storage.as_ref(), &piece)?);
+                self.current = Some(OpenFile::open(self.files.as_ref(), &piece)?);
                 continue;
             };
             let Some((key, value)) = file.next().map_err(|error| file.input.failed(error))? else {
@@ -100,8 +100,8 @@ struct OpenFile {
 type Record = (Vec<u8>, Vec<u8>);
 
 impl OpenFile {
-    fn open(storage: &dyn Storage, piece: &Piece) -> Result<OpenFile> {
-        let mut input = Input::new(&piece.path, storage.open(&piece.path)?);
+    fn open(files: &dyn Files, piece: &Piece) -> Result<OpenFile> {
+        let mut input = Input::new(&piece.path, piece.open(files)?);
         let header = match Header::read(&mut input) {
             Ok(Some(header)) => header,
             Ok(None) => return Err(Error::Data(format!("{}: this is no sequence file", piece.path))),

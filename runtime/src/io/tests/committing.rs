@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
 
 use arrow::array::BinaryViewArray;
 
 use super::{Place, names, storage};
 use crate::error::{Error, Result};
-use crate::io::OutputJob;
+use crate::io::{OutputJob, Storage, Written};
 use crate::plan::logical::{FileSink, SinkForm};
 
 fn sink(path: &str, overwrite: bool) -> FileSink {
@@ -27,11 +28,24 @@ fn begin(place: &Place, name: &str, overwrite: bool) -> Result<OutputJob> {
 
 /// A job with one part, of one line.
 fn job(place: &Place, name: &str, overwrite: bool, text: &str) -> OutputJob {
-    let job = begin(place, name, overwrite).unwrap();
-    let mut writer = job.part_writer(0).unwrap();
-    writer.write(&BinaryViewArray::from_iter_values([format!(" {text}")])).unwrap();
-    writer.finish().unwrap();
+    let mut job = begin(place, name, overwrite).unwrap();
+    let written = attempt(&job, 0, text);
+    job.take(1, vec![written]).unwrap();
     job
+}
+
+/// An attempt at a part, of one line.
+fn attempt(job: &OutputJob, part: u32, text: &str) -> Written {
+    let mut writer = job.output().part_writer(storage(), part).unwrap();
+    writer.write(&BinaryViewArray::from_iter_values([format!(" {text}")])).unwrap();
+    writer.finish().unwrap()
+}
+
+/// Where the parts of a job are before its end.
+fn parts(place: &Place, name: &str) -> std::path::PathBuf {
+    let prefix = format!(".writing-{name}-");
+    let work = root(place).into_iter().find(|work| work.starts_with(&prefix));
+    place.path(&work.unwrap()).join("parts")
 }
 
 fn line(place: &Place, name: &str) -> String {
@@ -135,9 +149,11 @@ fn aborts() {
     job(&place, "out", true, "two").abort();
     drop(job(&place, "out", true, "three"));
     let unfinished = begin(&place, "out", true).unwrap();
-    let writer = unfinished.part_writer(0).unwrap();
+    let writer = unfinished.output().part_writer(storage(), 0).unwrap();
     drop(unfinished);
-    assert!(writer.finish().is_err());
+    // Whoever is late writes where nobody looks, or cannot write at all.
+    drop(writer);
+    assert!(begin(&place, "out", true).unwrap().output().part_writer(storage(), 0).is_ok());
     assert_eq!(line(&place, "out"), "one\n");
     assert_eq!(root(&place), ["out"]);
 }
@@ -147,7 +163,7 @@ fn unfinished_attempts_are_not_committed() {
     let place = Place::new();
     let job = job(&place, "out", true, "one");
     // As a killed worker leaves it.
-    std::mem::forget(job.part_writer(1).unwrap());
+    std::mem::forget(job.output().part_writer(storage(), 1).unwrap());
     job.commit().unwrap();
     assert_eq!(names(&place.path("out")), ["part-00000"]);
     assert_eq!(root(&place), ["out"]);
@@ -167,24 +183,65 @@ fn all_outputs_or_none() {
     fs::remove_dir_all(place.path("c")).unwrap();
     fs::write(place.path("a/part-00000"), "old\n").unwrap();
     let jobs = jobs(&place);
-    // The last cannot be placed: its parts are gone.
-    fs::remove_dir_all(&jobs[2].output().parts).unwrap();
+    // A part cannot be found: nothing is placed.
+    fs::remove_dir_all(parts(&place, "c").with_file_name("attempts")).unwrap();
+    assert!(OutputJob::commit_all(jobs).is_err());
+    assert_eq!(line(&place, "a"), "old\n");
+    assert_eq!(root(&place), ["a"]);
+
+    // The last cannot be placed, after the others were.
+    let mut without = begin(&place, "c", true).unwrap();
+    without.take(0, vec![]).unwrap();
+    fs::remove_dir_all(parts(&place, "c")).unwrap();
+    let jobs = vec![job(&place, "a", true, "new a"), job(&place, "b", true, "new b"), without];
     assert!(OutputJob::commit_all(jobs).is_err());
     assert_eq!(line(&place, "a"), "old\n");
     assert_eq!(root(&place), ["a"]);
 
     // The one that fails replaces something itself.
-    let job = job(&place, "a", true, "new");
-    fs::remove_dir_all(&job.output().parts).unwrap();
+    let mut job = begin(&place, "a", true).unwrap();
+    job.take(0, vec![]).unwrap();
+    fs::remove_dir_all(parts(&place, "a")).unwrap();
     assert!(job.commit().is_err());
     assert_eq!(line(&place, "a"), "old\n");
     assert_eq!(root(&place), ["a"]);
 }
 
 #[test]
+fn of_several_attempts_the_named_one_is_taken() {
+    let place = Place::new();
+    let mut job = begin(&place, "out", true).unwrap();
+    let (_slow, first, _later) =
+        (attempt(&job, 0, "slow"), attempt(&job, 0, "first"), attempt(&job, 0, "later"));
+    let other = attempt(&job, 1, "other");
+    job.take(2, vec![other, first]).unwrap();
+    job.commit().unwrap();
+    assert_eq!(line(&place, "out"), "first\n");
+    assert_eq!(names(&place.path("out")), ["part-00000", "part-00001"]);
+    assert_eq!(root(&place), ["out"]);
+}
+
+#[test]
+fn parts_that_are_not_what_was_written() {
+    let place = Place::new();
+    let mut job = begin(&place, "out", true).unwrap();
+    let (first, second) = (attempt(&job, 0, "one"), attempt(&job, 0, "two"));
+    for named in [vec![], vec![first.clone(), second.clone()], vec![Written { part: 1, ..first.clone() }]] {
+        assert!(matches!(job.take(1, named), Err(Error::Internal(_))));
+    }
+    let cut_off = parts(&place, "out").with_file_name("attempts").join(&first.attempt);
+    fs::write(&cut_off, "on").unwrap();
+    job.take(1, vec![first]).unwrap();
+    let error = job.commit().unwrap_err().to_string();
+    let target = place.text("out");
+    assert_eq!(error, format!("{target}: a task has written 4 bytes for part 0, and there are 2"));
+    assert!(root(&place).is_empty());
+}
+
+#[test]
 fn outputs_do_not_share_a_directory() {
     let place = Place::new();
-    let storage = storage();
+    let storage: Arc<dyn Storage> = storage();
     for (first, second) in [("a", "a/"), ("a", "a/b"), ("a/b/c", "a")] {
         let sinks = [sink(&place.text(first), true), sink(&place.text(second), true)];
         let error = OutputJob::begin_all(&storage, &[(&sinks[0], None), (&sinks[1], None)]).err().unwrap();

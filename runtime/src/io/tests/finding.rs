@@ -45,7 +45,7 @@ fn order_and_directories() {
     );
     assert_eq!(found(&place, &["g,h.txt", "[x]", "d/_SUCCESS"]).unwrap(), ["g,h.txt", "[x]", "d/_SUCCESS"]);
     assert!(found(&place, &["empty"]).unwrap().is_empty());
-    assert_eq!(expand(storage().as_ref(), &[place.text("g,h.txt")]).unwrap()[0].size, 7);
+    assert_eq!(expand(storage().as_ref(), &[place.text("g,h.txt")]).unwrap()[0].stamp.size, 7);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::{LocalStorage, Storage};
+use super::{Files, LocalStorage, Piece};
 
 /// A directory that goes away.
 struct Place(TempDir);
@@ -41,8 +41,14 @@ impl Place {
     }
 }
 
-fn storage() -> Arc<dyn Storage> {
+fn storage() -> Arc<dyn Files> {
     Arc::new(LocalStorage)
+}
+
+/// A piece of a file as it is now.
+fn piece(path: &str, start: u64, end: u64) -> Piece {
+    let stamp = storage().stat(path).unwrap().unwrap().stamp;
+    Piece { path: path.into(), start, end, stamp }
 }
 
 /// Names in a directory, sorted.

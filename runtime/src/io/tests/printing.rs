@@ -91,12 +91,9 @@ fn text() {
 }
 
 fn output(place: &Place, delimiter: &[u8], gzip: bool) -> TaskOutput {
-    for name in ["attempts", "parts"] {
-        fs::create_dir_all(place.path(name)).unwrap();
-    }
+    fs::create_dir_all(place.path("attempts")).unwrap();
     TaskOutput {
         attempts: place.text("attempts"),
-        parts: place.text("parts"),
         target: place.text("out"),
         form: SinkForm::Text { delimiter: delimiter.into(), gzip },
     }
@@ -104,10 +101,21 @@ fn output(place: &Place, delimiter: &[u8], gzip: bool) -> TaskOutput {
 
 fn write(place: &Place, output: &TaskOutput, cells: &[Option<Vec<u8>>]) -> Result<Written> {
     let array: BinaryViewArray = cells.iter().map(Option::as_deref).collect();
+    let before = names(&place.path("attempts")).len();
     let mut writer = output.part_writer(storage(), 7)?;
-    assert_eq!(names(&place.path("attempts")).len(), 1);
+    assert_eq!(names(&place.path("attempts")).len(), before + 1);
     writer.write(&array)?;
-    writer.finish()
+    let written = writer.finish()?;
+    assert_eq!(written.part, 7);
+    assert!(written.attempt.starts_with(&output.part_name(7)));
+    let bytes = file(place, &written);
+    assert_eq!((written.size, written.crc32c), (bytes.len() as u64, crc32c::crc32c(&bytes)));
+    Ok(written)
+}
+
+/// What an attempt has written.
+fn file(place: &Place, written: &Written) -> Vec<u8> {
+    fs::read(place.path("attempts").join(&written.attempt)).unwrap()
 }
 
 fn cell(put: impl FnOnce(&mut Vec<u8>)) -> Option<Vec<u8>> {
@@ -139,30 +147,30 @@ const PRINTED: &[u8] =
 fn a_part() {
     let place = Place::new();
     let written = write(&place, &output(&place, b"\n", false), &all_kinds()).unwrap();
-    assert_eq!(written, Written { records: 9, bytes: PRINTED.len() as u64 });
-    assert_eq!(fs::read(place.path("parts/part-00007")).unwrap(), PRINTED);
-    assert!(names(&place.path("attempts")).is_empty());
+    assert_eq!((written.records, written.bytes), (9, PRINTED.len() as u64));
+    assert_eq!(file(&place, &written), PRINTED);
 }
 
 #[test]
 fn a_part_without_delimiter_or_without_records() {
     let place = Place::new();
     let output = output(&place, b"", false);
-    write(&place, &output, &[cell(|out| put::put_i64(out, 1)), cell(|out| put::put_i64(out, 2))]).unwrap();
-    assert_eq!(fs::read(place.path("parts/part-00007")).unwrap(), b"12");
-    // A later attempt at the same part replaces it.
-    write(&place, &output, &[]).unwrap();
-    assert_eq!(fs::read(place.path("parts/part-00007")).unwrap(), b"");
+    let two = [cell(|out| put::put_i64(out, 1)), cell(|out| put::put_i64(out, 2))];
+    let first = write(&place, &output, &two).unwrap();
+    // A later attempt at the same part is a file of its own.
+    let second = write(&place, &output, &[]).unwrap();
+    assert_eq!(file(&place, &first), b"12");
+    assert_eq!(file(&place, &second), b"");
 }
 
 #[test]
 fn a_compressed_part() {
     let place = Place::new();
     let cells: Vec<_> = (0..200_000).map(|n| cell(|out| put::put_i64(out, n))).collect();
-    write(&place, &output(&place, b"\n", true), &cells).unwrap();
+    let written = write(&place, &output(&place, b"\n", true), &cells).unwrap();
+    assert!(written.attempt.starts_with("part-00007.gz-") && written.size < written.bytes);
     let mut text = String::new();
-    let file = fs::File::open(place.path("parts/part-00007.gz")).unwrap();
-    MultiGzDecoder::new(file).read_to_string(&mut text).unwrap();
+    MultiGzDecoder::new(file(&place, &written).as_slice()).read_to_string(&mut text).unwrap();
     assert!(text.lines().map(|line| line.parse::<u32>().unwrap()).eq(0..200_000));
 }
 
@@ -180,5 +188,4 @@ fn what_cannot_be_printed_leaves_no_part() {
     let error = write(&place, &output, &[surrogate]).unwrap_err();
     assert!(matches!(error, Error::Data(_)) && error.to_string().contains("U+D800"), "{error}");
     assert!(names(&place.path("attempts")).is_empty());
-    assert!(names(&place.path("parts")).is_empty());
 }

@@ -8,17 +8,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 
-use super::{Place, storage};
+use super::{Place, piece, storage};
 use crate::error::{Error, Result};
 use crate::io::text_source::Limits;
 use crate::io::text_source::{TextEncoding, TextReader};
 use crate::io::{Piece, Split};
 
 const SMALL: Limits = Limits { rows: 3, batch_bytes: (4, 16), line_bytes: 40 };
-
-fn piece(path: &str, start: u64, end: u64) -> Piece {
-    Piece { path: path.into(), start, end }
-}
 
 fn whole(path: &str) -> Piece {
     piece(path, 0, fs::metadata(path).unwrap().len())
@@ -233,8 +229,24 @@ fn files_that_change() {
     // What came after the run began is not read, but a line that had begun is read whole.
     assert_eq!(strings(&lines(vec![piece(&path, 0, 4)], SMALL)), ["one"]);
     assert_eq!(strings(&lines(vec![piece(&path, 0, 5)], SMALL)), ["one", "two"]);
+    let before = piece(&path, 0, 4);
+    let read = |piece: &Piece| cells(vec![piece.clone()], TextEncoding::Utf8, SMALL);
+    fs::write(&path, "one\ntwo\nthree\n").unwrap();
+    let error = read(&before).unwrap_err();
+    assert!(matches!(error, Error::Data(_)));
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("{path}: the file has changed since the run began: it had 8 bytes")),
+        "{text}"
+    );
+    assert!(text.contains("and has 14, written at"), "{text}");
+    // Another content of the same size.
+    let before = piece(&path, 0, 4);
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(3)).unwrap();
+    assert!(matches!(read(&before), Err(Error::Data(_))));
     fs::remove_file(&path).unwrap();
-    assert!(matches!(cells(vec![piece(&path, 0, 8)], TextEncoding::Utf8, SMALL), Err(Error::Io { .. })));
+    assert!(matches!(read(&before), Err(Error::Io { .. })));
 }
 
 /// Text with many newlines, some carriage returns, some bytes that are not UTF-8.

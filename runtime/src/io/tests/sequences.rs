@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use nestflow_batch::cell::{Cell, Item};
 
-use super::{Place, storage};
+use super::{Place, piece, storage};
 use crate::error::{Error, Result};
+use crate::io::Split;
 use crate::io::sequence::{SequenceReader, SequenceWriter};
-use crate::io::{Piece, Split};
 
 type Pair = (Vec<u8>, Vec<u8>);
 
@@ -26,7 +26,7 @@ fn pairs(count: usize) -> Vec<Pair> {
 fn read(path: &str, bounds: &[u64]) -> Result<Vec<Pair>> {
     let mut found = Vec::new();
     for bounds in bounds.windows(2) {
-        let piece = Piece { path: path.into(), start: bounds[0], end: bounds[1] };
+        let piece = piece(path, bounds[0], bounds[1]);
         let split = Split { index: 0, pieces: vec![piece] };
         for batch in SequenceReader::new(Arc::clone(&storage()), &split, false) {
             for cell in batch?.column(0).as_binary_view().iter() {

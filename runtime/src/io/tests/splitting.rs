@@ -1,12 +1,17 @@
 //! How files are shared out.
 
 use crate::io::paths::SourceFile;
+use crate::io::storage::Stamp;
 use crate::io::{Split, plan_splits};
 
 const MB: u64 = 1 << 20;
 
+fn file(path: &str, size: u64) -> SourceFile {
+    SourceFile { path: path.into(), stamp: Stamp { size, version: String::new() } }
+}
+
 fn plan(files: &[(&str, u64)], target: u64, least: usize) -> Vec<String> {
-    let files: Vec<_> = files.iter().map(|&(path, size)| SourceFile { path: path.into(), size }).collect();
+    let files: Vec<_> = files.iter().map(|&(path, size)| file(path, size)).collect();
     plan_splits(&files, target, least).iter().map(show).collect()
 }
 
@@ -48,16 +53,16 @@ fn every_byte_is_in_one_split() {
     for sizes in [vec![1], vec![MB, 3, 7 * MB, 0, 100], vec![123_457; 30], vec![90 * MB + 1, 5]] {
         for (target, least) in [(64 * MB, 1), (64 * MB, 8), (100_000, 3), (1 << 16, 1)] {
             let files: Vec<_> =
-                sizes.iter().enumerate().map(|(n, &size)| SourceFile { path: n.to_string(), size }).collect();
+                sizes.iter().enumerate().map(|(n, &size)| file(&n.to_string(), size)).collect();
             let splits = plan_splits(&files, target, least);
             let mut pieces = splits.iter().flat_map(|split| &split.pieces).peekable();
-            for file in files.iter().filter(|file| file.size > 0) {
+            for file in files.iter().filter(|file| file.stamp.size > 0) {
                 let mut at = 0;
                 while let Some(piece) = pieces.next_if(|piece| piece.path == file.path) {
                     assert_eq!(piece.start, at);
                     at = piece.end;
                 }
-                assert_eq!(at, file.size);
+                assert_eq!(at, file.stamp.size);
             }
             assert!(pieces.next().is_none());
         }

@@ -16,6 +16,7 @@ from ..failure import rebuilt
 from ..native import native
 from ..progress import display
 from .context import context
+from .files import asking
 from .workers import host
 
 if TYPE_CHECKING:
@@ -66,14 +67,20 @@ class SparkEngine:
         """Execute a plan and describe what was done; on an error nothing of it is kept."""
         driver = self._opened()
         module = native()
-        run, description, data, keeps = _answer(module.spark_plan, plan, json.dumps(self._settings()))
-        success = False
+        settings = json.dumps(self._settings())
+        run, description, data, keeps = _answer(module.spark_plan, plan, settings, asking(driver))
+        reports, done = None, False
         try:
-            with display(self._progress) as progress:
-                counts = self._execute(driver, description, data, progress)
-            success = True
+            try:
+                with display(self._progress) as progress:
+                    counts, reports = self._execute(driver, description, data, progress)
+            finally:
+                _answer(module.spark_end, run, reports)
+            done = True
         finally:
-            _answer(module.spark_end, run, success)
+            if not done:
+                for cache, _, _ in keeps:
+                    driver.release(cache)
         for cache, depth, tasks in keeps:
             self._kept[cache] = {"tasks": tasks, "bytes": driver.size(cache), "depth": depth}
         stages = json.loads(description)["stages"]
@@ -121,8 +128,8 @@ class SparkEngine:
         description: str,
         data: bytes,
         progress: Callable[[dict[str, object]], None] | None,
-    ) -> list[dict[str, int]]:
-        """Run the job, and give what each of its tasks has counted."""
+    ) -> tuple[list[dict[str, int]], bytes]:
+        """Run the job, and give what each of its tasks has counted, and what they report."""
         with self._file() as path:
             with open(path, "wb") as file:
                 file.write(data)
@@ -136,10 +143,11 @@ class SparkEngine:
         finally:
             if error is None:  # interrupted, or the user's callback raised
                 _cancel(driver, run)
+        reports = bytes(driver.reports(run))
         if error:
             raise _raised(error)
         counts: list[dict[str, int]] = json.loads(driver.counts(run))
-        return counts
+        return counts, reports
 
     def _file(self) -> _File:
         return _File(self._folder)
@@ -166,6 +174,7 @@ def _cancel(driver: Any, run: int) -> None:
     until = time.monotonic() + _FAREWELL
     while driver.poll(run, _PATIENCE) is None and time.monotonic() < until:
         continue
+    driver.reports(run)
 
 
 def _close(driver: Any) -> None:

@@ -25,7 +25,9 @@ final class Native {
 
   static native String buildId();
 
-  static native long create(byte[] stage, byte[] task, String folder, int slots, long memory);
+  /** Without files, a task reads and writes only those of its machine. */
+  static native long create(
+      byte[] stage, byte[] task, String folder, int slots, long memory, Files files);
 
   static native int step(long task, long[] answer);
 

@@ -1,17 +1,19 @@
 package nestflow.spark
 
-import java.io.{BufferedOutputStream, DataOutputStream}
-import java.nio.file.{Files, Paths}
+import java.io.{BufferedOutputStream, ByteArrayOutputStream, DataOutputStream, OutputStream}
+import java.nio.{file => nio}
+import java.nio.file.Paths
 import java.util.concurrent.{ConcurrentHashMap, TimeUnit}
 import java.util.concurrent.atomic.{AtomicLong, AtomicReference}
 import java.util.concurrent.CountDownLatch
 
 import scala.collection.mutable
 
-import org.apache.spark.SparkContext
+import org.apache.spark.{SparkContext, TaskContext}
 import org.apache.spark.api.java.JavaSparkContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.storage.StorageLevel
+import org.apache.spark.util.SerializableConfiguration
 
 import Channels.Block
 
@@ -32,7 +34,7 @@ final class Driver(java: JavaSparkContext) {
 
   /** Starts a job; its bytes are in a file. Gives the number of the run. */
   def start(description: String, bytes: String): Long = {
-    val job = Job.parse(description, Files.readAllBytes(Paths.get(bytes)), settings)
+    val job = Job.parse(description, nio.Files.readAllBytes(Paths.get(bytes)), settings)
     if (job.build != Library.buildId) {
       throw new IllegalStateException(
         s"the package nestflow is of build ${job.build}, but the jar of build ${Library.buildId}")
@@ -47,13 +49,13 @@ final class Driver(java: JavaSparkContext) {
   /** Waits a little for the end of a run: null, or "" for success, or the description of its error. */
   def poll(number: Long, millis: Long): String = {
     val run = runs.get(number)
-    if (!run.ended.await(millis, TimeUnit.MILLISECONDS)) return null
-    runs.remove(number)
-    run.error.get
+    if (run.ended.await(millis, TimeUnit.MILLISECONDS)) run.error.get else null
   }
 
   /** What user functions counted in a run that succeeded: a list of JSON; asked once. */
   def counts(number: Long): String = Option(counted.remove(number)).getOrElse("[]")
+  /** Forgets a run, and gives what its tasks reported: blocks, each with its length in front. */
+  def reports(number: Long): Array[Byte] = Option(runs.remove(number)).fold(Array.empty[Byte])(_.reports)
 
   /** How far a run is: stages, tasks, tasks that are done. */
   def progress(number: Long): Array[Int] = Option(runs.get(number)).fold(Array.empty[Int])(_.progress)
@@ -64,18 +66,14 @@ final class Driver(java: JavaSparkContext) {
   /** Writes the blocks of a kept dataset, in any order, each with its length in front. */
   def fetch(cache: Long, path: String): Unit = {
     val Kept(rdd, small, _) = kept.get(cache)
-    val out = new DataOutputStream(new BufferedOutputStream(Files.newOutputStream(Paths.get(path)), 1 << 20))
+    val out = new BufferedOutputStream(nio.Files.newOutputStream(Paths.get(path)), 1 << 20)
     try {
-      def write(block: Array[Byte]): Unit = {
-        out.writeInt(block.length)
-        out.write(block)
-      }
       small match {
-        case Some(blocks) => blocks.foreach(write)
+        case Some(blocks) => blocks.foreach(Driver.put(out, _))
         case None =>
           for (parts <- rdd.partitions.indices.grouped(Driver.Together)) {
             val blocks = sc.runJob(rdd, (blocks: Iterator[Block]) => blocks.map(_._2).toArray, parts)
-            blocks.foreach(_.foreach(write))
+            blocks.foreach(_.foreach(Driver.put(out, _)))
           }
       }
     } finally out.close()
@@ -86,6 +84,9 @@ final class Driver(java: JavaSparkContext) {
 
   /** Forgets a kept dataset. */
   def release(cache: Long): Unit = Option(kept.remove(cache)).foreach(_.rdd.unpersist(blocking = false))
+
+  /** Files as tasks see them. */
+  lazy val files: Files = new Files(sc.hadoopConfiguration)
 
   /** Tasks that executors hold, and the bytes that these have taken: asks that many tasks, wherever they run. */
   def held(asked: Int): Array[Long] = {
@@ -122,7 +123,10 @@ final class Driver(java: JavaSparkContext) {
   private final class Run(val group: String, number: Long, job: Job) extends Thread(group) {
     val ended = new CountDownLatch(1)
     val error = new AtomicReference[String]
+    private val reported = new ByteArrayOutputStream
     setDaemon(true)
+
+    def reports: Array[Byte] = reported.toByteArray
 
     override def run(): Unit =
       try {
@@ -147,6 +151,8 @@ final class Driver(java: JavaSparkContext) {
     }
 
     private def execute(): Unit = {
+      val hadoop =
+        if (job.remoteFiles) Some(sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration))) else None
       val counts = new Counts
       sc.register(counts)
       val shells = mutable.ArrayBuffer.empty[StageRDD]
@@ -164,7 +170,7 @@ final class Driver(java: JavaSparkContext) {
           }
           new Reads(parent, stage.tasks.map(_.reads(number)))
         }
-        val shell = new StageRDD(sc, stage.bytes, stage.tasks, reads, job.settings, counts)
+        val shell = new StageRDD(sc, stage.bytes, stage.tasks, reads, job.settings, hadoop, counts)
         shells += shell.setName(stage.name).asInstanceOf[StageRDD]
       }
       val results = job.results.map { result =>
@@ -176,12 +182,18 @@ final class Driver(java: JavaSparkContext) {
       }
       try {
         val all: RDD[Block] = if (results.size == 1) results.head else sc.union(results)
-        val parts = if (results.isEmpty) Array.empty[Part] else sc.runJob(all, Driver.drain _)
+        // Reports are few and small, and all of them are wanted.
+        val reporting = job.results.zip(results).flatMap { case (result, rdd) =>
+          rdd.partitions.map(_ => result.kind == "files")
+        }.toArray
+        val drain = (context: TaskContext, blocks: Iterator[Block]) => Driver.drain(blocks, reporting(context.partitionId()))
+        val parts = if (results.isEmpty) Array.empty[Part] else sc.runJob(all, drain)
         var next = 0
         for ((result, rdd) <- job.results.zip(results)) {
           val own = parts.slice(next, next + rdd.partitions.length)
           next += own.length
           result.cache.foreach(kept.put(_, Kept.of(rdd, own.toSeq)))
+          if (result.kind == "files") own.flatMap(_.blocks).flatten.foreach(Driver.put(reported, _))
         }
       } catch {
         case failed: Throwable =>
@@ -223,15 +235,22 @@ private object Driver {
   val Small: Long = 4L << 20
   private val SmallPart = 128L << 10
 
-  /** Runs a task of the last stage to its end. */
-  def drain(blocks: Iterator[Block]): Part = {
+  /** A block with its length in front. */
+  def put(out: OutputStream, block: Array[Byte]): Unit = {
+    val data = new DataOutputStream(out)
+    data.writeInt(block.length)
+    data.write(block)
+  }
+
+  /** Runs a task of the last stage to its end, and brings all of its blocks back, or few. */
+  def drain(blocks: Iterator[Block], all: Boolean): Part = {
     val few = mutable.ArrayBuffer.empty[Array[Byte]]
     var bytes = 0L
     for ((_, block) <- blocks) {
       bytes += block.length
-      if (bytes <= SmallPart) few += block else few.clear()
+      if (all || bytes <= SmallPart) few += block else few.clear()
     }
-    Part(bytes, if (bytes <= SmallPart) Some(few.toArray) else None)
+    Part(bytes, if (all || bytes <= SmallPart) Some(few.toArray) else None)
   }
 
   /** Parts of a kept dataset that are fetched at a time. */

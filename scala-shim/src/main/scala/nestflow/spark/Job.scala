@@ -3,7 +3,12 @@ package nestflow.spark
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 
 /** What the client has planned, as far as it matters here; `runtime/src/remote/job.rs` says what is what. */
-private[spark] final case class Job(build: String, stages: IndexedSeq[Stage], results: Seq[Result], settings: Settings)
+private[spark] final case class Job(
+    build: String,
+    remoteFiles: Boolean,
+    stages: IndexedSeq[Stage],
+    results: Seq[Result],
+    settings: Settings)
 
 private[spark] final case class Stage(
     name: String,
@@ -60,7 +65,7 @@ private[spark] object Job {
       val cache = present(result, "cache").map(_.asLong)
       Result(result.get("kind").asText, result.get("stage").asInt, channels, cache)
     }
-    Job(job.get("build").asText, stages, results, settings)
+    Job(job.get("build").asText, job.get("remote_files").asBoolean, stages, results, settings)
   }
 
   private def present(node: JsonNode, name: String): Option[JsonNode] =

@@ -1,7 +1,9 @@
 package nestflow.spark
 
 import org.apache.spark.{Dependency, Partition, SparkContext, TaskContext}
+import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.rdd.RDD
+import org.apache.spark.util.SerializableConfiguration
 
 /** One stage: task i gives its inputs to native code and hands on the blocks that come out. */
 private[spark] final class StageRDD(
@@ -10,6 +12,7 @@ private[spark] final class StageRDD(
     @transient tasks: IndexedSeq[Task],
     @transient reads: Seq[Dependency[Channels.Block]],
     settings: Settings,
+    hadoop: Option[Broadcast[SerializableConfiguration]],
     counts: Counts)
     extends RDD[Channels.Block](sc, reads) {
 
@@ -29,7 +32,7 @@ private[spark] final class StageRDD(
       () => task.parents(number).iterator.flatMap(parent.iterator(_, context))
     }
     val counted = (json: String) => counts.add(((id, split.index), json))
-    new TaskIterator(stage, task.bytes, inputs, settings, counted, context)
+    new TaskIterator(stage, task.bytes, inputs, settings, hadoop, counted, context)
   }
 }
 

@@ -3,8 +3,9 @@ package nestflow.spark
 import java.nio.charset.StandardCharsets.UTF_8
 
 import org.apache.spark.{TaskContext, TaskKilledException}
+import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.nestflow.LocalFolder
-import org.apache.spark.util.TaskCompletionListener
+import org.apache.spark.util.{SerializableConfiguration, TaskCompletionListener}
 
 /** Drives one native task on the thread of its Spark task: gives what it asks for, takes what it gives. */
 private[spark] final class TaskIterator(
@@ -12,6 +13,7 @@ private[spark] final class TaskIterator(
     task: Array[Byte],
     inputs: IndexedSeq[() => Iterator[Channels.Block]],
     settings: Settings,
+    hadoop: Option[Broadcast[SerializableConfiguration]],
     counted: String => Unit,
     context: TaskContext)
     extends Iterator[Channels.Block] {
@@ -26,7 +28,9 @@ private[spark] final class TaskIterator(
     override def onTaskCompletion(context: TaskContext): Unit = close()
   })
   Library.load()
-  handle = Native.create(stage, task, LocalFolder.path, settings.slots, settings.memory)
+  handle = Native.create(stage, task, LocalFolder.path, settings.slots, settings.memory, files)
+
+  private def files: Files = hadoop.map(configuration => new Files(configuration.value.value)).orNull
 
   override def hasNext: Boolean = {
     if (ahead == null && !done) advance()

@@ -1,0 +1,200 @@
+package nestflow.spark
+
+import java.io.{FileNotFoundException, IOException}
+import java.nio.ByteBuffer
+import java.security.PrivilegedExceptionAction
+import java.util.concurrent.{ConcurrentHashMap, ConcurrentLinkedQueue}
+import java.util.concurrent.atomic.AtomicLong
+
+import scala.util.control.NonFatal
+
+import com.fasterxml.jackson.databind.ObjectMapper
+import com.fasterxml.jackson.databind.node.ObjectNode
+import org.apache.hadoop.conf.Configuration
+import org.apache.hadoop.fs._
+import org.apache.hadoop.security.{AccessControlException, UserGroupInformation}
+
+/** What is wrong with a file, as `runtime/src/io/remote_storage.rs` reads it: a kind and a text. */
+final class FileFault(kind: String, text: String) extends IOException(s"$kind:$text")
+
+/** Hadoop's file systems for native code, and for the client; made where the user of the task is known,
+  * called from any thread. */
+final class Files(configuration: Configuration) {
+  private val user = UserGroupInformation.getCurrentUser
+  private val loader = Thread.currentThread.getContextClassLoader
+
+  /** Does what `runtime/src/io/remote_storage.rs` asks for; an answer about files is JSON. */
+  def ask(operation: String, path: String, other: String): String = within {
+    operation match {
+      case "default" => FileSystem.getDefaultUri(configuration).getScheme
+      case "resolve" => system(path).makeQualified(at(path)).toString
+      case "home" => holdsHome(system(path), at(path)).toString
+      case "stat" => status(path).map(described(_).toString).orNull
+      case "list" => listed(path)
+      case "create_directory" => check(system(path).mkdirs(at(path)), "no directory can be made")
+      case "rename" => rename(at(path), at(other))
+      case "remove_tree" => done(system(path).delete(at(path), true))
+      case "remove_empty" =>
+        val empty = try system(path).listStatus(at(path)).isEmpty catch { case _: FileNotFoundException => false }
+        done(empty && system(path).delete(at(path), false))
+      case "claim" => Claims.take(system(path), at(path), create = other == "create").map(_.toString).orNull
+      case "release" => done(Claims.release(other.toLong))
+    }
+  }
+
+  def open(path: String): FileReader = within(new FileReader(this, system(path).open(at(path))))
+
+  /** Without the folders above it: those that are gone belong to a run that has ended. */
+  def create(path: String): FileWriter =
+    within(new FileWriter(this, system(path).createFile(at(path)).overwrite(false).build()))
+
+  private def at(text: String): Path = {
+    val path = new Path(text)
+    if (path.toUri.getPath.isEmpty) new Path(path, "/") else path
+  }
+
+  private def system(path: String): FileSystem = at(path).getFileSystem(configuration)
+
+  private def status(path: String): Option[FileStatus] =
+    try Some(system(path).getFileStatus(at(path)))
+    catch { case _: FileNotFoundException => None }
+
+  private def listed(path: String): String = {
+    val all = Files.json.createArrayNode
+    system(path).listStatus(at(path)).foreach(status => all.add(described(status)))
+    all.toString
+  }
+
+  private def described(status: FileStatus): ObjectNode = {
+    val version = status match {
+      case tagged: EtagSource if tagged.getEtag != null => tagged.getEtag
+      case _ => java.time.Instant.ofEpochMilli(status.getModificationTime).toString
+    }
+    Files.json.createObjectNode
+      .put("directory", status.isDirectory)
+      .put("size", status.getLen)
+      .put("version", version)
+      .put("path", status.getPath.toString)
+  }
+
+  private def holdsHome(system: FileSystem, path: Path): Boolean =
+    Seq(system.getHomeDirectory, system.getWorkingDirectory).exists { home =>
+      Iterator.iterate(system.makeQualified(home))(_.getParent).takeWhile(_ != null).contains(path)
+    }
+
+  /** Hadoop would move a file or folder into a folder that is there. */
+  private def rename(from: Path, to: Path): String = {
+    val system = from.getFileSystem(configuration)
+    if (system.exists(to)) throw new FileAlreadyExistsException(s"$to is there already")
+    check(system.rename(from, to), s"it cannot be renamed to $to")
+  }
+
+  private def check(success: Boolean, otherwise: String): String =
+    if (success) null else throw new IOException(otherwise)
+
+  private def done(result: Boolean): String = null
+
+  /** Runs `body` as the user and with the classes of the thread that made this: native threads have neither. */
+  private[spark] def within[T](body: => T): T = {
+    val thread = Thread.currentThread
+    val before = thread.getContextClassLoader
+    thread.setContextClassLoader(loader)
+    try user.doAs(new PrivilegedExceptionAction[T] { override def run(): T = body })
+    catch { case NonFatal(error) => throw Files.fault(error) }
+    finally thread.setContextClassLoader(before)
+  }
+}
+
+private object Files {
+  private val json = new ObjectMapper
+
+  private def fault(error: Throwable): FileFault = error match {
+    case fault: FileFault => fault
+    case wrapped: java.lang.reflect.UndeclaredThrowableException if wrapped.getCause != null => fault(wrapped.getCause)
+    case _ =>
+      val kind = error match {
+        case _: FileNotFoundException => "missing"
+        case _: AccessControlException | _: java.nio.file.AccessDeniedException => "denied"
+        case _: FileAlreadyExistsException => "exists"
+        case _ => "other"
+      }
+      // What follows the first line is the stack of some server.
+      val text = Option(error.getMessage).flatMap(_.linesIterator.toSeq.headOption).getOrElse(error.getClass.getName)
+      new FileFault(kind, text)
+  }
+}
+
+/** Reads ranges of a file into a buffer that native code copies from: a direct one where the stream takes
+  * it, else an array. */
+final class FileReader(files: Files, stream: FSDataInputStream) {
+  private val direct: ByteBuffer =
+    if (stream.hasCapability(StreamCapabilities.READBYTEBUFFER)) Buffers.take() else null
+  private val array: Array[Byte] = if (direct == null) new Array[Byte](Buffers.Size) else null
+
+  /** One of the two, the other is null. */
+  def buffer: ByteBuffer = direct
+  def bytes: Array[Byte] = array
+
+  /** How many bytes are in the buffer now, from its start; 0: the end of the file. */
+  def read(offset: Long, wanted: Int): Int = files.within {
+    if (stream.getPos != offset) stream.seek(offset)
+    val most = math.min(wanted, Buffers.Size)
+    val read = if (direct == null) stream.read(array, 0, most) else {
+      direct.clear()
+      direct.limit(most)
+      stream.read(direct)
+    }
+    math.max(read, 0)
+  }
+
+  /** Nobody looks into the buffer from here on. */
+  def close(): Unit = {
+    if (direct != null) Buffers.give(direct)
+    files.within(stream.close())
+  }
+}
+
+/** Direct buffers, used again: the JVM frees them late. */
+private object Buffers {
+  val Size: Int = 1 << 20
+  private val free = new ConcurrentLinkedQueue[ByteBuffer]
+
+  def take(): ByteBuffer = Option(free.poll()).getOrElse(ByteBuffer.allocateDirect(Size))
+
+  def give(buffer: ByteBuffer): Unit = free.add(buffer)
+}
+
+/** Writes what native code has put into the array. */
+final class FileWriter(files: Files, stream: FSDataOutputStream) {
+  val bytes: Array[Byte] = new Array[Byte](256 << 10)
+
+  def write(count: Int): Unit = files.within(stream.write(bytes, 0, count))
+
+  /** What was written is there for others only after this. */
+  def close(): Unit = files.within(stream.close())
+}
+
+/** Files that are held open for writing as a sign of life: HDFS takes that from a dead process after a minute. */
+private object Claims {
+  private val held = new ConcurrentHashMap[Long, FSDataOutputStream]
+  private val next = new AtomicLong(1)
+
+  def take(system: FileSystem, path: Path, create: Boolean): Option[Long] = {
+    val stream =
+      if (create) Some(system.create(path, true))
+      else try Some(system.append(path))
+      catch {
+        // Held by somebody, or a file system that cannot tell.
+        case _: IOException | _: UnsupportedOperationException => None
+      }
+    stream.map { open =>
+      val number = next.getAndIncrement()
+      held.put(number, open)
+      number
+    }
+  }
+
+  def release(number: Long): Boolean =
+    try { Option(held.remove(number)).foreach(_.close()); true }
+    catch { case _: IOException => false } // its file has gone first
+}
