@@ -37,7 +37,7 @@ fmt: ## format everything
 bench: build ## measure against other engines (BENCH_KIT=folder of the peer kit)
 	@scripts/bench
 
-soak: build ## the slow tests: a wheel by pip alone, a giant group, 2,000 tasks on Spark
+soak: build ## the slow tests: a wheel by pip alone, a giant group, random pipelines, tasks on Spark
 	@scripts/soak
 
 clean: ## remove what the other tasks made, the cache of CI excepted

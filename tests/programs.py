@@ -174,6 +174,14 @@ ON_COLLECTIONS: dict[str, Callable[[nf.PCollection, int, Outer], Any]] = {
     "group_by_self": lambda v, n, o: v.group_by(lambda x: x, weight),
     "group_by_key": lambda v, n, o: pairs(v, n).group_by_key(),
     "cogroup": lambda v, n, o: pairs(v, n).cogroup(pairs(o[n % len(o)], n)).apply_values(_put_together),
+    "reduce_by_key": lambda v, n, o: (
+        pairs(v, n).map_values(weight).reduce_by_key(lambda a, b: (a + b) % 1009)
+    ),
+    "indexed": lambda v, n, o: in_order(v).zip_with_index(),
+    "every": lambda v, n, o: (
+        T.group_by_every_record(in_order(v)).apply_values(lambda g: g.union(g.count())).flatten_values()
+    ),
+    "parts": lambda v, n, o: in_order(v).map(weight).map_partitions(lambda part: [sum(part)]).sum(),
     "replace": lambda v, n, o: o[n % len(o)],
 }
 

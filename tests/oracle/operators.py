@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from nestflow.plan import nodes as op
 
+from .files import contents
 from .groups import Fails, Groups, Path, pair
 from .identity import identity, least
 from .literals import records_of
 from .ordering import sorted_by, tied
 from .rows import MISSING, Row, Rows, View, merged
-from .files import contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import nestflow
 
-from .ptype import Dataset
+from .rdd import RddMethods
 from .serde import FieldsDictSerde, TupleSerde, origin, tuple_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .serde import Serde
 
 
-class PCollection(Dataset):
+class PCollection(RddMethods):
     """A dataset of any number of records, in the order of its source where it still has one.
 
     Example:

@@ -226,6 +226,8 @@ class Evaluation:
                 return [x for n in o.inputs for x in rows(n)]
             case op.Join():
                 return _join([rows(n) for n in o.inputs], o.kind)
+            case op.Numbered():
+                return list(enumerate(rows(o.input)))
             case op.Compare():
                 return _compare(rows(o.left), rows(o.right), o.kind)
         raise AssertionError(o)

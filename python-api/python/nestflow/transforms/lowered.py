@@ -100,3 +100,58 @@ class LeftOperand:
     def __call__(self, right: Any) -> Any:
         """Give the operator's result."""
         return self.function(self.left, right)
+
+
+class _Around:
+    """A function of a pair or record around one of the user's, whose name it has."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        """Keep the function."""
+        self.function = function
+        self.__name__ = getattr(function, "__name__", "function")
+
+
+class Keyed(_Around):
+    """A record with its key in front."""
+
+    def __call__(self, record: Any) -> tuple[Any, Any]:
+        """Give the pair."""
+        return self.function(record), record
+
+
+class ValueMapped(_Around):
+    """A pair with another value."""
+
+    def __call__(self, pair: Any) -> tuple[Any, Any]:
+        """Give the pair."""
+        key, value = pair
+        return key, self.function(value)
+
+
+class ValueExpanded(_Around):
+    """A pair for each element that comes of a pair's value."""
+
+    def __call__(self, pair: Any) -> Iterator[tuple[Any, Any]]:
+        """Give the pairs."""
+        key, value = pair
+        return ((key, part) for part in self.function(value))
+
+
+def first_of_pair(pair: Any) -> Any:
+    """Give the key."""
+    key, _ = pair
+    return key
+
+
+def second_of_pair(pair: Any) -> Any:
+    """Give the value."""
+    _, value = pair
+    return value
+
+
+def last_by_key(pairs: list[Any]) -> dict[Any, Any]:
+    """Give the dict of pairs, by the identity of keys: the last value of each."""
+    from ..keys import nested_dict
+
+    found = nested_dict(((key, value) for key, value in pairs), many=True)
+    return {key: values[-1] for key, values in found.items()}

@@ -33,6 +33,7 @@ _KEPT = frozenset(
     {
         "filter",
         "take",
+        "top",
         "first",
         "max",
         "min",

@@ -110,6 +110,23 @@ def max_elements(
     return _top("max_elements", pvalue, n, key, True, options)
 
 
+def top(
+    pvalue: PCollection, n: int | PObject, key: Callable[[Any], Any] | None = None, **options: Any
+) -> PCollection:
+    """Do what `max_elements` does, by the name that users of RDDs know.
+
+    Raises:
+        ValueError: not a PCollection, or a number of another type.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> nf.transforms.top(p.parallelize([3, 9, 4]), 2).get()
+        [9, 4]
+    """
+    return _top("top", pvalue, n, key, True, options)
+
+
 def min_elements(
     pvalue: PCollection, n: int | PObject, key: Callable[[Any], Any] | None = None, **options: Any
 ) -> PCollection:

@@ -1,0 +1,90 @@
+"""The methods of a `PCollection` that users of RDDs know: each is the transform of the same name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import nestflow
+
+from .ptype import Dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from .pcollection import PCollection
+    from .pobject import PObject
+    from .ptable import PTable
+
+
+class RddMethods(Dataset):
+    """Base of `PCollection` with these methods."""
+
+    __slots__ = ()
+
+    @property
+    def _this(self) -> PCollection:
+        return cast("PCollection", self)
+
+    def aggregate_by_key(
+        self,
+        zero: Any,
+        aggregate_fn: Callable[[Any, Any], Any],
+        combine_fn: Callable[[Any, Any], Any],
+        **options: Any,
+    ) -> PCollection:
+        """Fold the values of each key; see `transforms.aggregate_by_key`."""
+        return nestflow.transforms.aggregate_by_key(self._this, zero, aggregate_fn, combine_fn, **options)
+
+    def collect_as_map(self, **options: Any) -> PObject:
+        """Give pairs as one dict; see `transforms.collect_as_map`."""
+        return nestflow.transforms.collect_as_map(self._this, **options)
+
+    def count_by_key(self, **options: Any) -> PTable:
+        """Count the pairs of each key; see `transforms.count_by_key`."""
+        return nestflow.transforms.count_by_key(self._this, **options)
+
+    def flat_map_values(self, fn: Callable[[Any], Iterable[Any]], **options: Any) -> PCollection:
+        """Give a pair for each element of the function's results; see `transforms.flat_map_values`."""
+        return nestflow.transforms.flat_map_values(self._this, fn, **options)
+
+    def glom(self, **options: Any) -> PCollection:
+        """Give the parts of the dataset as lists; see `transforms.glom`."""
+        return nestflow.transforms.glom(self._this, **options)
+
+    def key_by(self, fn: Callable[[Any], Any], **options: Any) -> PCollection:
+        """Give pairs of key and record; see `transforms.key_by`."""
+        return nestflow.transforms.key_by(self._this, fn, **options)
+
+    def keys(self, **options: Any) -> PCollection:
+        """Give the first elements of pairs; see `transforms.keys`."""
+        return nestflow.transforms.keys(self._this, **options)
+
+    def map_partitions(self, fn: Callable[[Iterator[Any]], Iterable[Any]], **options: Any) -> PCollection:
+        """Call the function with each part of the dataset; see `transforms.map_partitions`."""
+        return nestflow.transforms.map_partitions(self._this, fn, **options)
+
+    def map_values(self, fn: Callable[[Any], Any], **options: Any) -> PCollection:
+        """Give pairs with other values; see `transforms.map_values`."""
+        return nestflow.transforms.map_values(self._this, fn, **options)
+
+    def reduce_by_key(self, fn: Callable[[Any, Any], Any], **options: Any) -> PCollection:
+        """Put the values of each key together; see `transforms.reduce_by_key`."""
+        return nestflow.transforms.reduce_by_key(self._this, fn, **options)
+
+    def sample(
+        self, with_replacement: bool, fraction: float, seed: int | None = None, **options: Any
+    ) -> PCollection:
+        """Give some of the records at random; see `transforms.sample`."""
+        return nestflow.transforms.sample(self._this, with_replacement, fraction, seed, **options)
+
+    def top(self, n: int | PObject, key: Callable[[Any], Any] | None = None, **options: Any) -> PCollection:
+        """Give the largest records, descending; see `transforms.top`."""
+        return nestflow.transforms.top(self._this, n, key, **options)
+
+    def values(self, **options: Any) -> PCollection:
+        """Give the second elements of pairs; see `transforms.values`."""
+        return nestflow.transforms.values(self._this, **options)
+
+    def zip_with_index(self, **options: Any) -> PCollection:
+        """Give records with their index; see `transforms.zip_with_index`."""
+        return nestflow.transforms.zip_with_index(self._this, **options)

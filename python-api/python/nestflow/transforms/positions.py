@@ -1,0 +1,162 @@
+"""Transforms that look at where a record stands in its dataset, and those that follow from it.
+
+A position is a number of the engine's: it grows in the order of the dataset, the same for every
+attempt at a task, with gaps between the parts that tasks work on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..functions import ship_function
+from ..pcollection import PCollection
+from ..plan import nodes as op
+from ..plan.builder import ROOT
+from . import placed
+from .aggregation import combine, max, to_list_pobject
+from .call import Call
+from .elementwise import flat_map, map
+from .grouping import group_by_key
+from .sequential import transform
+from .tables import flatten, flatten_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..pobject import PObject
+    from ..ptable import PTable
+
+
+def zip_with_index(pvalue: PCollection | PObject, **options: Any) -> PCollection:
+    """Give ``(record, index)`` for each record: its place in the order of the dataset, from 0.
+
+    A whole dataset is numbered by all tasks, after they have counted their parts.
+
+    Args:
+        pvalue: a PCollection or PObject; empty gives empty. In groups, each group counts from 0.
+        options: hints, without effect on the result.
+
+    Raises:
+        ValueError: an operand of another type.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> nf.transforms.zip_with_index(p.parallelize(["a", "b"])).get()
+        [('a', 0), ('b', 1)]
+    """
+    if pvalue._scope != ROOT:
+        return transform(pvalue, placed.Counter(), **options)
+    numbered = _numbered("zip_with_index", pvalue, options)
+    last = group_by_key(map(numbered, placed.part_and_place)).apply_values(max)
+    return map(numbered, placed.indexed, to_list_pobject(flatten(last)).map(placed.offsets))
+
+
+def sample(
+    pvalue: PCollection | PObject,
+    with_replacement: bool,
+    fraction: float,
+    seed: int | None = None,
+    **options: Any,
+) -> PCollection:
+    """Give some of the records, chosen at random, in their order.
+
+    Args:
+        pvalue: a PCollection or PObject; empty gives empty.
+        with_replacement: a record may be chosen several times.
+        fraction: how many of all records to expect: from 0 to 1, without an upper limit with
+            replacement.
+        seed: the same seed chooses the same records of the same dataset, as long as it is cut into the
+            same parts; None takes another one with every call.
+        options: hints, without effect on the result.
+
+    Raises:
+        ValueError: an operand of another type, or a fraction that cannot be.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> some = nf.transforms.sample(p.parallelize(list(range(1000))), False, 0.1, seed=7).get()
+        >>> 50 < len(some) < 150
+        True
+    """
+    most = float("inf") if with_replacement else 1
+    if not isinstance(fraction, (int, float)) or not 0 <= fraction <= most:
+        raise ValueError(f"the fraction of a sample is from 0 to {most}, not {fraction!r:.100}")
+    if seed is None:
+        import secrets
+
+        seed = secrets.randbits(63)
+    chosen = placed.Copies(fraction, seed) if with_replacement else placed.Chosen(fraction, seed)
+    return flat_map(_numbered("sample", pvalue, options), chosen)
+
+
+def map_partitions(
+    pvalue: PCollection | PObject, fn: Callable[[Iterator[Any]], Iterable[Any]], **options: Any
+) -> PCollection:
+    """Give each element of ``fn(records)`` for each of the parts that the dataset is cut into.
+
+    Which parts there are is the engine's choice, one for each task that works on the dataset; none is
+    empty. A part has to fit into memory. No order between parts.
+
+    Args:
+        pvalue: a PCollection or PObject; empty gives empty.
+        fn: takes an iterator of the records of a part, in their order.
+        options: hints, without effect on the result.
+
+    Raises:
+        ValueError: an operand of another type.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> numbers = p.parallelize(list(range(100)))
+        >>> sum(nf.transforms.map_partitions(numbers, lambda part: [sum(part)]).get())
+        4950
+    """
+    ship_function(fn, "function")
+    parts = group_by_key(map(_numbered("map_partitions", pvalue, options), placed.part_and_record))
+    made = parts.apply_values(combine, placed.OfPart(fn), pre_combine=False)
+    return flat_map(flatten_values(made), iter)
+
+
+def glom(pvalue: PCollection | PObject, **options: Any) -> PCollection:
+    """Give a list of the records of each of the parts that the dataset is cut into.
+
+    Raises:
+        ValueError: an operand of another type.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> [x for part in nf.transforms.glom(p.parallelize([1, 2, 3])).get() for x in part]
+        [1, 2, 3]
+    """
+    return map_partitions(pvalue, placed.as_one, **options)
+
+
+def group_by_every_record(pvalue: PCollection | PObject, **options: Any) -> PTable:
+    """Give a table with a group for each record, under a text that no other record has.
+
+    Raises:
+        ValueError: an operand of another type.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> alone = nf.transforms.group_by_every_record(p.parallelize([3, 3]))
+        >>> alone.apply_values(nf.transforms.count).flatten_values().get()
+        [1, 1]
+    """
+    keyed = map(_numbered("group_by_every_record", pvalue, options), placed.name_and_record)
+    table = group_by_key(keyed)
+    leaf = table._values()[0]
+    if isinstance(leaf, PCollection):
+        leaf._serde = pvalue._serde
+    return table
+
+
+def _numbered(name: str, pvalue: PCollection | PObject, options: dict[str, Any]) -> PCollection:
+    """Give ``(position, record)`` for each record."""
+    call = Call(name, options, [pvalue])
+    return call.collection(op.Numbered(call.input(pvalue)))
