@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import cloudpickle
 import pytest
 
 import nestflow as nf
-from nestflow import counter, errors
+from nestflow import counter, errors, lazy_var
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Create = Callable[..., nf.Pipeline]
 
@@ -126,3 +133,112 @@ def test_a_pipeline_inside_a_function_counts_there(p: nf.Pipeline) -> None:
 
     assert p.parallelize([1, 2]).map(nested).get() == [6, 6]
     assert counter.get("seen") == 6
+
+
+def appending(path: str, text: str) -> Callable[[], None]:
+    """A hook that writes a line."""
+
+    def hook() -> None:
+        with open(path, "a") as file:
+            file.write(f"{os.getpid()} {text}\n")
+
+    return hook
+
+
+def lines(path: Path) -> dict[str, list[str]]:
+    """What hooks wrote, by process."""
+    written: dict[str, list[str]] = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        process, text = line.split()
+        written.setdefault(process, []).append(text)
+    return written
+
+
+def test_init_hooks_in_the_order_of_their_names(create: Create, tmp_path: Path) -> None:
+    path = tmp_path / "hooks"
+    p = create()
+    p.set_init_hook("1_b", appending(str(path), "b"))
+    p.set_init_hook("0_a", appending(str(path), "replaced"))
+    p.set_init_hook("0_a", appending(str(path), "a"))
+    assert p.parallelize([1]).map(lambda x: len(lines(path)[str(os.getpid())])).get() == [2]
+    assert set(map(tuple, lines(path).values())) == {("a", "b")}
+    path.unlink()
+    p.set_init_hook("2_c", appending(str(path), "c"))
+    p.parallelize([1]).map(lambda x: x).get()
+    assert set(map(tuple, lines(path).values())) == {("a", "b", "c")}
+
+
+def test_fini_hooks_end_the_processes(create: Create, engine: str, tmp_path: Path) -> None:
+    path = tmp_path / "hooks"
+    p = create()
+    p.set_fini_hook("1", appending(str(path), "last"))
+    p.set_fini_hook("0", appending(str(path), "first"))
+    assert p.parallelize([1]).map(lambda x: x).get() == [1]
+    until = time.monotonic() + 20
+    while "spark" in engine and not path.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(0.2 if "spark" in engine else 0)
+    assert set(map(tuple, lines(path).values())) == {("first", "last")}
+
+
+def test_hooks_that_raise_fail_the_run(create: Create, engine: str, tmp_path: Path) -> None:
+    def fail() -> None:
+        raise LookupError("not here")
+
+    p = create()
+    p.set_init_hook("first", fail)
+    for _ in range(2):
+        with pytest.raises(LookupError, match="not here") as caught:
+            p.parallelize([1]).map(lambda x: x).get()
+        if hasattr(caught.value, "__notes__"):
+            assert "in init hook 'first'" in caught.value.__notes__
+    if "spark" in engine:
+        return  # nobody there waits for the end of a worker
+    p = create()
+    p.set_fini_hook("last", fail)
+    p.write(p.parallelize([1]).map(lambda x: x), nf.output.TextFile(str(tmp_path / "out")))
+    with pytest.raises(LookupError, match="not here"):
+        p.run()
+    assert not (tmp_path / "out").exists()
+    p.set_fini_hook("last", int)
+    p.run()
+    assert (tmp_path / "out").exists()
+
+
+def test_a_hook_sees_what_was_bound_when_it_was_set(create: Create) -> None:
+    value = ["then"]
+
+    def hook() -> None:
+        os.environ["NESTFLOW_TEST_HOOK"] = value[0]
+
+    p = create()
+    p.set_init_hook("x", hook)
+    value[0] = "now"
+    try:
+        assert p.parallelize([1]).map(lambda x: os.environ["NESTFLOW_TEST_HOOK"]).get() == ["then"]
+    finally:
+        os.environ.pop("NESTFLOW_TEST_HOOK", None)
+
+
+def test_lazy_variables_are_made_once_in_each_process(p: nf.Pipeline, tmp_path: Path) -> None:
+    path = tmp_path / "made"
+
+    def make() -> dict[int, str]:
+        appending(str(path), "made")()
+        return {x: str(x) for x in range(100)}
+
+    names = lazy_var.declare(make)
+    numbers = p.parallelize(list(range(100)))
+    for _ in range(2):
+        got = numbers.map(lambda x: names.get()[x]).filter(lambda x: names.get()[int(x)] == x)
+        assert got.get() == [str(x) for x in range(100)]
+    assert set(map(tuple, lines(path).values())) == {("made",)}
+
+
+def test_lazy_variables_may_be_none_and_are_not_pickled() -> None:
+    calls: list[int] = []
+    nothing = lazy_var.declare(lambda: calls.append(1))
+    assert (nothing.get(), nothing.get(), len(calls)) == (None, None, 1)
+    assert pickle.loads(cloudpickle.dumps(nothing)) is nothing
+    with pytest.raises(ValueError, match="function"):
+        lazy_var.declare(3)  # type: ignore[arg-type]

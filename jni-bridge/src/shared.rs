@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::remote::{HostSpec, Process, ProcessSettings};
-use nestflow_workers::{Options, WorkersHost};
+use nestflow_workers::{Elsewhere, Options, WorkersHost};
 
 static PROCESS: Mutex<Option<&'static Process>> = Mutex::new(None);
 
@@ -37,6 +38,9 @@ pub fn host(spec: &HostSpec, slots: usize) -> Result<WorkersHost> {
     let mut options = Options::new(&spec.program, spec.arguments.iter().map(Into::into).collect());
     options.environment = spec.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
     options.workers = slots;
+    options.idle = Duration::from_secs(spec.idle);
+    // Those of programs that no task names any more have ended, or end when they were idle.
+    hosts.retain(|_, host| !host.is_last() || host.ready());
     let failed = |error: std::io::Error| Error::Died(format!("worker processes cannot be started: {error}"));
     let host = WorkersHost::new(options).map_err(failed)?;
     let mine = host.for_another();

@@ -46,14 +46,15 @@ fn close_session(py: Python<'_>, session: u64) {
 
 /// Executes a plan.
 #[pyfunction]
-#[pyo3(signature = (session, plan, progress))]
+#[pyo3(signature = (session, plan, progress, kit = None))]
 fn run<'py>(
     py: Python<'py>,
     session: u64,
     plan: &[u8],
     progress: Option<Bound<'py, PyAny>>,
+    kit: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    session::run(py, session, plan, progress)
+    session::run(py, session, plan, progress, kit)
 }
 
 /// Rows of a kept dataset: tuples of keys and value.

@@ -23,6 +23,7 @@ struct Key {
     folder: Option<PathBuf>,
     environment: u64,
     workers: usize,
+    kit: Option<String>,
 }
 
 type Pools = Vec<(Key, WorkersHost)>;
@@ -33,20 +34,10 @@ fn pools() -> MutexGuard<'static, Pools> {
     POOLS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// So many workers that find the modules that this process finds.
-pub fn workers(py: Python<'_>, python: String, workers: usize) -> PyResult<WorkersHost> {
-    let path = py.import("json")?.call_method1("dumps", (py.import("sys")?.getattr("path")?,))?;
-    let mut environment = DefaultHasher::new();
-    std::env::vars_os().collect::<Vec<_>>().hash(&mut environment);
-    let key = Key {
-        process: std::process::id(),
-        python,
-        module_path: path.extract()?,
-        folder: std::env::current_dir().ok(),
-        environment: environment.finish(),
-        workers,
-    };
-    let classes = py.import("nestflow.host.pickles")?.call_method0("folder")?.extract::<String>()?;
+/// So many workers that find the modules that this process finds, and what the kit brings, if there
+/// is one.
+pub fn workers(py: Python<'_>, python: String, workers: usize, kit: Option<&str>) -> PyResult<WorkersHost> {
+    let (key, options) = description(py, python, workers, kit)?;
     let mut pools = pools();
     // Those of a process that this one was forked from are not ours to end.
     let idle = |(other, host): &mut (Key, WorkersHost)| {
@@ -60,6 +51,38 @@ pub fn workers(py: Python<'_>, python: String, workers: usize) -> PyResult<Worke
     if let Some((_, host)) = pools.iter().find(|(other, _)| *other == key) {
         return Ok(host.for_another());
     }
+    let host = WorkersHost::new(options)?;
+    let mine = host.for_another();
+    pools.push((key, host));
+    Ok(mine)
+}
+
+/// The same, for a run that nobody shares them with.
+pub fn own_workers(py: Python<'_>, python: String, workers: usize, kit: &str) -> PyResult<WorkersHost> {
+    Ok(WorkersHost::new(description(py, python, workers, Some(kit))?.1)?)
+}
+
+/// How workers are started, and what tells them from others.
+fn description(
+    py: Python<'_>,
+    python: String,
+    workers: usize,
+    kit: Option<&str>,
+) -> PyResult<(Key, Options)> {
+    let path = py.import("nestflow.host.modules")?.call_method0("search_path")?;
+    let path = py.import("json")?.call_method1("dumps", (path,))?;
+    let mut environment = DefaultHasher::new();
+    std::env::vars_os().collect::<Vec<_>>().hash(&mut environment);
+    let key = Key {
+        process: std::process::id(),
+        python,
+        module_path: path.extract()?,
+        folder: std::env::current_dir().ok(),
+        environment: environment.finish(),
+        workers,
+        kit: kit.map(str::to_owned),
+    };
+    let classes = py.import("nestflow.host.pickles")?.call_method0("folder")?.extract::<String>()?;
     let arguments = ["-c".to_owned(), WORKER.to_owned(), key.module_path.clone()];
     let mut options = Options::new(&key.python, arguments.into_iter().map(Into::into).collect());
     options.workers = workers;
@@ -71,10 +94,10 @@ pub fn workers(py: Python<'_>, python: String, workers: usize) -> PyResult<Worke
             options.environment.push((name.into(), value.into()));
         }
     }
-    let host = WorkersHost::new(options)?;
-    let mine = host.for_another();
-    pools.push((key, host));
-    Ok(mine)
+    if let Some(kit) = kit {
+        options.environment.push(("NESTFLOW_KIT".into(), kit.into()));
+    }
+    Ok((key, options))
 }
 
 /// Ends all worker processes; for the end of this one.

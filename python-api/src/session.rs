@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use arrow::array::{Array, AsArray, BinaryViewArray, RecordBatch};
 use crossbeam::channel::{Receiver, TryRecvError};
 use nestflow_chain::Host;
-use nestflow_host::InProcessHost;
 use nestflow_host::gate::{self, Inside};
+use nestflow_host::{InProcessHost, SurroundedHost};
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::local::{Local, Options, Report};
 use nestflow_workers::{AutoHost, WorkersHost};
@@ -28,6 +28,11 @@ const PURSUIT: Duration = Duration::from_millis(20);
 struct Session {
     engine: Local,
     workers: Option<WorkersHost>,
+    /// The command of other interpreters, and how many there may be.
+    python: Option<String>,
+    threads: usize,
+    /// The last kit that a run brought, and its workers.
+    kit: Mutex<Option<(String, WorkersHost)>>,
     /// The process that opened it, and that its threads and files are of.
     process: u32,
 }
@@ -95,7 +100,9 @@ pub fn open(options: &Bound<'_, PyDict>) -> PyResult<u64> {
     };
     let _inside = enter()?;
     exit::register(py)?;
-    let (host, workers) = host(named, &options)?;
+    let python = python(py)?;
+    let (host, workers) = host(named, python.clone(), &options)?;
+    let threads = options.threads;
     let engine = Local::new(options, host).map_err(|error| raised(py, error))?;
     // Where no other process reads what functions return, classes need not travel.
     py.import("nestflow.host.pickles")?.call_method1("travel", (workers.is_some(),))?;
@@ -104,29 +111,65 @@ pub fn open(options: &Bound<'_, PyDict>) -> PyResult<u64> {
     traces.push((std::process::id(), engine.trace()));
     drop(traces);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    sessions().insert(number, Arc::new(Session { engine, workers, process: std::process::id() }));
+    let kit = Mutex::default();
+    let session = Session { engine, workers, python, threads, kit, process: std::process::id() };
+    sessions().insert(number, Arc::new(session));
     Ok(number)
 }
 
+/// The command of this interpreter.
+fn python(py: Python<'_>) -> PyResult<Option<String>> {
+    let python = py.import("sys")?.getattr("executable")?.extract::<Option<String>>()?;
+    // A program that only embeds the interpreter has no command for another one.
+    Ok(python.filter(|path| !path.is_empty()))
+}
+
+/// The host of a run that brings a kit, and the workers that it is: a kit is what they are told of it,
+/// and whether they end with the run, or the surroundings that it has become in this process.
+fn with_kit(session: &Session, kit: &Bound<'_, PyAny>) -> PyResult<(Arc<dyn Host>, Option<WorkersHost>)> {
+    let py = kit.py();
+    let Ok((kit, ends)) = kit.extract::<(String, bool)>() else {
+        return Ok((Arc::new(SurroundedHost { around: Some(kit.clone().unbind()) }), None));
+    };
+    let nobody = || PyValueError::new_err("there is no Python to run worker processes with");
+    let (python, threads) = (session.python.clone().ok_or_else(nobody)?, session.threads);
+    let mut known = session.kit.lock().unwrap_or_else(PoisonError::into_inner);
+    if ends {
+        *known = None;
+        let workers = pools::own_workers(py, python, threads, &kit)?;
+        return Ok((Arc::new(workers.clone().ending()), Some(workers)));
+    }
+    if let Some((_, workers)) = known.as_ref().filter(|(name, _)| *name == kit) {
+        return Ok((Arc::new(workers.clone()), Some(workers.clone())));
+    }
+    let workers = pools::workers(py, python, threads, Some(&kit))?;
+    workers.start_early(threads)?;
+    // What travels between processes carries its classes along.
+    py.import("nestflow.host.pickles")?.call_method1("travel", (true,))?;
+    *known = Some((kit, workers.clone()));
+    Ok((Arc::new(workers.clone()), Some(workers)))
+}
+
 /// The host that the option `host` names, with its workers.
-fn host(named: &Bound<'_, PyDict>, options: &Options) -> PyResult<(Arc<dyn Host>, Option<WorkersHost>)> {
+fn host(
+    named: &Bound<'_, PyDict>,
+    python: Option<String>,
+    options: &Options,
+) -> PyResult<(Arc<dyn Host>, Option<WorkersHost>)> {
     let name = match named.get_item("host")? {
         Some(name) => name.extract::<String>()?,
         None => "auto".to_owned(),
     };
-    let python = named.py().import("sys")?.getattr("executable")?.extract::<Option<String>>()?;
-    // A program that only embeds the interpreter has no command for another one.
-    let python = python.filter(|path| !path.is_empty());
     match (name.as_str(), python) {
         ("workers", Some(python)) => {
-            let workers = pools::workers(named.py(), python, options.threads)?;
+            let workers = pools::workers(named.py(), python, options.threads, None)?;
             workers.start_early(options.threads)?;
             Ok((Arc::new(workers.clone()), Some(workers)))
         }
         ("workers", None) => Err(PyValueError::new_err("there is no Python to run worker processes with")),
         // With one thread there is nothing to gain.
         ("auto", Some(python)) if options.threads > 1 => {
-            let workers = pools::workers(named.py(), python, options.threads)?;
+            let workers = pools::workers(named.py(), python, options.threads, None)?;
             Ok((Arc::new(AutoHost::new(Arc::new(InProcessHost), Arc::new(workers.clone()))), Some(workers)))
         }
         _ => Ok((Arc::new(InProcessHost), None)),
@@ -162,9 +205,11 @@ pub fn run<'py>(
     number: u64,
     plan: &[u8],
     progress: Option<Bound<'py, PyAny>>,
+    kit: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let inside = enter()?;
     let session = session(number).map_err(|error| raised(py, error))?;
+    let (host, of_kit) = kit.map(|kit| with_kit(&session, &kit)).transpose()?.unzip();
     let cancelled = Arc::new(AtomicBool::new(false));
     let progress = progress.map(Bound::unbind);
     // What the user's own callback or signal handler raised; it is raised again as it is.
@@ -187,12 +232,12 @@ pub fn run<'py>(
                 Error::Interrupted
             })
         };
-        let result = session.engine.run(plan, &cancelled, &mut watch);
+        let result = session.engine.run(plan, host, &cancelled, &mut watch);
         (result, inside.or_park(session))
     });
     logs::hand_over(py)?;
     if raised_here.is_some() || matches!(result, Err(Error::Interrupted)) {
-        pursue(session);
+        pursue(session, of_kit.flatten());
     }
     match (result, raised_here) {
         (Ok(report), _) => summary(py, &report),
@@ -203,10 +248,11 @@ pub fn run<'py>(
 
 /// Interrupts what still runs, here or in workers, for a run that is over, until nothing does: a
 /// thread may only be on its way into user code. Does not wait.
-fn pursue(session: Arc<Session>) {
+fn pursue(session: Arc<Session>, of_kit: Option<WorkersHost>) {
     let (mut here, mut threads): (Vec<_>, Vec<_>) = session.engine.stuck().into_iter().unzip();
     // The next run must not meet the workers of this one.
-    session.workers.iter().for_each(|workers| workers.give_up(&threads));
+    let workers: Vec<_> = session.workers.clone().into_iter().chain(of_kit).collect();
+    workers.iter().for_each(|workers| workers.give_up(&threads));
     let pursuer = std::thread::Builder::new().name("nestflow-interrupt".into());
     let pursued = pursuer.spawn(move || {
         while !threads.is_empty() {
@@ -221,7 +267,7 @@ fn pursue(session: Arc<Session>) {
             #[expect(clippy::disallowed_methods, reason = "nobody says when a C call returns")]
             std::thread::sleep(PURSUIT);
             (here, threads) = session.engine.stuck().into_iter().unzip();
-            session.workers.iter().for_each(|workers| workers.give_up(&threads));
+            workers.iter().for_each(|workers| workers.give_up(&threads));
         }
     });
     if let Err(error) = pursued {

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 /// What `nestflow.host.errors` made of an exception.
-fn of_failure(failure: PyResult<Bound<'_, PyAny>>) -> HostError {
+pub(crate) fn of_failure(failure: PyResult<Bound<'_, PyAny>>) -> HostError {
     type Fields = (String, String, String, Option<Vec<u8>>, String, String, String);
     let fields = failure.and_then(|failure| failure.cast::<PyTuple>()?.extract::<Fields>());
     match fields {

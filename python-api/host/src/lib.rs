@@ -36,3 +36,4 @@ pub use failure::exception;
 pub use host::InProcessHost;
 pub use module::_host;
 pub use objects::{decode_column, encode_records};
+pub use worker::SurroundedHost;

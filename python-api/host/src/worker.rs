@@ -1,16 +1,62 @@
 //! What a worker process does once it has an interpreter: the same programs on the same host as in
-//! the process that it belongs to.
+//! the process that it belongs to, in the surroundings that its Python half has made.
 
+use arrow_array::RecordBatch;
+use nestflow_chain::{ChainSpec, Host, HostError, OpenChain};
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 
+use crate::failure::of_failure;
 use crate::host::InProcessHost;
+use crate::pin;
+use crate::program::ours;
 
 /// Serves the pool at the other end of a socket until it is gone. The descriptor is given away.
+/// `around` is an object of `nestflow.host.surroundings`, or nothing.
 #[pyfunction]
-pub(crate) fn run_worker(py: Python<'_>, socket: i32, parent: u32) -> PyResult<()> {
+#[pyo3(signature = (socket, parent, around = None))]
+pub(crate) fn run_worker(
+    py: Python<'_>,
+    socket: i32,
+    parent: u32,
+    around: Option<Py<PyAny>>,
+) -> PyResult<()> {
     nestflow_workers::end_with_parent(parent);
-    let served =
-        py.detach(|| nestflow_workers::serve(nestflow_workers::adopt(socket), parent, &InProcessHost));
+    let host = SurroundedHost { around };
+    let served = py.detach(|| nestflow_workers::serve(nestflow_workers::adopt(socket), parent, &host));
     served.map_err(|error| PyRuntimeError::new_err(error.to_string()))
+}
+
+/// This process, with what `nestflow.host.surroundings` has put around its functions.
+pub struct SurroundedHost {
+    /// The object that tells of it and ends it; `None`: there is nothing.
+    pub around: Option<Py<PyAny>>,
+}
+
+impl Host for SurroundedHost {
+    fn open(&self, chain: &ChainSpec, sides: Vec<RecordBatch>) -> Result<Box<dyn OpenChain>, HostError> {
+        if let Some(around) = &self.around {
+            // Where the surroundings are not as they should be, no function runs.
+            pin::attach(|py| failed(around.bind(py).getattr(intern!(py, "failure"))))?;
+        }
+        InProcessHost.open(chain, sides)
+    }
+
+    fn name(&self) -> &'static str {
+        InProcessHost.name()
+    }
+
+    fn end(&self, _: &mut dyn FnMut() -> bool) -> Result<(), HostError> {
+        match &self.around {
+            Some(around) => pin::attach(|py| failed(around.bind(py).call_method0(intern!(py, "end")))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The error of a failure of `nestflow.host.errors`; `None` is none.
+fn failed(failure: PyResult<Bound<'_, PyAny>>) -> Result<(), HostError> {
+    let failure = ours(failure)?;
+    if failure.is_none() { Ok(()) } else { Err(of_failure(Ok(failure))) }
 }

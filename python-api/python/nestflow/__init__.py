@@ -13,7 +13,7 @@ from .pobject import PObject
 from .ptable import PTable
 
 from .pipeline import Pipeline  # isort: skip
-from . import base, counter, error, errors, output, transforms, udf
+from . import base, counter, error, errors, lazy_var, output, resources, transforms, udf
 from . import input as input
 from .input import TextFile
 from .transformer import Transformer
@@ -31,7 +31,9 @@ __all__ = [
     "counter",
     "error",
     "errors",
+    "lazy_var",
     "output",
+    "resources",
     "transforms",
     "udf",
 ]

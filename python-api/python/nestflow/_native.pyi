@@ -23,11 +23,18 @@ def open_session(options: dict[str, object]) -> int:
 def close_session(session: int) -> None:
     """Give back everything that the session holds."""
 
-def run(session: int, plan: bytes, progress: Callable[[dict[str, object]], None] | None) -> dict[str, object]:
+def run(
+    session: int,
+    plan: bytes,
+    progress: Callable[[dict[str, object]], None] | None,
+    kit: object = None,
+) -> dict[str, object]:
     """Execute a plan.
 
+    ``kit`` says where worker processes find their surroundings, and whether they end with the run; or it
+    is what surrounds the functions in this process: with a ``failure``, and an ``end()`` that may give one.
     ``progress`` is told ``stage`` (from 1), ``stages``, ``name``, ``tasks_done``, ``tasks``, ``rows``.
-    The answer has ``stages``: a list of dicts with ``name``, ``tasks``, ``rows`` (in),
+    The answer has ``counters``, and ``stages``: a list of dicts with ``name``, ``tasks``, ``rows`` (in),
     ``rows_out``, ``bytes``, ``seconds``.
     """
 

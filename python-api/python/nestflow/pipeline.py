@@ -24,6 +24,8 @@ from .plan.nodes import Effect, Keep, Materialized, Values, Write
 from .pobject import PObject
 from .ptable import PTable
 from .ptype import Dataset, PType
+from .resources import Surroundings
+from .surrounded import Surrounded
 from .transforms.call import check_visible
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from .plan.nodes import LogicalPlan, Target
 
 
-class Pipeline(PipelineMembers):
+class Pipeline(PipelineMembers, Surrounded):
     """A program of datasets and transforms; nothing is computed before `run` or a dataset's ``get``.
 
     Example:
@@ -60,6 +62,7 @@ class Pipeline(PipelineMembers):
         self._marked: dict[int, None] = {}
         self._held: dict[int, int] = {}
         self._caches = 0
+        self._surroundings = Surroundings()
         self._before_run_hooks: dict[str, Callable[[], object]] = {}
         self._after_run_hooks: dict[str, Callable[[], object]] = {}
         self.last_run: dict[str, object] = {}
@@ -213,22 +216,6 @@ class Pipeline(PipelineMembers):
         """Pickle to an empty shell: a record function may hold an object that holds the pipeline."""
         return object.__new__, (Pipeline,)
 
-    def reset_counter(self, name: str) -> None:
-        """Forget a counter of this process; see `nestflow.counter`.
-
-        Raises:
-            NestflowRuntimeException: called by a user function.
-        """
-        counter.reset(name)
-
-    def reset_all_counters(self) -> None:
-        """Forget all counters of this process.
-
-        Raises:
-            NestflowRuntimeException: called by a user function.
-        """
-        counter.reset_all()
-
     def _set_before_run_hook(self, name: str, fn: Callable[[], object]) -> None:
         self._before_run_hooks[name] = _hook(fn)
 
@@ -273,7 +260,7 @@ class Pipeline(PipelineMembers):
         keeps = self._keeps(dict.fromkeys((*marked, *wanted)))
         if pending or keeps:
             plan = self._plan([*pending, *keeps])
-            self.last_run = self._engine.run(encode_plan(plan))
+            self.last_run = self._engine.run(encode_plan(plan), self._surroundings)
             counter._record(self.last_run.setdefault("counters", {}))  # type: ignore[arg-type]
             self._held.update((keep.node, keep.cache) for keep in keeps)
             del self._pending[: len(pending)]

@@ -9,6 +9,7 @@ from typing import Any
 from decode import decode_plan
 from evaluate import Evaluation, RunError
 
+from nestflow.host import counting
 from nestflow.plan.nodes import Effect, Keep, LogicalPlan, Write
 
 __all__ = ["RunError", "close_session", "encode", "explain", "fetch", "open_session", "release", "run"]
@@ -35,6 +36,7 @@ def run(session: int, plan: bytes, progress: Any) -> dict[str, Any]:
     held = sessions[session]
     evaluation = Evaluation(decoded, {cache: data for cache, (data, _) in held.items()})
     kept = {}
+    outer = counting.enter()
     for target in decoded.targets:
         match target:
             case Keep(node, cache):
@@ -49,7 +51,8 @@ def run(session: int, plan: bytes, progress: Any) -> dict[str, Any]:
     held.update(copy.deepcopy(kept))
     if progress is not None:
         progress({"stage": 1, "stages": 1, "rows": 0})
-    return {"stages": [{"name": "all", "rows": 0, "bytes": 0, "seconds": 0.0}]}
+    counts = counting.leave(outer) or {}
+    return {"counters": counts, "stages": [{"name": "all", "rows": 0, "bytes": 0, "seconds": 0.0}]}
 
 
 def fetch(session: int, cache: int) -> list[tuple[Any, ...]]:

@@ -67,6 +67,10 @@ impl Host for CountingHost {
         self.host.name()
     }
 
+    fn end(&self, go_on: &mut dyn FnMut() -> bool) -> Result<(), HostError> {
+        self.host.end(go_on)
+    }
+
     fn prepare(&self, ahead: Ahead) {
         self.host.prepare(ahead);
     }

@@ -21,6 +21,12 @@ pub trait Host: Send + Sync {
     /// How explain and messages call this host: `in_process`, `workers`.
     fn name(&self) -> &'static str;
 
+    /// No more chains will be opened by whoever calls this: what functions have to do at last is done
+    /// now. Asks from time to time whether to go on waiting for it.
+    fn end(&self, _: &mut dyn FnMut() -> bool) -> Result<(), HostError> {
+        Ok(())
+    }
+
     /// A stage begins, whose tasks will open chains: a hint to hosts that choose.
     fn prepare(&self, _: Ahead) {}
 }

@@ -105,11 +105,12 @@ impl Local {
         plan(logical, sources::settings(self.options.threads))
     }
 
-    /// Runs a plan to its end. `progress` is called from time to time on the calling thread; setting
+    /// Runs a plan to its end, its user functions in `host`, if not in that of the engine. `progress` is called from time to time on the calling thread; setting
     /// `cancelled` makes the run end with [`Error::Interrupted`].
     pub fn run(
         &self,
         plan_bytes: &[u8],
+        host: Option<Arc<dyn Host>>,
         cancelled: &Arc<AtomicBool>,
         progress: &mut dyn FnMut(&Report) -> Result<()>,
     ) -> Result<Report> {
@@ -117,8 +118,22 @@ impl Local {
         let held = |cache| self.blocks.total(Place::Kept(cache));
         let (splits, settings) = sources::measure(&logical, self.files.as_ref(), self.options.threads, held)?;
         let graph = plan_pruned(&logical, settings)?;
-        let run = Run::new(self, graph, splits, cancelled.clone())?;
-        let result = run.execute(progress);
+        let host = host.unwrap_or_else(|| self.host.clone());
+        let run = Run::new(self, graph, splits, cancelled.clone(), host.clone())?;
+        let result = run.execute(progress).and_then(|report| {
+            // Before the outputs appear: what functions do at last belongs to the run.
+            let mut stopped = None;
+            let ended = host.end(&mut || match progress(&report) {
+                Ok(()) => true,
+                Err(error) => {
+                    stopped = Some(error);
+                    false
+                }
+            });
+            stopped.map_or(Ok(()), Err)?;
+            ended?;
+            Ok(report)
+        });
         run.end(result, &logical)
     }
 

@@ -47,6 +47,7 @@ impl<'a> Run<'a> {
         graph: StageGraph,
         splits: Splits,
         cancelled: Arc<AtomicBool>,
+        host: Arc<dyn Host>,
     ) -> Result<Run<'a>> {
         let mut stages = Vec::new();
         let mut last_reader = HashMap::new();
@@ -75,7 +76,7 @@ impl<'a> Run<'a> {
         let exchanges = Arc::new(graph.exchanges);
         let written = Arc::default();
         let tally = Arc::new(Tally::default());
-        let host = Arc::new(CountingHost { host: engine.host.clone(), tally: tally.clone() });
+        let host = Arc::new(CountingHost { host, tally: tally.clone() });
         Ok(Run { engine, stages, exchanges, splits, jobs, written, cancelled, host, tally, last_reader })
     }
 

@@ -103,6 +103,8 @@ pub struct HostSpec {
     pub arguments: Vec<String>,
     /// Variables of its environment.
     pub environment: Vec<(String, String)>,
+    /// Seconds that one may be idle.
+    pub idle: u64,
 }
 
 /// Where blocks of an input belong, as the executor knows it.

@@ -59,6 +59,11 @@ impl WorkersHost {
         self.pool.give_up(threads);
     }
 
+    /// The same host, whose processes end with each run: they have something to do at last.
+    pub fn ending(self) -> EndingHost {
+        EndingHost(self)
+    }
+
     /// Ends all workers in good order and waits for it: before this process ends.
     pub fn close(&self) {
         self.pool.close();
@@ -89,6 +94,23 @@ impl Host for WorkersHost {
 
     fn name(&self) -> &'static str {
         "workers"
+    }
+}
+
+/// Workers that end with the run that they are for.
+pub struct EndingHost(WorkersHost);
+
+impl Host for EndingHost {
+    fn open(&self, chain: &ChainSpec, sides: Vec<RecordBatch>) -> Result<Box<dyn OpenChain>, HostError> {
+        self.0.open(chain, sides)
+    }
+
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn end(&self, go_on: &mut dyn FnMut() -> bool) -> Result<(), HostError> {
+        self.0.pool.finish(go_on)
     }
 }
 

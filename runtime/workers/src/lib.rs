@@ -25,7 +25,7 @@ mod ship;
 mod worker;
 
 pub use auto::{AutoHost, Elsewhere};
-pub use host::WorkersHost;
+pub use host::{EndingHost, WorkersHost};
 pub use output::{Output, standard_error};
 pub use pool::Options;
 pub use process::{adopt, end_with_parent};

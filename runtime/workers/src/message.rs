@@ -102,6 +102,11 @@ pub enum FromWorker {
         /// The chain.
         chain: u32,
     },
+    /// The process ends as it was asked to, but what it had to do at last failed.
+    Bye {
+        /// Why.
+        failure: Failure,
+    },
 }
 
 /// How a batch travels.

@@ -15,6 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use nestflow_chain::HostError;
+
 use crate::output::{Output, standard_error};
 use crate::worker::Worker;
 
@@ -24,6 +26,9 @@ const TICK: Duration = Duration::from_millis(500);
 const STUCK: Duration = Duration::from_secs(1);
 /// A worker that is asked to end has so long for its own good order.
 const LAST: Duration = Duration::from_secs(5);
+
+/// How often whoever waits for the end of workers is asked whether to go on.
+const LOOK: Duration = Duration::from_millis(40);
 
 /// How workers are made and kept.
 #[derive(Clone)]
@@ -204,6 +209,22 @@ impl Pool {
                 worker.kill();
             }
         }
+    }
+
+    /// Ends all workers in good order, when they have done what they are at, and waits for it as long as
+    /// it is told to; gives what went wrong at their end.
+    pub(crate) fn finish(&self, go_on: &mut dyn FnMut() -> bool) -> Result<(), HostError> {
+        let workers = std::mem::take(&mut *lock(&self.workers));
+        workers.iter().for_each(|worker| worker.exit());
+        for worker in &workers {
+            while !worker.wait_for_end(LOOK) {
+                if !go_on() {
+                    workers.iter().for_each(|worker| worker.kill());
+                    return Ok(());
+                }
+            }
+        }
+        workers.iter().find_map(|worker| worker.farewell()).map_or(Ok(()), Err)
     }
 
     fn tidy(&self) {

@@ -62,7 +62,12 @@ pub fn serve(stream: UnixStream, owner: u32, host: &dyn Host) -> io::Result<()> 
     })?;
     let mut server = Server::new(stream, owner, host);
     message::write(&mut server.stream, &FromWorker::Hello { version: VERSION }, &[])?;
-    server.work(&work)
+    server.work(&work)?;
+    if let Err(error) = host.end(&mut || true) {
+        // Where nobody is left to hear it, the process has said it on its standard error.
+        let _ = server.say(&FromWorker::Bye { failure: error.into() });
+    }
+    Ok(())
 }
 
 /// Whether the pool said `Exit`, rather than that the stream just ended.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use nestflow_chain::Counts;
+use nestflow_chain::{Counts, HostError};
 
 use crate::message::{self, Failure, FromWorker, ToWorker, VERSION};
 use crate::output::{Output, Tail};
@@ -27,6 +27,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const GOOD_ORDER: Duration = Duration::from_secs(5);
 /// A worker that does nothing answers much sooner.
 const PATIENCE: Duration = Duration::from_millis(40);
+
+/// How a process ends in good order.
+const GOOD_END: &str = "ended with exit code 0";
 
 /// An answer to a chain.
 pub(crate) enum Reply {
@@ -63,6 +66,8 @@ pub(crate) struct Worker {
     doomed: AtomicBool,
     /// How it ended.
     gone: OnceLock<String>,
+    /// What went wrong at its end.
+    farewell: OnceLock<Failure>,
 }
 
 /// The data behind these locks is whole whatever happened to a thread that held one.
@@ -96,6 +101,7 @@ impl Worker {
             tail: Tail::default(),
             doomed: AtomicBool::new(false),
             gone: OnceLock::new(),
+            farewell: OnceLock::new(),
         });
         let (tail, output) = (worker.tail.clone(), output.clone());
         let (silence, silent) = channel();
@@ -206,6 +212,15 @@ impl Worker {
         (how, self.tail.text())
     }
 
+    /// What went wrong at its end, once it has ended.
+    pub(crate) fn farewell(&self) -> Option<HostError> {
+        if let Some(failure) = self.farewell.get() {
+            return Some(failure.clone().into());
+        }
+        let how = self.gone.get().filter(|how| *how != GOOD_END)?;
+        Some(HostError::Died(format!("worker process {} {how} at its end", self.process)))
+    }
+
     /// How many chains it has.
     pub(crate) fn chains(&self) -> usize {
         lock(&self.routes).len()
@@ -296,6 +311,10 @@ impl Worker {
             }
             FromWorker::Finished { chain, batch: None, counts } => (chain, Reply::Finished(None, counts)),
             FromWorker::Failed { chain, failure } => (chain, Reply::Failed(failure)),
+            FromWorker::Bye { failure } => {
+                let _ = self.farewell.set(failure);
+                return Ok(());
+            }
             FromWorker::Closed { chain } => {
                 let mut routes = lock(&self.routes);
                 routes.remove(&chain);

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..resources import Surroundings
+
 
 class Engine(Protocol):
     """Executes encoded plans and holds the datasets that they keep."""
 
-    def run(self, plan: bytes) -> dict[str, object]:
-        """Execute a plan and describe what was done; on an error nothing of it is kept."""
+    def run(self, plan: bytes, surroundings: Surroundings) -> dict[str, object]:
+        """Execute a plan and describe what was done; on an error nothing of it is kept.
+
+        Functions find what the surroundings bring.
+        """
 
     def fetch(self, cache: int) -> list[tuple[Any, ...]]:
         """Give the rows ``(k1, …, kd, value)`` of a kept dataset, in order, as fresh objects."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import weakref
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,13 @@ from ..options import LEGACY_PIPELINE_OPTIONS, byte_size, folder, progress_wish,
 from .failure import rebuilt
 from .native import native
 from .progress import display
+from .surroundings import here, kits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from ..resources import Surroundings
 
 HOSTS = ("auto", "in_process", "workers")
 """Where user functions run: in this interpreter, in processes of their own, or as the engine sees fit."""
@@ -37,11 +41,20 @@ class LocalEngine:
         self._closed = False
         self._closer: Callable[[], object] | None = None
 
-    def run(self, plan: bytes) -> dict[str, object]:
+    def run(self, plan: bytes, surroundings: Surroundings) -> dict[str, object]:
         """Execute a plan and describe what was done; on an error nothing of it is kept."""
         module, session = native(), self._opened()
+        kit = surroundings.pack(_fetch, kits())
         with display(self._progress) as progress:
-            summary: dict[str, object] = _answer(module.run, session, plan, progress)
+            summary: dict[str, object]
+            if kit is None:
+                summary = _answer(module.run, session, plan, progress)
+            elif self._options["host"] == "in_process":
+                with here(kit) as around:
+                    summary = _answer(module.run, session, plan, progress, around)
+            else:
+                told = json.dumps([kit.name, [kit.folder]]), kit.ends
+                summary = _answer(module.run, session, plan, progress, told)
         return summary
 
     def fetch(self, cache: int) -> list[tuple[Any, ...]]:
@@ -65,6 +78,10 @@ class LocalEngine:
             # Closes the session with this object, or at the latest when the interpreter ends.
             self._closer = weakref.finalize(self, module.close_session, self._session)
         return self._session
+
+
+def _fetch(uri: str, _: str) -> None:
+    raise NestflowRuntimeException(f"a local pipeline cannot fetch the resource {uri}: only Spark can")
 
 
 def _answer(function: Callable[..., Any], *args: object) -> Any:

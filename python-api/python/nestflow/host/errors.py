@@ -56,6 +56,11 @@ def unloadable(error: BaseException) -> Failure:
     return _user(error, None, "")
 
 
+def of_hook(error: BaseException, hook: str) -> Failure:
+    """The failure of a function that a process calls at its start or end."""
+    return _user(error, None, "")._replace(step=_sound(hook))
+
+
 def unfit(error: BaseException, driver: Driver, part: int, value: Any, role: str) -> Failure:
     """The failure to store a part of a row as a `role`: "value", "key" or "order"."""
     shown = show(value)

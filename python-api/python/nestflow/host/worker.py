@@ -10,7 +10,10 @@ import faulthandler
 import os
 import signal
 import sys
+import traceback
+from typing import Any
 
+from nestflow.host import surroundings
 from nestflow.host.counting import REMOTE
 
 
@@ -33,7 +36,12 @@ def main(parent: int) -> None:
         # A wheel made by pip alone has one library for everything.
         from nestflow._native import _host
 
-    _host.run_worker(connection, parent)
+    try:
+        around: Any = surroundings.of_worker(os.environ.get(surroundings.VARIABLE))
+    except Exception as error:
+        traceback.print_exc()
+        around = surroundings.Missing(error)
+    _host.run_worker(connection, parent, around)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ...resources import Surroundings
+
 _KNOWN = (
     frozenset({"session", "spark_conf", "job_name", "memory_limit", "tmp_dir", "progress"})
     | LEGACY_PIPELINE_OPTIONS
@@ -63,11 +65,11 @@ class SparkEngine:
         self._closer: Callable[[], object] | None = None
         self._kept: dict[int, dict[str, int]] = {}
 
-    def run(self, plan: bytes) -> dict[str, object]:
+    def run(self, plan: bytes, surroundings: Surroundings) -> dict[str, object]:
         """Execute a plan and describe what was done; on an error nothing of it is kept."""
         driver = self._opened()
         module = native()
-        settings = json.dumps(self._settings())
+        settings = json.dumps(self._settings(surroundings))
         run, description, data, keeps = _answer(module.spark_plan, plan, settings, asking(driver))
         reports, done = None, False
         try:
@@ -115,10 +117,10 @@ class SparkEngine:
             self._closer = weakref.finalize(self, _close, self._driver)
         return self._driver
 
-    def _settings(self) -> dict[str, object]:
+    def _settings(self, surroundings: Surroundings) -> dict[str, object]:
         return {
             "cores": max(1, self._context.defaultParallelism),
-            "host": host(),
+            "host": host(self._context, surroundings),
             "kept": {str(cache): kept for cache, kept in self._kept.items()},
         }
 
