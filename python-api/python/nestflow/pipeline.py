@@ -15,6 +15,7 @@ from .engine.native import describe
 from .errors import InvalidDataException, NestflowPlanningException
 from .keys import nested_dict
 from .literal import parallelized
+from .output.user import UserOutputBase
 from .pcollection import PCollection
 from .pipeline_members import PipelineMembers
 from .plan.builder import ROOT, PlanBuilder
@@ -60,6 +61,7 @@ class Pipeline(PipelineMembers, Surrounded):
         self._lock = RLock()
         self._pending: list[Target] = []
         self._marked: dict[int, None] = {}
+        self._commits: dict[int, Callable[[], Any]] = {}
         self._held: dict[int, int] = {}
         self._caches = 0
         self._surroundings = Surroundings()
@@ -139,6 +141,10 @@ class Pipeline(PipelineMembers, Surrounded):
             NestflowPlanningException: a table whose values are a tuple.
         """
         site = call_site("write")
+        if isinstance(target, UserOutputBase) and isinstance(pvalue, PType):
+            check_visible(self, pvalue, site)
+            self._write_by_user(pvalue, target)
+            return
         make = getattr(target, "_sink", None)
         if make is None or isinstance(target, type):
             raise ValueError(
@@ -151,7 +157,11 @@ class Pipeline(PipelineMembers, Surrounded):
         node, levels = leaf._node, self._builder.depth(leaf._scope)
         if levels:
             node = self._builder.add(ROOT, Values(node, levels), False, site)
-        self._pending.append(Write(node, make(self._builder), self._builder.site(site)))
+        self._pending.append(Write(node, make(self._builder, leaf), self._builder.site(site)))
+
+    def _write_by_user(self, pvalue: PType, target: UserOutputBase) -> None:
+        target._effect(pvalue)
+        self._commits[self._pending[-1].node] = target.get_commiter
 
     def run(self) -> None:
         """Do all writes and foreach that have not been done, and keep what `cache` has marked.
@@ -266,6 +276,8 @@ class Pipeline(PipelineMembers, Surrounded):
             del self._pending[: len(pending)]
             for node in marked:
                 self._marked.pop(node, None)
+            for target in pending:
+                _commit(self._commits.pop(target.node, None))
 
     def _keeps(self, nodes: Iterable[int]) -> list[Keep]:
         keeps = []
@@ -309,6 +321,13 @@ def _leaves(pvalue: PType) -> Iterator[Dataset]:
             yield from _leaves(part)
     elif isinstance(pvalue, Dataset):
         yield pvalue
+
+
+def _commit(get_commiter: Callable[[], Any] | None) -> None:
+    """Call what a user's target has to commit, if it has."""
+    commiter = None if get_commiter is None else get_commiter()
+    if commiter is not None:
+        getattr(commiter, "commit", commiter)()
 
 
 def _hook(fn: Callable[[], object]) -> Callable[[], object]:

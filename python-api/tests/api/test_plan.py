@@ -83,7 +83,8 @@ sinks = st.builds(
     op.FileSink,
     path=st.text(),
     overwrite=flags,
-    form=st.builds(op.TextSinkForm, delimiter=st.binary(), gzip=flags) | st.builds(op.SequenceSinkForm, u32s),
+    form=st.builds(op.TextSinkForm, delimiter=st.binary(), gzip=flags, encode=st.none() | u32s)
+    | st.builds(op.SequenceSinkForm, u32s),
     parts=st.none() | u32s,
     partition=st.none() | u32s,
     sort=st.none() | st.builds(op.SinkSort, key=st.none() | u32s, reverse=flags),

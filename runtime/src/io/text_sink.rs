@@ -57,7 +57,9 @@ impl TaskOutput {
         };
         let mut buffer = Vec::with_capacity(WRITE_BYTES);
         let form = match &self.form {
-            SinkForm::Text { delimiter, .. } => PartForm::Text { delimiter: delimiter.clone() },
+            SinkForm::Text { delimiter, encode, .. } => {
+                PartForm::Text { delimiter: delimiter.clone(), encoded: encode.is_some() }
+            }
             SinkForm::Sequence { .. } => PartForm::Sequence(SequenceWriter::begin(&mut buffer)),
         };
         Ok(PartWriter {
@@ -117,7 +119,7 @@ pub struct PartWriter {
 
 /// What records become.
 enum PartForm {
-    Text { delimiter: Vec<u8> },
+    Text { delimiter: Vec<u8>, encoded: bool },
     Sequence(SequenceWriter),
 }
 
@@ -150,6 +152,7 @@ impl PartWriter {
     /// Whether a record can be written as it is, without the encoding function.
     pub fn takes(&self, cell: &[u8]) -> bool {
         match self.form {
+            PartForm::Text { encoded: true, .. } => false,
             PartForm::Text { .. } => cell.first().is_some_and(|&tag| natively_printable(tag)),
             PartForm::Sequence(_) => false,
         }
@@ -159,7 +162,7 @@ impl PartWriter {
     pub fn write(&mut self, cells: &BinaryViewArray) -> Result<()> {
         for cell in cells.iter().flatten() {
             match &mut self.form {
-                PartForm::Text { delimiter } => {
+                PartForm::Text { delimiter, .. } => {
                     put_text(&mut self.buffer, cell, &self.target)?;
                     self.buffer.extend_from_slice(delimiter);
                 }

@@ -127,6 +127,8 @@ pub enum SinkForm {
         delimiter: Vec<u8>,
         /// Compress parts with gzip.
         gzip: bool,
+        /// `f(record)`: the text; without: `str`.
+        encode: Option<FunctionId>,
     },
     /// Hadoop sequence files.
     Sequence {

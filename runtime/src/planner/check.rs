@@ -35,7 +35,7 @@ pub fn logical(plan: &LogicalPlan) -> Result<()> {
         }
         if let Target::Write { sink, site, .. } = target {
             let encode = match &sink.form {
-                SinkForm::Text { .. } => None,
+                SinkForm::Text { encode, .. } => encode.as_ref(),
                 SinkForm::Sequence { encode } => Some(encode),
             };
             let key = sink.sort.iter().flat_map(|sort| &sort.key);

@@ -85,10 +85,11 @@ class SinkSort:
 
 @dataclass(frozen=True)
 class TextSinkForm:
-    """The text of each record, and what follows it."""
+    """The text of each record, by ``encode(record)`` if given, and what follows it."""
 
     delimiter: bytes
     gzip: bool
+    encode: FunctionId | None
 
 
 @dataclass(frozen=True)

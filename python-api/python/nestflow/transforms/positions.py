@@ -47,9 +47,9 @@ def zip_with_index(pvalue: PCollection | PObject, **options: Any) -> PCollection
     """
     if pvalue._scope != ROOT:
         return transform(pvalue, placed.Counter(), **options)
-    numbered = _numbered("zip_with_index", pvalue, options)
-    last = group_by_key(map(numbered, placed.part_and_place)).apply_values(max)
-    return map(numbered, placed.indexed, to_list_pobject(flatten(last)).map(placed.offsets))
+    placed_records = numbered("zip_with_index", pvalue, options)
+    last = group_by_key(map(placed_records, placed.part_and_place)).apply_values(max)
+    return map(placed_records, placed.indexed, to_list_pobject(flatten(last)).map(placed.offsets))
 
 
 def sample(
@@ -88,7 +88,7 @@ def sample(
 
         seed = secrets.randbits(63)
     chosen = placed.Copies(fraction, seed) if with_replacement else placed.Chosen(fraction, seed)
-    return flat_map(_numbered("sample", pvalue, options), chosen)
+    return flat_map(numbered("sample", pvalue, options), chosen)
 
 
 def map_partitions(
@@ -115,7 +115,7 @@ def map_partitions(
         4950
     """
     ship_function(fn, "function")
-    parts = group_by_key(map(_numbered("map_partitions", pvalue, options), placed.part_and_record))
+    parts = group_by_key(map(numbered("map_partitions", pvalue, options), placed.part_and_record))
     made = parts.apply_values(combine, placed.OfPart(fn), pre_combine=False)
     return flat_map(flatten_values(made), iter)
 
@@ -148,7 +148,7 @@ def group_by_every_record(pvalue: PCollection | PObject, **options: Any) -> PTab
         >>> alone.apply_values(nf.transforms.count).flatten_values().get()
         [1, 1]
     """
-    keyed = map(_numbered("group_by_every_record", pvalue, options), placed.name_and_record)
+    keyed = map(numbered("group_by_every_record", pvalue, options), placed.name_and_record)
     table = group_by_key(keyed)
     leaf = table._values()[0]
     if isinstance(leaf, PCollection):
@@ -156,7 +156,16 @@ def group_by_every_record(pvalue: PCollection | PObject, **options: Any) -> PTab
     return table
 
 
-def _numbered(name: str, pvalue: PCollection | PObject, options: dict[str, Any]) -> PCollection:
-    """Give ``(position, record)`` for each record."""
+def numbered(name: str, pvalue: PCollection | PObject, options: dict[str, Any]) -> PCollection:
+    """Give ``(position, record)`` for each record, for the transform ``name``.
+
+    Raises:
+        ValueError: an operand of another type.
+
+    Example:
+        >>> import nestflow as nf
+        >>> numbered("sample", nf.Pipeline.create("local").parallelize(["a"]), {})
+        [...]
+    """
     call = Call(name, options, [pvalue])
     return call.collection(op.Numbered(call.input(pvalue)))

@@ -15,7 +15,7 @@ fn sink(path: &str, overwrite: bool) -> FileSink {
     FileSink {
         path: path.into(),
         overwrite,
-        form: SinkForm::Text { delimiter: b"\n".into(), gzip: false },
+        form: SinkForm::Text { delimiter: b"\n".into(), gzip: false, encode: None },
         parts: None,
         partition: None,
         sort: None,

@@ -95,7 +95,7 @@ fn output(place: &Place, delimiter: &[u8], gzip: bool) -> TaskOutput {
     TaskOutput {
         attempts: place.text("attempts"),
         target: place.text("out"),
-        form: SinkForm::Text { delimiter: delimiter.into(), gzip },
+        form: SinkForm::Text { delimiter: delimiter.into(), gzip, encode: None },
     }
 }
 

@@ -62,7 +62,8 @@ impl Lift<'_> {
             rows = self.sorted_parts(rows, sort, &at)?;
         }
         let encode = match sink.form {
-            SinkForm::Text { .. } => Function { name: "str".into(), pickled: STR.to_vec() },
+            SinkForm::Text { encode: Some(encode), .. } => self.function(encode)?,
+            SinkForm::Text { encode: None, .. } => Function { name: "str".into(), pickled: STR.to_vec() },
             SinkForm::Sequence { encode } => self.function(encode)?,
         };
         let step = Step { kind: StepKind::Map(encode), site: at.site.clone(), sides: vec![] };

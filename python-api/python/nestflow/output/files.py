@@ -1,0 +1,96 @@
+"""What targets of files have in common: a directory of parts, how records are dealt and sorted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..functions import ship_function
+from ..options import warn_unknown
+from ..plan.nodes import FileSink, SinkSort
+from ..transforms.lowered import PartOf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..plan.builder import PlanBuilder
+    from ..plan.nodes import Function, SinkForm
+    from ..ptype import Dataset
+
+    Self = TypeVar("Self", bound="FileOutput")
+
+_OPTIONS = frozenset({"ugi", "path", "overwrite", "async_mode", "record_delimiter"})
+
+
+class FileOutput:
+    """Base of targets of files."""
+
+    def __init__(self, path: str, overwrite: bool, options: dict[str, Any]) -> None:
+        """Check the arguments; the target is looked at by the run."""
+        name = type(self).__name__
+        warn_unknown(options, _OPTIONS, name)
+        if not isinstance(path, str) or not path:
+            raise ValueError(f"the path of a {name} has to be a text, not {path!r:.100}")
+        self._path = path.rstrip("/") or "/"
+        self._overwrite = bool(overwrite)
+        self._parts: int | None = None
+        self._partition: Function | None = None
+        self._sort: tuple[Function | None, bool] | None = None
+
+    def __repr__(self) -> str:
+        """Show the path."""
+        return f"{type(self).__name__}({self._path!r})"
+
+    def partition(
+        self: Self, n: int | None = None, partition_fn: Callable[[Any, int], int] | None = None
+    ) -> Self:
+        """Write exactly ``n`` parts, empty ones too; gives the target itself.
+
+        Args:
+            n: the number of parts; None as the engine likes.
+            partition_fn: ``partition_fn(record, n)`` gives the part of a record, from 0.
+
+        Raises:
+            ValueError: a number below 1, or something else than a number and a function.
+        """
+        if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
+            raise ValueError(f"the number of parts has to be a number from 1, not {n!r:.100}")
+        self._parts = n
+        self._partition = None
+        if partition_fn is not None:
+            if n is None:
+                raise ValueError("a partition function needs the number of parts")
+            ship_function(partition_fn, "partition function")
+            self._partition = ship_function(PartOf(partition_fn, n), "partition function")
+        return self
+
+    def sort(self: Self, reverse: bool = False) -> Self:
+        """Sort the records of each part by themselves; gives the target itself."""
+        self._sort = (None, bool(reverse))
+        return self
+
+    def sort_by(self: Self, key_fn: Callable[[Any], Any] | None = None, reverse: bool = False) -> Self:
+        """Sort the records of each part by a key; gives the target itself.
+
+        Raises:
+            ValueError: the key is not callable.
+        """
+        self._sort = (None if key_fn is None else ship_function(key_fn, "key"), bool(reverse))
+        return self
+
+    def _form(self, builder: PlanBuilder, leaf: Dataset) -> SinkForm:
+        """What stands in the files, for records of this dataset."""
+        raise NotImplementedError
+
+    def _sink(self, builder: PlanBuilder, leaf: Dataset) -> FileSink:
+        sort = None
+        if self._sort is not None:
+            key, reverse = self._sort
+            sort = SinkSort(None if key is None else builder.function(key), reverse)
+        return FileSink(
+            path=self._path,
+            overwrite=self._overwrite,
+            form=self._form(builder, leaf),
+            parts=self._parts,
+            partition=None if self._partition is None else builder.function(self._partition),
+            sort=sort,
+        )

@@ -1,0 +1,345 @@
+"""Sources and targets of files and of users, on every engine."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from typing import TYPE_CHECKING, Any
+
+import oracle
+import pytest
+from oracle.files import pairs
+
+import nestflow as nf
+from nestflow import serde
+from nestflow import transforms as T
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Lender
+
+
+@pytest.fixture
+def p(lender: Lender) -> nf.Pipeline:
+    return lender.lend()
+
+
+def wrote(p: nf.Pipeline, data: Any, target: Any) -> None:
+    p.write(data, target)
+    p.run()
+
+
+def parts(folder: Path) -> list[str]:
+    return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+
+
+def texts(folder: Path) -> list[str]:
+    return [(folder / name).read_text() for name in parts(folder)]
+
+
+def test_text_by_file(p: nf.Pipeline, tmp_path: Path) -> None:
+    """A table from file to lines; files without lines are no keys."""
+    (tmp_path / "a.txt").write_text("one\ntwo\n")
+    (tmp_path / "b.txt").write_text("three")
+    (tmp_path / "empty.txt").write_text("")
+    with gzip.open(tmp_path / "c.gz", "wt") as file:
+        file.write("four\n")
+    table = p.read(nf.TextFile(str(tmp_path), partitioned=True))
+    expected = {str(tmp_path / "a.txt"): ["one", "two"], str(tmp_path / "b.txt"): ["three"]}
+    expected[str(tmp_path / "c.gz")] = ["four"]
+    assert table.get() == expected
+    assert table.apply_values(T.count).get() == {path: len(lines) for path, lines in expected.items()}
+    oracle.check(table.flatten().get(), oracle.get(table.flatten()))
+
+
+def test_a_large_file_is_one_group(p: nf.Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("".join(f"{n}\n" for n in range(50_000)))
+    (tmp_path / "b").write_text("x\n")
+    table = p.read(nf.TextFile(str(tmp_path / "*"), partitioned=True))
+    assert table.apply_values(T.count).get() == {str(tmp_path / "a"): 50_000, str(tmp_path / "b"): 1}
+    firsts = table.apply_values(lambda lines: lines.take(2)).get()
+    assert firsts == {str(tmp_path / "a"): ["0", "1"], str(tmp_path / "b"): ["x"]}
+
+
+COLUMNS = [
+    (["name", "age"], {}, [{"name": "ann", "age": "30"}, {"name": "", "age": "5"}]),
+    ([("name", str), ("age", int)], {}, [{"name": "ann", "age": 30}, {"name": "", "age": 5}]),
+    ([str, float], {}, [("ann", 30.0), ("", 5.0)]),
+    (2, {}, [("ann", "30"), ("", "5")]),
+    (1, {}, [("ann",), ("",)]),
+    (["name"], {"ignore_overflow": True}, [{"name": "ann"}, {"name": ""}]),
+    ([str, str, str], {"ignore_illegal_line": True}, []),
+]
+
+
+@pytest.mark.parametrize(("columns", "options", "expected"), COLUMNS)
+def test_columns(
+    p: nf.Pipeline, tmp_path: Path, columns: Any, options: dict[str, bool], expected: list[Any]
+) -> None:
+    path = tmp_path / "a"
+    path.write_text("ann||30\n||5\n")
+    read = p.read(nf.input.SchemaTextFile(str(path), columns=columns, separator="||", **options))
+    assert read.get() == expected
+
+
+def test_what_columns_are_shown_as(tmp_path: Path) -> None:
+    p = nf.Pipeline.create("local")
+    shown = {
+        "SchemaPCollection(a,b)": ["a", "b"],
+        "SchemaPCollection(a)": [("a", int)],
+        "SchemaPCollection(str_(),str_())": 2,
+        "[...]": [int, str],
+    }
+    for text, columns in shown.items():
+        assert str(p.read(nf.input.SchemaTextFile("x", columns=columns))) == text
+
+
+def test_empty_fields_are_kept(p: nf.Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("|a||\n")
+    read = p.read(nf.input.SchemaTextFile(str(tmp_path / "a"), columns=4, separator="|"))
+    assert read.get() == [("", "a", "", "")]
+
+
+@pytest.mark.parametrize("columns", [None, [], 0, True, ["a", 3], [object], [("a", list)]])
+def test_wrong_columns(tmp_path: Path, columns: Any) -> None:
+    source = nf.input.SchemaTextFile(str(tmp_path), columns=columns)
+    with pytest.raises(ValueError, match="columns of a SchemaTextFile"):
+        nf.Pipeline.create("local").read(source)
+
+
+@pytest.mark.parametrize(
+    ("columns", "error"),
+    [
+        (["a"], nf.errors.InvalidDataException),
+        (["a", "b", "c"], nf.errors.InvalidDataException),
+        ([("a", int), ("b", int)], ValueError),
+    ],
+)
+def test_lines_that_do_not_fit(p: nf.Pipeline, tmp_path: Path, columns: Any, error: type[Exception]) -> None:
+    (tmp_path / "a").write_text("x\t1\n")
+    with pytest.raises(error):
+        p.read(nf.input.SchemaTextFile(str(tmp_path / "a"), columns=columns)).get()
+
+
+def test_columns_by_file(p: nf.Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x\t1\n")
+    table = p.read(nf.input.SchemaTextFile(str(tmp_path), columns=[str, int], partitioned=True))
+    assert table.get() == {str(tmp_path / "a"): [("x", 1)]}
+
+
+def test_columns_written(p: nf.Pipeline, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    dicts = p.parallelize([{"a": 1, "b": None}, {"b": "x"}])
+    wrote(p, dicts, nf.output.SchemaTextFile(str(out), columns=["b", "a"]).partition(1))
+    assert texts(out) == ["None\t1\nx\tNone\n"]
+    named = dicts.as_schema(["a", "b"])
+    wrote(p, named, nf.output.SchemaTextFile(str(out), columns=["a"], separator="|").partition(1))
+    assert texts(out) == ["1\nNone\n"]
+    tuples = p.parallelize([(2, "b"), (10, "a")])
+    ordered = nf.output.SchemaTextFile(str(out), separator=", ").partition(1).sort(reverse=True)
+    wrote(p, tuples, ordered.with_compression("gzip"))
+    assert parts(out) == ["part-00000.gz"]
+    assert gzip.decompress((out / "part-00000.gz").read_bytes()) == b"10, a\n2, b\n"
+    wrote(p, tuples, nf.output.SchemaTextFile(str(out), columns=1).partition(1))
+    assert texts(out) == ["2\n10\n"]
+
+
+def test_what_has_no_columns(p: nf.Pipeline, tmp_path: Path) -> None:
+    out = nf.output.SchemaTextFile(str(tmp_path / "out"))
+    with pytest.raises(ValueError, match="names of its columns"):
+        p.write(p.parallelize([{"a": 1}]).as_schema(["a"]), out)
+    for wrong in ([1, 2], 0, "ab", []):
+        with pytest.raises(ValueError):
+            nf.output.SchemaTextFile("out", columns=wrong)
+
+
+RECORDS = [("a", 1), ("", -5), ("é" * 700, 2**40), ("b", None)]
+
+
+def test_sequence_files(p: nf.Pipeline, tmp_path: Path) -> None:
+    """What is written is read, and is what the format says."""
+    out = tmp_path / "out"
+    target = nf.output.SequenceFile(str(out), key_serde=str, value_serde=int)
+    wrote(p, p.parallelize(RECORDS), target.partition(1).sort_by(lambda r: r[0]))
+    key, value = serde.of(str), serde.of(int)
+    expected = sorted(RECORDS)
+    assert list(pairs(str(out / "part-00000"))) == [
+        (key.serialize(k), value.serialize(v)) for k, v in expected
+    ]
+    read = p.read(nf.input.SequenceFile(str(out), key_serde=str, value_serde=int))
+    assert read.get() == expected
+    assert str(read.serde()) == "tuple_of(str_(), int_())"
+    raw = p.read(nf.input.SequenceFile(str(out)).as_type(lambda pair: pair))
+    oracle.check(raw.get(), oracle.get(raw))
+    by_file = p.read(nf.input.SequenceFile(str(out), key_serde=str, value_serde=int, partitioned=True))
+    assert by_file.get() == {str(out / "part-00000"): expected}
+
+
+def test_values_of_sequence_files(p: nf.Pipeline, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    data = [{"any": ["value", None]}, 3, "x"]
+    wrote(p, p.parallelize(data), nf.output.SequenceFile(out).partition(1))
+    assert p.read(nf.input.SequenceFile(out)).get() == data
+    wrote(p, p.parallelize([1, 2]), nf.output.SequenceFile(out, serde=int).partition(2))
+    assert parts(tmp_path / "out") == ["part-00000", "part-00001"]
+    assert sorted(p.read(nf.input.SequenceFile(out, serde=int)).get()) == [1, 2]
+    wrote(p, p.parallelize(["k"]), nf.output.SequenceFile(out).as_type(lambda x: (x.encode(), b"v")))
+    assert p.read(nf.input.SequenceFile(out).as_type(lambda kv: kv)).get() == [(b"k", b"v")]
+    wrote(p, p.parallelize([]), nf.output.SequenceFile(out).partition(1))
+    assert p.read(nf.input.SequenceFile(out)).get() == []
+
+
+def test_many_records_of_sequence_files(p: nf.Pipeline, tmp_path: Path) -> None:
+    """A file that is cut into several pieces."""
+    out = str(tmp_path / "out")
+    numbers = p.parallelize(list(range(40_000)))
+    wrote(p, numbers, nf.output.SequenceFile(out, serde=int).partition(1))
+    read = p.read(nf.input.SequenceFile(out, serde=int))
+    assert read.count().get() == 40_000
+    assert read.distinct().sum().get() == sum(range(40_000))
+    assert read.take(3).get() == [0, 1, 2]
+
+
+def test_what_is_no_pair_of_bytes(p: nf.Pipeline, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    p.write(p.parallelize([1]), nf.output.SequenceFile(out).as_type(lambda x: ("a", b"")))
+    with pytest.raises(nf.errors.NestflowRuntimeException, match="pairs of bytes"):
+        p.run()
+    assert not os.path.exists(out)
+
+
+def test_what_is_no_sequence_file(p: nf.Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("lines\n")
+    with pytest.raises(nf.errors.NestflowRuntimeException, match="no sequence file"):
+        p.read(nf.input.SequenceFile(str(tmp_path / "a"))).get()
+
+
+def test_one_serde_alone() -> None:
+    for kind in (nf.input.SequenceFile, nf.output.SequenceFile):
+        for given in ({"key_serde": int}, {"value_serde": int}):
+            with pytest.raises(nf.errors.InvalidSeqSerdeException):
+                kind("x", **given)
+
+
+def test_streams_are_not_there() -> None:
+    for kind in (nf.input.TextFileStream, nf.input.SequenceFileStream):
+        with pytest.raises(NotImplementedError):
+            kind("x")
+    with pytest.raises(NotImplementedError):
+        nf.TextFile("x", repeatedly=True)
+
+
+class Folder(nf.output.UserOutputBase):
+    """Writes a file for each part, and lists them when the run is done."""
+
+    def __init__(self, folder: Path, parts: int | None = None, by: Any = None) -> None:
+        self.folder, self.parts, self.by = str(folder), parts, by
+        self.committed = 0
+
+    def open(self, partition: int) -> None:
+        self.path = os.path.join(self.folder, str(partition))
+        self.records: list[Any] = []
+
+    def sink(self, record: Any) -> None:
+        self.records.append(record)
+
+    def close(self) -> None:
+        with open(self.path + ".new", "w") as file:
+            file.write(repr(self.records))
+        os.replace(self.path + ".new", self.path)
+
+    def partition_number(self) -> int | None:
+        return self.parts
+
+    def partition_fn(self) -> Any:
+        return self.by
+
+    def get_commiter(self) -> Any:
+        def commit() -> None:
+            self.committed += 1
+
+        return commit
+
+    def found(self) -> dict[str, Any]:
+        return {name: eval(open(os.path.join(self.folder, name)).read()) for name in os.listdir(self.folder)}
+
+
+def test_targets_of_users(p: nf.Pipeline, tmp_path: Path) -> None:
+    target = Folder(tmp_path)
+    p.write(p.parallelize([3, 1, 2]), target)
+    assert target.found() == {}
+    assert target.committed == 0
+    p.run()
+    assert target.found() == {"0": [3, 1, 2]}
+    assert target.committed == 1
+    p.run()
+    assert target.committed == 1
+
+
+def test_parts_of_users_targets(p: nf.Pipeline, tmp_path: Path) -> None:
+    by = Folder(tmp_path, 3, lambda record, n: record % 2)
+    wrote(p, p.parallelize([3, 1, 2]), by)
+    assert by.found() == {"0": [2], "1": [3, 1], "2": []}
+    table = Folder(tmp_path, 2)
+    wrote(p, p.parallelize({"a": [1, 2], "b": [3, 4]}), table)
+    found = table.found()
+    assert sorted(found["0"] + found["1"]) == [1, 2, 3, 4]
+    empty = Folder(tmp_path, 1)
+    wrote(p, p.parallelize([]), empty)
+    assert empty.found()["0"] == []
+
+
+def test_users_targets_that_fail(p: nf.Pipeline, tmp_path: Path) -> None:
+    """The commiter is not called, and the next run does it again."""
+    target = Folder(tmp_path, 2, lambda record, n: record)
+    p.write(p.parallelize([0, 7]), target)
+    with pytest.raises(nf.errors.InvalidDataException, match="the partition function returned 7"):
+        p.run()
+    with pytest.raises(nf.errors.InvalidDataException):
+        p.run()
+    assert target.committed == 0
+
+
+def test_users_targets_process_first(p: nf.Pipeline, tmp_path: Path) -> None:
+    class Counts(Folder):
+        def pre_process(self, pvalue: Any) -> Any:
+            return pvalue.apply_values(T.count).flatten()
+
+        def get_commiter(self) -> Any:
+            return self
+
+        def commit(self) -> None:
+            self.committed += 10
+
+    target = Counts(tmp_path)
+    wrote(p, p.parallelize({"a": [1, 2]}), target)
+    assert target.found() == {"0": [("a", 2)]}
+    assert target.committed == 10
+
+
+class Ranges(nf.input.UserInputBase):
+    """Numbers below those that stand in the splits."""
+
+    def split(self) -> list[str]:
+        return ["3", "0", "2"]
+
+    def load(self, split: str) -> range:
+        return range(int(split))
+
+
+class ByRange(Ranges):
+    """The same as a table."""
+
+    def post_process(self, ptable: nf.PTable) -> nf.PTable:
+        return ptable.apply_values(T.count)
+
+
+def test_sources_of_users(p: nf.Pipeline) -> None:
+    assert p.read(Ranges()).get() == [0, 1, 2, 0, 1]
+    assert p.read(nf.input.user_define_format(Ranges())).count().get() == 5
+    assert p.read(ByRange()).get() == {"3": 3, "0": 0, "2": 2}
+    assert nf.output.user_define_format(nf.output.UserOutputBase()) is not None
+    for wrong in (nf.input.user_define_format, nf.output.user_define_format):
+        with pytest.raises(ValueError):
+            wrong(3)
