@@ -112,6 +112,8 @@ fn danger_is_fenced() {
         "jni-bridge/src/files.rs",
         "jni-bridge/src/upcall.rs",
         "python-api/host/src/fast.rs",
+        "python-api/host/src/native_functions/abi.rs",
+        "python-api/host/src/native_functions/batches.rs",
         "python-api/host/src/pin.rs",
         "runtime/workers/src/process.rs",
         "runtime/workers/src/shared.rs",

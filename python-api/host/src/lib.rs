@@ -5,7 +5,8 @@
 //! interpreter where there is no function, `groups` and `sequential` run what works on groups; `rows`
 //! stores what comes out, `keys` where a key is wanted; `fast` and `odd` turn objects into cells and
 //! back. `failure` is how errors leave, `pin` how engine threads meet the interpreter, `gate` how
-//! it ends, `worker` what a worker process does with all this.
+//! it ends, `worker` what a worker process does with all this. `native_functions` is beside it all:
+//! functions in libraries of others, for Python to call.
 //!
 //! Also the module `nestflow._host`, which worker processes import. Must not know the planner or
 //! DataFusion, and must not hold the GIL while waiting for others.
@@ -21,6 +22,7 @@ mod kinds;
 mod markers;
 mod module;
 mod native;
+mod native_functions;
 mod objects;
 mod odd;
 mod pin;

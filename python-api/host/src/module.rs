@@ -24,6 +24,8 @@ pub mod _host {
     #[pymodule_export]
     use super::{decode, encode, try_program};
     #[pymodule_export]
+    use crate::native_functions::{NativeBatchCall, NativeCall, NativeFile};
+    #[pymodule_export]
     use crate::worker::run_worker;
 }
 

@@ -15,12 +15,15 @@ from .ptable import PTable
 from .pipeline import Pipeline  # isort: skip
 from . import base, counter, error, errors, lazy_var, output, resources, transforms, udf
 from . import input as input
+from .errors import NativeFunctionError
 from .input import TextFile
+from .native import native
 from .transformer import Transformer
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "NativeFunctionError",
     "PCollection",
     "PObject",
     "PTable",
@@ -31,6 +34,7 @@ __all__ = [
     "counter",
     "error",
     "errors",
+    "native",
     "lazy_var",
     "output",
     "resources",

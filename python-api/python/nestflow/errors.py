@@ -52,6 +52,28 @@ class InvalidSeqSerdeException(NestflowPlanningException):
     """A sequence file needs both a key serde and a value serde, or none."""
 
 
+class NativeFunctionError(NestflowError, RuntimeError):
+    """A function of a native library says that it failed, or gave what cannot be read.
+
+    Example:
+        >>> error = NativeFunctionError("no such item", "price_of", "libpricing.so", {"item": 7})
+        >>> str(error), error.argument
+        ('no such item, says price_of of libpricing.so', {'item': 7})
+    """
+
+    def __init__(self, msg: str = "", function: str = "", library: str = "", argument: object = None) -> None:
+        """Keep what the library said, who said it, and what it was called with."""
+        super().__init__(f"{msg}, says {function} of {library}" if function else msg)
+        self.reason = msg
+        self.function = function
+        self.library = library
+        self.argument = argument
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        """Travel with everything that is known."""
+        return type(self), (self.reason, self.function, self.library, self.argument)
+
+
 class RemoteTraceback(Exception):
     """The traceback of a user's function where it ran; the cause of the exception that is raised here."""
 

@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const AGAIN: u64 = 100_000_000;
 /// Programs that are remembered; beyond, all is forgotten, and learned again.
 const REMEMBERED: usize = 4096;
+/// What a pickled function holds that calls a library of others: such a library may end the process
+/// that it is in, so its place is elsewhere. (It names the module that finds the library again.)
+const DANGER: &[u8] = b"nestflow.native.library";
 
 /// Hosts elsewhere, which take time to begin.
 pub trait Elsewhere: Host {
@@ -72,21 +75,46 @@ impl AutoHost {
         AutoHost { here, there, stage: Mutex::default(), known: Mutex::default() }
     }
 
-    fn known(&self, chain: &ChainSpec) -> Arc<Known> {
-        let mut hasher = DefaultHasher::new();
-        chain.hash(&mut hasher);
+    /// What is known of a program; `None` if it must not run here at all.
+    fn known(&self, chain: &ChainSpec) -> Option<Arc<Known>> {
+        let mut scan = Scan::default();
+        chain.hash(&mut scan);
+        if scan.dangerous {
+            return None;
+        }
         let mut known = lock(&self.known);
         if known.len() >= REMEMBERED {
             known.clear();
         }
-        known.entry(hasher.finish()).or_default().clone()
+        Some(known.entry(scan.finish()).or_default().clone())
+    }
+}
+
+/// Hashes a program, and looks whether there is something dangerous in it.
+#[derive(Default)]
+struct Scan {
+    hasher: DefaultHasher,
+    dangerous: bool,
+}
+
+impl Hasher for Scan {
+    fn write(&mut self, bytes: &[u8]) {
+        self.dangerous = self.dangerous || bytes.windows(DANGER.len()).any(|part| part == DANGER);
+        self.hasher.write(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        self.hasher.finish()
     }
 }
 
 impl Host for AutoHost {
     fn open(&self, chain: &ChainSpec, sides: Vec<RecordBatch>) -> Result<Box<dyn OpenChain>, HostError> {
         let (stage, ahead) = *lock(&self.stage);
-        let known = self.known(chain);
+        let Some(known) = self.known(chain) else {
+            self.there.start(ahead.at_a_time.min(ahead.tasks));
+            return self.there.open(chain, sides);
+        };
         {
             let mut state = lock(&known.state);
             if state.stage != stage {

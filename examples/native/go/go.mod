@@ -1,0 +1,3 @@
+module nestflow.example/pricing
+
+go 1.22
