@@ -1,6 +1,6 @@
 //! The runtime inside the JVM of a Spark executor: the native half of `nestflow.spark.Native`.
 //!
-//! Nine entry points, in the order of that class; each goes through `guard`, which lets no panic
+//! Ten entry points, in the order of that class; each goes through `guard`, which lets no panic
 //! out and turns errors into Java exceptions, and names a task by a checked number (`tasks`). What
 //! the tasks of a process share is made by its first task (`shared`). The only crate that names
 //! `jni`; knows neither Python nor single operators.
@@ -10,6 +10,7 @@
 
 mod files;
 mod guard;
+mod lender;
 mod shared;
 mod tasks;
 mod upcall;
@@ -22,6 +23,8 @@ use jni::sys::{jboolean, jint, jlong};
 use nestflow_runtime::remote::{BUILD_ID, Step};
 
 use guard::guard;
+use lender::SparkMemory;
+use upcall::Peer;
 
 /// The longest that a step may take.
 const LONGEST: Duration = Duration::from_millis(100);
@@ -56,6 +59,7 @@ pub extern "system" fn Java_nestflow_spark_Native_create<'l>(
     slots: jint,
     memory: jlong,
     files: JObject<'l>,
+    lender: JObject<'l>,
 ) -> jlong {
     guard(env, |env| {
         let folder = folder.try_to_string(env)?;
@@ -63,7 +67,11 @@ pub extern "system" fn Java_nestflow_spark_Native_create<'l>(
         let part = process.stage(&env.convert_byte_array(&stage)?)?;
         let host = shared::host(&part.host, slots.max(1) as usize)?;
         let task = env.convert_byte_array(&task)?;
-        Ok(tasks::create(process, &part, &task, files::files(env, &files)?, host)? as jlong)
+        let lender = match lender.is_null() {
+            true => None,
+            false => Some(SparkMemory(Peer::new(env, &lender)?)),
+        };
+        Ok(tasks::create(process, lender, &part, &task, files::files(env, &files)?, host)? as jlong)
     })
 }
 
@@ -177,6 +185,18 @@ pub extern "system" fn Java_nestflow_spark_Native_progress<'l>(
         let Some(task) = tasks::find(task as u64)? else { return Ok(()) };
         Ok(into.set_region(env, 0, &task.progress())?)
     })
+}
+
+/// Gives up what a task has borrowed and not used; how much that is. Does not wait.
+#[expect(unsafe_code, reason = "the JVM finds it by its name")]
+// SAFETY: nobody else in the process has a function of this name.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_nestflow_spark_Native_press<'l>(
+    env: EnvUnowned<'l>,
+    _: JClass<'l>,
+    task: jlong,
+) -> jlong {
+    guard(env, |_| Ok(tasks::find(task as u64)?.map_or(0, |task| task.press()) as jlong))
 }
 
 /// What the process holds: tasks, and bytes that they have taken.

@@ -3,14 +3,16 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::io::Files;
-use nestflow_runtime::remote::{Process, StagePart, TaskDriver};
+use nestflow_runtime::memory::Pool;
+use nestflow_runtime::remote::{LentPool, Process, StagePart, TaskDriver};
 use nestflow_workers::WorkersHost;
 
 use crate::guard::Fault;
+use crate::lender::SparkMemory;
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -18,6 +20,8 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 pub struct Task {
     driver: Mutex<TaskDriver>,
     cancelled: Arc<AtomicBool>,
+    /// Where its memory is borrowed; weak, since the memory ends with the driver.
+    lent: Option<Weak<LentPool>>,
 }
 
 impl Task {
@@ -30,6 +34,11 @@ impl Task {
     /// Asks it to stop.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Gives up what it has borrowed and not used, without a wait.
+    pub fn press(&self) -> usize {
+        self.lent.as_ref().and_then(Weak::upgrade).map_or(0, |lent| lent.press())
     }
 
     /// Rows in, rows out, bytes out.
@@ -45,20 +54,25 @@ fn tasks() -> MutexGuard<'static, HashMap<u64, Arc<Task>>> {
     TASKS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes a task.
+/// Makes a task; with a lender, it borrows its memory there.
 pub fn create(
     process: &Process,
+    lender: Option<SparkMemory>,
     part: &StagePart,
     task: &[u8],
     files: Arc<dyn Files>,
     host: WorkersHost,
 ) -> Result<u64> {
+    let share = process.task_pool();
+    let lent = lender.map(|lender| Arc::new(LentPool::new(share.clone(), Arc::new(lender))));
+    let pool = lent.clone().map_or(share, |lent| lent as Arc<dyn Pool>);
+    let lent = lent.as_ref().map(Arc::downgrade);
     let workers = host.clone();
     let interrupt = Box::new(move || workers.kill_busy());
-    let driver = TaskDriver::new(process, part, task, files, Arc::new(host), interrupt)?;
+    let driver = TaskDriver::new(process, pool, part, task, files, Arc::new(host), interrupt)?;
     let cancelled = driver.canceller();
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    tasks().insert(number, Arc::new(Task { driver: Mutex::new(driver), cancelled }));
+    tasks().insert(number, Arc::new(Task { driver: Mutex::new(driver), cancelled, lent }));
     Ok(number)
 }
 

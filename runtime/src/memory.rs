@@ -2,7 +2,7 @@
 //! the pool (a fixed limit here, Spark's task memory in executors), DataFusion sees it through an
 //! adapter.
 //!
-//! A reservation frees on drop. Batches in flight are not counted. `grow` may go over the limit and
+//! Batches in flight are not counted. `grow` may go over the limit and
 //! is for what cannot wait; `try_grow` never does.
 
 use std::collections::HashMap;
@@ -25,6 +25,10 @@ pub trait Pool: Send + Sync + fmt::Debug {
     fn taken(&self) -> usize;
     /// The limit in bytes.
     fn limit(&self) -> usize;
+    /// Whether others are short of memory since the last time that this was asked: who can spill should.
+    fn pressed(&self) -> bool {
+        false
+    }
 }
 
 /// A pool with a fixed limit, shared by all tasks of a process.
@@ -117,38 +121,8 @@ impl Drop for TaskPool {
     }
 }
 
-/// Bytes of a pool; given back on drop.
-#[derive(Debug)]
-pub struct Reserved {
-    pool: Arc<dyn Pool>,
-    bytes: usize,
-}
-
-impl Reserved {
-    /// Nothing yet.
-    pub fn new(pool: Arc<dyn Pool>) -> Reserved {
-        Reserved { pool, bytes: 0 }
-    }
-
-    /// Whether the reservation could be made exactly so large; on a no it stays as it was.
-    pub fn try_resize(&mut self, bytes: usize) -> bool {
-        if bytes > self.bytes {
-            if !self.pool.try_take(bytes - self.bytes) {
-                return false;
-            }
-        } else {
-            self.pool.give(self.bytes - bytes);
-        }
-        self.bytes = bytes;
-        true
-    }
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        self.pool.give(self.bytes);
-    }
-}
+/// What one operator holds is worth spilling for others from this share of the limit on.
+const WORTH_SPILLING: usize = 8;
 
 /// DataFusion's view of a task's pool. Operators that can spill have equal shares of its second half:
 /// one that held all would make the next one fail, which has nothing to spill yet.
@@ -173,8 +147,12 @@ impl PoolAdapter {
     /// Whether an operator that can spill may take more: anything while half of the pool is free, and up
     /// to its share of what is not held by those that cannot. The half is for what only looks like
     /// growth: an operator that gives out what it has collected cannot spill any more.
-    fn is_fair(&self, spillers: &HashMap<usize, usize>, consumer: usize, additional: usize) -> bool {
+    fn may_grow(&self, spillers: &HashMap<usize, usize>, consumer: usize, additional: usize) -> bool {
         let Some(held) = spillers.get(&consumer) else { return true };
+        // Only of one that has something worth spilling is that asked: the answer is given once.
+        if *held >= self.pool.limit() / WORTH_SPILLING && self.pool.pressed() {
+            return false;
+        }
         let fixed = self.pool.taken().saturating_sub(spillers.values().sum());
         let share = self.pool.limit().saturating_sub(fixed) / spillers.len();
         held + additional <= share || self.pool.taken() + additional <= self.pool.limit() / 2
@@ -218,10 +196,10 @@ impl MemoryPool for PoolAdapter {
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> datafusion_common::Result<()> {
         let consumer = reservation.consumer().id();
-        let mut spillers = self.spillers();
-        let allowed = self.is_fair(&spillers, consumer, additional);
-        if allowed && self.pool.try_take(additional) {
-            if let Some(held) = spillers.get_mut(&consumer) {
+        // Not locked while the pool is asked: that may wait for others.
+        let may_grow = self.may_grow(&self.spillers(), consumer, additional);
+        if may_grow && self.pool.try_take(additional) {
+            if let Some(held) = self.spillers().get_mut(&consumer) {
                 *held += additional;
             }
             return Ok(());

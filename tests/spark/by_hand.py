@@ -77,7 +77,7 @@ class Native:
 
     def create(self, stage: bytes, task: bytes) -> int:
         """Make a task."""
-        return int(self.call("create", stage, task, self.folder, 1, MEMORY))
+        return int(self.call("create", stage, task, self.folder, 1, MEMORY, None, None))
 
     def step(self, task: int) -> tuple[int, int, int]:
         """Take steps until something happened."""

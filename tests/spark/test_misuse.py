@@ -127,7 +127,7 @@ def test_calls_out_of_turn(native: Native, job: Planned) -> None:
 
 def test_null_where_there_has_to_be_something(native: Native, job: Planned) -> None:
     (stage, tasks), *_ = job.stages
-    whole = [stage, tasks[0], native.folder, 1, 1 << 20]
+    whole = [stage, tasks[0], native.folder, 1, 1 << 20, None, None]
     for index in range(3):
         given = [None if at == index else value for at, value in enumerate(whole)]
         refused(OURS, native.call, "create", *given)

@@ -16,7 +16,7 @@ use super::job::Source;
 use crate::blocks::{BlockStream, Place};
 use crate::error::{Error, Result};
 use crate::internal;
-use crate::memory::{Pool, Reserved};
+use crate::memory::Pool;
 
 /// The share of a task's memory that its inputs may take.
 const SHARE: usize = 3;
@@ -57,6 +57,7 @@ fn unreadable(source: std::io::Error) -> Error {
 /// All inputs of a task.
 pub struct Inputs {
     sources: Vec<Source>,
+    pool: Arc<dyn Pool>,
     limit: usize,
     folder: std::path::PathBuf,
     held: Mutex<Held>,
@@ -64,7 +65,6 @@ pub struct Inputs {
 
 struct Held {
     blocks: BTreeMap<At, BTreeMap<Order, Arc<Block>>>,
-    reserved: Reserved,
     in_memory: usize,
     file: Option<(Arc<File>, u64)>,
 }
@@ -72,9 +72,8 @@ struct Held {
 impl Inputs {
     /// No blocks yet; what does not fit into the pool's share goes to `folder`.
     pub fn new(sources: Vec<Source>, pool: Arc<dyn Pool>, folder: std::path::PathBuf) -> Inputs {
-        let held =
-            Held { blocks: BTreeMap::new(), reserved: Reserved::new(pool.clone()), in_memory: 0, file: None };
-        Inputs { sources, limit: pool.limit() / SHARE, folder, held: Mutex::new(held) }
+        let held = Held { blocks: BTreeMap::new(), in_memory: 0, file: None };
+        Inputs { sources, limit: pool.limit() / SHARE, pool, folder, held: Mutex::new(held) }
     }
 
     /// How many there are.
@@ -97,12 +96,10 @@ impl Inputs {
         let origin = || format!("{place:?}, producer {producer}");
         let (header, _) =
             BlockHeader::read(&bytes, &origin()).map_err(|error| Error::Data(error.to_string()))?;
-        let mut held = self.held();
         let length = bytes.len();
-        let fits = held.in_memory + length <= self.limit && {
-            let wanted = held.in_memory + length;
-            held.reserved.try_resize(wanted)
-        };
+        // Not locked while the pool is asked: that may wait for others.
+        let fits = self.held().in_memory + length <= self.limit && self.pool.try_take(length);
+        let mut held = self.held();
         let block = if fits {
             held.in_memory += length;
             Block::Memory(Buffer::from_vec(bytes))
@@ -144,5 +141,12 @@ impl Inputs {
         let held = self.held();
         let blocks = held.blocks.get(&(place, channel));
         blocks.into_iter().flat_map(|blocks| blocks.values()).map(|block| block.len() as u64).sum()
+    }
+}
+
+impl Drop for Inputs {
+    fn drop(&mut self) {
+        let held = self.held().in_memory;
+        self.pool.give(held);
     }
 }

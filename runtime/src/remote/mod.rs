@@ -3,12 +3,13 @@
 //!
 //! In reading order: `job` (plain data and its bytes) ← `jobs` (a plan becomes a job, in the client)
 //! … `process` (what the tasks of one process share) → `task` (one task) with `inputs` and `outputs`
-//! at its borders; `report` is how errors travel. Knows neither Spark nor a JVM: whoever schedules
+//! at its borders and `lent` for memory that is not its own; `report` is how errors travel. Knows neither Spark nor a JVM: whoever schedules
 //! moves blocks between outputs and inputs by the numbers that the job gives them.
 
 mod inputs;
 mod job;
 mod jobs;
+mod lent;
 mod outputs;
 mod process;
 mod report;
@@ -16,6 +17,7 @@ mod task;
 
 pub use job::{HostSpec, Job, StagePart};
 pub use jobs::{Held, Plan, Settings, plan_job};
+pub use lent::{Lender, LentPool};
 pub use process::{Process, ProcessSettings};
 pub use report::{failure, rows_of};
 pub use task::{COUNTS, Interrupt, Step, TaskDriver};

@@ -81,9 +81,10 @@ impl std::fmt::Debug for TaskDriver {
 }
 
 impl TaskDriver {
-    /// A task of a stage, over `files`. `host` runs its user functions.
+    /// A task of a stage, over `files`, with its share of the process's memory. `host` runs its user functions.
     pub fn new(
         process: &Process,
+        pool: Arc<dyn Pool>,
         part: &StagePart,
         task: &[u8],
         files: Arc<dyn Files>,
@@ -99,7 +100,6 @@ impl TaskDriver {
             }
         }
         let stage = Arc::new(stage);
-        let pool = process.task_pool();
         let inputs = Arc::new(Inputs::new(part.inputs.clone(), pool.clone(), process.folder()?));
         let (sender, events) = bounded(AHEAD);
         let (cancelled, progress) = (Arc::new(AtomicBool::new(false)), Arc::new(Progress::default()));

@@ -31,7 +31,7 @@ def display(wish: object) -> Iterator[Progress | None]:
     if callable(wish):
         yield wish
         return
-    if wish is False or not (wish or (sys.stderr is not None and (sys.stderr.isatty() or _in_notebook()))):
+    if not is_shown(wish):
         yield None
         return
     line = _Line(sys.stderr)
@@ -39,6 +39,13 @@ def display(wish: object) -> Iterator[Progress | None]:
         yield line.show
     finally:
         line.clear()
+
+
+def is_shown(wish: object) -> bool:
+    """Whether somebody looks at the terminal or notebook, or the pipeline's option says so."""
+    if wish is False or callable(wish):
+        return False
+    return bool(wish) or (sys.stderr is not None and (sys.stderr.isatty() or _in_notebook()))
 
 
 class _Line:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -16,9 +17,15 @@ from typing import Any
 from nestflow.host import surroundings
 from nestflow.host.counting import REMOTE
 
+LIMIT = "NESTFLOW_WORKER_MEMORY"
+"""The variable with the bytes that this process may take for data; beyond, Python raises `MemoryError`."""
+
 
 def main(parent: int) -> None:
     """Serve the engine until it is gone."""
+    if LIMIT in os.environ:
+        limit = int(os.environ[LIMIT])
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     os.environ[REMOTE] = "true"
     # An interrupt is for the engine, which decides about its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import NestflowRuntimeException
 from .jars import jar_for
+from .memory import settings as memory_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def context(session: Any, conf: Mapping[str, str], name: str) -> Any:
+def context(session: Any, conf: Mapping[str, str], name: str, memory: int | None) -> Any:
     """Give the SparkContext to run jobs in, with our classes in its JVM.
 
     Args:
         session: a SparkSession or None.
         conf: settings for a context that has to be made.
         name: what it is called then.
+        memory: the bytes that native tasks of an executor are to have then; None: a default.
 
     Raises:
         NestflowRuntimeException: there is no pyspark, or a context without our jar.
@@ -44,6 +46,8 @@ def context(session: Any, conf: Mapping[str, str], name: str) -> Any:
         settings.setAppName(name)
     if not settings.get("spark.master", None) and "PYSPARK_GATEWAY_PORT" not in os.environ:
         settings.setMaster("local[*]")
+    for key, value in memory_settings(settings, memory).items():
+        settings.set(key, value)
     jars = [jar for jar in (settings.get("spark.jars", "") or "").split(",") if jar]
     if not any("nestflow" in os.path.basename(jar) for jar in jars):
         settings.set("spark.jars", ",".join([*jars, jar_for(_home())]))

@@ -15,6 +15,7 @@ from ...options import LEGACY_PIPELINE_OPTIONS, byte_size, folder, progress_wish
 from ..failure import rebuilt
 from ..native import native
 from ..progress import display
+from . import memory
 from .context import context
 from .files import asking
 from .workers import host
@@ -51,9 +52,8 @@ class SparkEngine:
         if not hasattr(conf, "items"):
             raise ValueError(f"spark_conf has to be a dict of settings, not {conf!r:.100}")
         self._conf = {str(key): str(value) for key, value in conf.items()}
-        if options.get("memory_limit") is not None:
-            memory = byte_size(options["memory_limit"], "memory_limit")
-            self._conf.setdefault("spark.nestflow.memory", f"{memory}b")
+        wish = options.get("memory_limit")
+        self._memory = None if wish is None else byte_size(wish, "memory_limit")
         self._session = options.get("session")
         self._name = str(options.get("job_name") or "nestflow")
         wanted = options.get("tmp_dir")
@@ -112,15 +112,16 @@ class SparkEngine:
         if self._closed or (self._closer is not None and not getattr(self._closer, "alive", True)):
             raise NestflowRuntimeException("this pipeline is closed")
         if self._driver is None:
-            self._context = context(self._session, self._conf, self._name)
+            self._context = context(self._session, self._conf, self._name, self._memory)
             self._driver = self._context._jvm.nestflow.spark.Driver(self._context._jsc)
             self._closer = weakref.finalize(self, _close, self._driver)
+            memory.tell(self._context, self._driver, self._progress)
         return self._driver
 
     def _settings(self, surroundings: Surroundings) -> dict[str, object]:
         return {
             "cores": max(1, self._context.defaultParallelism),
-            "host": host(self._context, surroundings),
+            "host": host(self._context, surroundings, memory.of_worker(self._context, self._driver)),
             "kept": {str(cache): kept for cache, kept in self._kept.items()},
         }
 

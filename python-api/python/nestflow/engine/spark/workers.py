@@ -9,6 +9,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from ...host import modules, pickles, surroundings
+from ...host.worker import LIMIT
 from ..surroundings import kits
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _IDLE = 60
 _sent: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
 
 
-def host(context: Any, around: Surroundings) -> dict[str, Any]:
+def host(context: Any, around: Surroundings, memory: int | None) -> dict[str, Any]:
     """Describe how a worker process is started, and send what it is to find around it.
 
     It finds the modules that this process finds, those of the project on machines that do not have them too.
@@ -36,11 +37,14 @@ def host(context: Any, around: Surroundings) -> dict[str, Any]:
     Args:
         context: the SparkContext.
         around: what the pipeline brings.
+        memory: bytes that each process may take for data; None: as many as it likes.
     """
     pickles.travel(True)
     environment = {"NESTFLOW_CLASSES": pickles.folder(), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
     for name in ("PYTHONHASHSEED", "OMP_NUM_THREADS"):
         environment[name] = os.environ.get(name, environment[name])
+    if memory is not None:
+        environment[LIMIT] = str(memory)
 
     def fetch(uri: str, to: str) -> None:
         _fetch(context, uri, to)

@@ -1,5 +1,7 @@
 package nestflow.spark;
 
+import org.apache.spark.nestflow.TaskMemory;
+
 /**
  * The native library's entry points, in the order of {@code jni-bridge/src/lib.rs}. A task is a
  * number; one that is closed has nothing more to give, one that never was is a {@link NativeError},
@@ -25,9 +27,12 @@ final class Native {
 
   static native String buildId();
 
-  /** Without files, a task reads and writes only those of its machine. */
+  /**
+   * Without files, a task reads and writes only those of its machine; without a lender, the process has
+   * memory of its own.
+   */
   static native long create(
-      byte[] stage, byte[] task, String folder, int slots, long memory, Files files);
+      byte[] stage, byte[] task, String folder, int slots, long memory, Files files, TaskMemory lender);
 
   static native int step(long task, long[] answer);
 
@@ -42,6 +47,9 @@ final class Native {
 
   /** Rows in, rows out, bytes out. */
   static native void progress(long task, long[] into);
+
+  /** Others are short of memory: gives up what is borrowed and unused, and says how much. Does not wait. */
+  static native long press(long task);
 
   /** Open tasks of this process, and the bytes that they have taken. */
   static native void held(long[] into);

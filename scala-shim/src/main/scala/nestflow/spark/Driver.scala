@@ -11,6 +11,7 @@ import scala.collection.mutable
 
 import org.apache.spark.{SparkContext, TaskContext}
 import org.apache.spark.api.java.JavaSparkContext
+import org.apache.spark.nestflow.TaskMemory
 import org.apache.spark.rdd.RDD
 import org.apache.spark.storage.StorageLevel
 import org.apache.spark.util.SerializableConfiguration
@@ -27,14 +28,22 @@ final class Driver(java: JavaSparkContext) {
   private val next = new AtomicLong(1)
   private val id = java.hashCode.toHexString + System.nanoTime.toHexString
 
+  private lazy val sizing = Sizing.of(sc)
+
   sc.addSparkListener(faults)
 
   /** The build of this jar. */
   def buildId: String = Library.buildId
 
+  /** How native memory is sized, and a warning or null. */
+  def memory: Array[String] = Array(sizing.rule, sizing.warning.orNull)
+
+  /** Tasks that run at a time in an executor. */
+  def slots: Int = sizing.settings.slots
+
   /** Starts a job; its bytes are in a file. Gives the number of the run. */
   def start(description: String, bytes: String): Long = {
-    val job = Job.parse(description, nio.Files.readAllBytes(Paths.get(bytes)), settings)
+    val job = Job.parse(description, nio.Files.readAllBytes(Paths.get(bytes)), sizing.settings)
     if (job.build != Library.buildId) {
       throw new IllegalStateException(
         s"the package nestflow is of build ${job.build}, but the jar of build ${Library.buildId}")
@@ -88,16 +97,21 @@ final class Driver(java: JavaSparkContext) {
   /** Files as tasks see them. */
   lazy val files: Files = new Files(sc.hadoopConfiguration)
 
-  /** Tasks that executors hold, and the bytes that these have taken: asks that many tasks, wherever they run. */
+  /** Tasks that an executor holds, bytes that these have taken, and bytes borrowed of Spark: the most of any
+    * executor. Asks that many tasks, wherever they run.
+    */
   def held(asked: Int): Array[Long] = {
     val counts = sc.runJob(sc.parallelize(0 until asked, asked), (_: Iterator[Int]) => {
       val counts = new Array[Long](2)
       Library.load()
       Native.held(counts)
-      counts
+      counts :+ TaskMemory.used
     })
-    Array(counts.map(_(0)).max, counts.map(_(1)).max)
+    counts.transpose.map(_.max)
   }
+
+  /** Off-heap memory that tasks in this process have; on `local` masters, that is all tasks. */
+  def borrowed: Long = TaskMemory.used
 
   /** Gives everything back. */
   def close(): Unit = {
@@ -107,16 +121,6 @@ final class Driver(java: JavaSparkContext) {
       sc.removeSparkListener(faults)
     }
     kept.clear()
-  }
-
-  private def settings: Settings = {
-    val conf = sc.getConf
-    val slots = sc.master match {
-      case Driver.LocalCluster(cores) => cores.toInt
-      case _ if sc.isLocal => sc.defaultParallelism
-      case _ => conf.getInt("spark.executor.cores", 1)
-    }
-    Settings(slots, conf.getSizeAsBytes("spark.nestflow.memory", "512m"))
   }
 
   /** One job on a thread of its own. */
@@ -229,8 +233,6 @@ private object Kept {
 }
 
 private object Driver {
-  private val LocalCluster = """local-cluster\[\s*\d+\s*,\s*(\d+)\s*,\s*\d+\s*\]""".r
-
   /** So few bytes of a result, and of each of its parts, come back with the end of the job. */
   val Small: Long = 4L << 20
   private val SmallPart = 128L << 10

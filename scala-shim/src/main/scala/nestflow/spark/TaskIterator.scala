@@ -4,7 +4,7 @@ import java.nio.charset.StandardCharsets.UTF_8
 
 import org.apache.spark.{TaskContext, TaskKilledException}
 import org.apache.spark.broadcast.Broadcast
-import org.apache.spark.nestflow.LocalFolder
+import org.apache.spark.nestflow.{LocalFolder, TaskMemory}
 import org.apache.spark.util.{SerializableConfiguration, TaskCompletionListener}
 
 /** Drives one native task on the thread of its Spark task: gives what it asks for, takes what it gives. */
@@ -18,17 +18,21 @@ private[spark] final class TaskIterator(
     context: TaskContext)
     extends Iterator[Channels.Block] {
 
-  private var handle = 0L
+  @volatile private var handle = 0L
   private var ahead: Channels.Block = _
   private var done = false
   private val answer = new Array[Long](2)
+
+  private val memory: Option[TaskMemory] =
+    if (settings.lent) Some(new TaskMemory(context, () => if (handle == 0) 0 else Native.press(handle))) else None
 
   // Before there is a task: what can fail or be killed from here on finds it registered.
   context.addTaskCompletionListener(new TaskCompletionListener {
     override def onTaskCompletion(context: TaskContext): Unit = close()
   })
   Library.load()
-  handle = Native.create(stage, task, LocalFolder.path, settings.slots, settings.memory, files)
+  handle =
+    Native.create(stage, task, LocalFolder.path, settings.slots, settings.memory, files, memory.orNull)
 
   private def files: Files = hadoop.map(configuration => new Files(configuration.value.value)).orNull
 
@@ -81,7 +85,9 @@ private[spark] final class TaskIterator(
       val closing = handle
       handle = 0
       Native.cancel(closing)
+      memory.foreach(_.cancel())
       Native.close(closing)
+      memory.foreach(_.close())
     }
   }
 }

@@ -1,0 +1,155 @@
+"""The memory of native tasks is borrowed from Spark's memory manager."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+from on_spark import CONF
+
+BEGIN = """
+    import random, threading, time
+    import nestflow as nf
+
+    conf = {conf!r}
+    conf["spark.master"] = "local[2]"
+    p = nf.Pipeline.create("spark", progress=False, spark_conf=conf, **{options!r})
+    borrowed = p._engine._opened().borrowed
+    context = p._engine._context
+    most = 0
+    over = threading.Event()
+
+    def watch():
+        global most
+        while not over.is_set():
+            most = max(most, borrowed())
+            time.sleep(0.01)
+
+    def done():
+        over.set()
+        watcher.join()
+        # Tasks whose result is known may still be ending.
+        until = time.monotonic() + 10
+        while borrowed() and time.monotonic() < until:
+            time.sleep(0.05)
+        print(most, borrowed(), flush=True)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    chance = random.Random(7)
+    numbers = [chance.randrange(1 << 40) for _ in range(100_000)]
+    data = p.parallelize(numbers)
+"""
+
+SORTED = """
+    try:
+        sizes = data.group_by(lambda x: x % 3).apply_values(lambda group: group.distinct().count())
+        assert data.sort().get() == sorted(numbers)
+        assert sizes.get() == {r: len({x for x in numbers if x % 3 == r}) for r in range(3)}
+    finally:
+        done()
+"""
+
+BESIDE_TUNGSTEN = """
+    from pyspark.sql import SparkSession
+    session = SparkSession(context)
+    failures = []
+
+    def frames():
+        try:
+            while not over.is_set():
+                frame = session.range(400_000).selectExpr("hash(id) as h", "id").orderBy("h").groupBy("h")
+                assert frame.count().count() > 300_000
+        except Exception as error:
+            failures.append(error)
+
+    other = threading.Thread(target=frames)
+    other.start()
+    try:
+        for _ in range(2):
+            assert data.map(lambda x: x + 1).sort().get() == sorted(x + 1 for x in numbers)
+    finally:
+        over.set()
+        other.join()
+        done()
+    assert not failures, failures
+"""
+
+FAILING = """
+    def odd(x):
+        if x > 1_099_000_000_000:
+            raise ValueError("odd")
+        return x
+
+    try:
+        for _ in range(2):
+            try:
+                data.sort().map(odd).get()
+            except ValueError:
+                continue
+            raise AssertionError("it did not fail")
+    finally:
+        done()
+"""
+
+
+def run(program: str, **options: object) -> tuple[int, int, str]:
+    """The most that was borrowed, what is left of it at the end, and what was said."""
+    program = textwrap.dedent(BEGIN).format(conf=CONF, options=options) + textwrap.dedent(program)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    most, left = ended.stdout.split()[-2:]
+    return int(most), int(left), ended.stderr
+
+
+def test_it_is_borrowed_and_given_back() -> None:
+    most, left, _ = run(SORTED)
+    assert most > 0
+    assert left == 0
+
+
+def test_little_memory_makes_tasks_spill() -> None:
+    limit = 8 << 20
+    most, left, said = run(SORTED, memory_limit=limit)
+    assert 0 < most <= limit
+    assert left == 0
+    assert "a task has only 4 MiB" in said
+
+
+def test_beside_other_users_of_that_memory() -> None:
+    most, left, _ = run(BESIDE_TUNGSTEN, memory_limit=24 << 20)
+    assert most > 0
+    assert left == 0
+
+
+def test_a_task_that_fails_gives_everything_back() -> None:
+    most, left, _ = run(FAILING, memory_limit=16 << 20)
+    assert most > 0
+    assert left == 0
+
+
+def test_worker_processes_have_what_spark_grants_python() -> None:
+    hungry = """
+        def take(size):
+            return len(bytearray(size << 20))
+
+        conf["spark.executor.pyspark.memory"] = "512m"
+        p = nf.Pipeline.create("spark", progress=False, spark_conf=conf)
+        assert p.parallelize([1, 10]).map(take).get() == [1 << 20, 10 << 20]
+        try:
+            p.parallelize([300]).map(take).get()
+        except MemoryError as error:
+            print(*error.__notes__, file=sys.stderr)
+        else:
+            raise AssertionError("it got 300 of 256 MiB")
+    """
+    begin = BEGIN[: BEGIN.index("    p = nf.")].replace("import random", "import sys, random")
+    program = textwrap.dedent(begin).format(conf=CONF) + textwrap.dedent(hungry)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert "in map(take) at" in ended.stderr
