@@ -121,9 +121,9 @@ def planned(pipeline: nf.Pipeline, dataset: nf.PCollection) -> Planned:
     sent: list[Planned] = []
     execute = engine._execute
 
-    def listen(driver: Any, description: str, data: bytes, progress: Any) -> None:
+    def listen(driver: Any, description: str, data: bytes, progress: Any) -> Any:
         sent.append(Planned(description, data))
-        execute(driver, description, data, progress)
+        return execute(driver, description, data, progress)
 
     engine._execute = listen
     dataset.get()
