@@ -51,6 +51,18 @@ class PCollection(RddMethods):
         """Fold the records in order; see `transforms.accumulate`."""
         return nestflow.transforms.accumulate(self, zero, fn, *side_inputs, **options)
 
+    def agg(self, description: str, fn: Callable[..., Any], *args: Any) -> PCollection:
+        """Compute columns of whole columns; see `nestflow.future.fields.agg`."""
+        from .future import fields
+
+        return fields.agg(self, description, fn, *args)
+
+    def select(self, description: str, fn: Callable[..., Any], *args: Any) -> PCollection:
+        """Compute columns of every record; see `nestflow.future.fields.select`."""
+        from .future import fields
+
+        return fields.select(self, description, fn, *args)
+
     def aggregate(
         self,
         zero: Any,

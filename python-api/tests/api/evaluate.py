@@ -11,13 +11,21 @@ from typing import Any
 
 import cloudpickle
 
-from nestflow.keys import identity, rank
+from nestflow import keys
+from nestflow.keys import rank
 from nestflow.plan import nodes as op
 from nestflow.plan.nodes import CompareKind, JoinKind, LogicalPlan, Node, Scope
 
 
 class RunError(Exception):
     pass
+
+
+def identity(key: Any) -> Any:
+    """What is equal for equal keys; dicts are keys too."""
+    if isinstance(key, dict):
+        return "dict", frozenset((keys.identity(name), identity(value)) for name, value in key.items())
+    return keys.identity(key)
 
 
 class Evaluation:

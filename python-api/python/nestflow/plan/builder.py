@@ -6,6 +6,7 @@ answered here. A run gets the part that its targets need (`plan`).
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, fields
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -83,6 +84,15 @@ class PlanBuilder:
                 known = self.add(scope, Import(node), self._nodes[node].single, site)
                 self._imports[scope, node] = known
             return known
+
+    def op(self, node: int) -> Op:
+        """What a node does."""
+        return self._nodes[node].op
+
+    def function_at(self, index: int) -> Function:
+        """The function of an id."""
+        with self._lock:
+            return next(itertools.islice(self._functions, index, None))
 
     def depth(self, scope: int) -> int:
         """How many groupings are around the scope; 0 for the root."""

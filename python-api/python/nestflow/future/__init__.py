@@ -1,0 +1,1 @@
+"""Parts of the original system's future: see ``fields``."""

@@ -1,0 +1,134 @@
+"""Plan-time functions applied to every record of a collection, as if each were a group of its own.
+
+The function builds operators over the record. Where they look at nothing but the record and outer data,
+they become one function of a record (`row_program`), and no data are moved; otherwise the records
+really are groups.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..functions import ship_function
+from ..plan import nodes as op
+from ..plan.callsite import call_site
+from ..pobject import PObject
+from ..ptable import PTable
+from ..ptype import Dataset, PType
+from ..transforms.call import Call, check_visible
+from ..transforms.positions import group_by_every_record
+from ..transforms.sets import cartesian
+from ..transforms.tables import flatten_values
+from .row_program import OUTER, RECORD, Instruction, RowProgram, knows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..pcollection import PCollection
+    from ..plan.builder import PlanBuilder
+    from ..plan.nodes import NodeId
+
+
+def per_record(
+    name: str,
+    pvalue: PCollection,
+    build: Callable[[PObject], tuple[Sequence[Dataset], Callable[[tuple[Any, ...]], Any]]],
+) -> PCollection:
+    """Give, for each record, ``make(combination)`` of all combinations of what is built.
+
+    Args:
+        name: the transform, for messages.
+        pvalue: the records.
+        build: gets the record as a PObject; gives datasets of its scope or of those around, and ``make``,
+            from a tuple of their values to a record of the result.
+    """
+    table = group_by_every_record(pvalue)
+    pipeline, inner = table._pipeline, table._inner
+    builder = pipeline._builder
+    site = call_site(name)
+    record = PObject(pipeline, inner, builder.add(inner, op.Member(0), True, site), pvalue._serde)
+    with pipeline._within(inner):
+        results, make = build(record)
+        for result in results:
+            check_visible(pipeline, result, site)
+        nodes = [builder.import_into(inner, result._node, site) for result in results]
+        compiler = _Compiler(builder, record._node, name)
+        if not compiler.compile(nodes):
+            here = [result._moved(inner, node) for result, node in zip(results, nodes, strict=True)]
+            combined = cartesian(*here).map(make)
+            groups = PTable(pipeline, table._scope, inner, combined)
+    if compiler.failed:
+        made: PCollection = flatten_values(groups)
+        return made
+    call = Call(name, {}, [pvalue])
+    function = builder.function(ship_function(compiler.finished(nodes, make), name))
+    outer = (builder.import_into(call.scope, node, call.site) for node in compiler.outer)
+    sides = tuple(op.SideInput(node, False) for node in outer)
+    return call.collection(op.FlatMap(call.input(pvalue), function, sides))
+
+
+def datasets_of(values: Any) -> list[Dataset]:
+    """Give the datasets among the values.
+
+    Raises:
+        ValueError: a PTable.
+
+    Example:
+        >>> datasets_of([1, "a"])
+        []
+    """
+    for value in values:
+        if isinstance(value, PType) and not isinstance(value, Dataset):
+            raise ValueError("a column cannot be a PTable: use flatten() or to_pobject() first")
+    return [value for value in values if isinstance(value, Dataset)]
+
+
+class _Compiler:
+    """Makes instructions of the operators that some nodes need."""
+
+    def __init__(self, builder: PlanBuilder, record: NodeId, name: str) -> None:
+        self.builder = builder
+        self.name = name
+        self.outer: list[NodeId] = []
+        self.failed = False
+        self._instructions = [Instruction(RECORD)]
+        self._known = {record: 0}
+
+    def compile(self, nodes: Sequence[NodeId]) -> bool:
+        """Whether all of it can be done record by record."""
+        for node in nodes:
+            self._place(node)
+        return not self.failed
+
+    def finished(self, nodes: Sequence[NodeId], make: Callable[[tuple[Any, ...]], Any]) -> RowProgram:
+        """Give the program."""
+        return RowProgram(self.name, self._instructions, [self._known[node] for node in nodes], make)
+
+    def _place(self, node: NodeId) -> int:
+        if node in self._known or self.failed:
+            return self._known.get(node, 0)
+        o = self.builder.op(node)
+        if isinstance(o, op.Import):
+            made = Instruction(OUTER, number=len(self.outer))
+            self.outer.append(o.node)
+        elif knows(type(o).__name__):
+            made = self._instruction(o)
+        else:
+            self.failed = True
+            return 0
+        self._instructions.append(made)
+        self._known[node] = len(self._instructions) - 1
+        return self._known[node]
+
+    def _instruction(self, o: op.Op) -> Instruction:
+        sides = [(self._place(side.node), side.single) for side in getattr(o, "sides", ())]
+        reads = o.inputs if isinstance(o, op.Union) else (getattr(o, "input"),)  # noqa: B009
+        names = ("function",) if hasattr(o, "function") else ("zero", "step", "merge")
+        functions = [self.builder.function_at(getattr(o, name)) for name in names if hasattr(o, name)]
+        return Instruction(
+            type(o).__name__,
+            tuple(function.pickled for function in functions),
+            tuple(self._place(node) for node in reads),
+            tuple(sides),
+            int(getattr(o, "limit", getattr(o, "callable", 0))),
+        )

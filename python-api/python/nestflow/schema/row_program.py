@@ -1,0 +1,156 @@
+"""A piece of a plan as a function of one record: what computes columns without moving data.
+
+Runs where user functions run. Every dataset of the piece is a short list here; what each operator
+gives is what it gives in a group with one record.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import operator
+import pickle
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import InvalidDataException
+from ..host.functions import load
+from ..host.sides import SideView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+RECORD = "record"
+"""The kind of the instruction that stands for the record itself."""
+
+OUTER = "outer"
+"""The kind of an instruction that stands for a side input of the whole function, by its number."""
+
+
+class Instruction(NamedTuple):
+    """One operator: its kind, its pickled functions, the instructions that it reads."""
+
+    kind: str
+    functions: tuple[bytes, ...] = ()
+    inputs: tuple[int, ...] = ()
+    sides: tuple[tuple[int, bool], ...] = ()
+    number: int = 0
+
+
+class RowProgram:
+    """Gives the combinations of what some instructions give for a record, each made a record."""
+
+    def __init__(
+        self,
+        name: str,
+        instructions: Sequence[Instruction],
+        results: Sequence[int],
+        make: Callable[[tuple[Any, ...]], Any],
+    ) -> None:
+        """Keep the program; instructions read earlier ones only."""
+        self.__name__ = name
+        self.instructions = tuple(instructions)
+        self.results = tuple(results)
+        self.make = make
+
+    def __call__(self, record: Any, *outer: Sequence[Any]) -> Iterator[Any]:
+        """Give the records."""
+        done: list[list[Any]] = []
+        for instruction in self.instructions:
+            if instruction.kind == RECORD:
+                done.append([record])
+            elif instruction.kind == OUTER:
+                done.append(list(outer[instruction.number]))
+            else:
+                given = [done[number] for number in instruction.inputs]
+                done.append(_KINDS[instruction.kind](instruction, given, _sides(instruction, done)))
+        return map(self.make, itertools.product(*(done[number] for number in self.results)))
+
+
+def knows(kind: str) -> bool:
+    """Whether there is an instruction of this kind.
+
+    Example:
+        >>> knows("Map"), knows("Join")
+        (True, False)
+    """
+    return kind in _KINDS
+
+
+def _sides(instruction: Instruction, done: list[list[Any]]) -> Callable[[], list[Any]]:
+    def sides() -> list[Any]:
+        values: list[Any] = []
+        for number, single in instruction.sides:
+            if not single:
+                values.append(SideView(done[number]))
+            elif done[number]:
+                values.append(done[number][0])
+            else:
+                raise InvalidDataException("a function needs the value of an empty PObject")
+        return values
+
+    return sides
+
+
+def _map(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    f, extra = load(i.functions[0]), sides() if given[0] else []
+    return [f(x, *extra) for x in given[0]]
+
+
+def _flat_map(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    f, extra = load(i.functions[0]), sides() if given[0] else []
+    return [y for x in given[0] for y in f(x, *extra)]
+
+
+def _filter(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    f, extra = load(i.functions[0]), sides() if given[0] else []
+    return [x for x in given[0] if f(x, *extra)]
+
+
+def _reduce(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    if not given[0]:
+        return []
+    f, extra = load(i.functions[0]), sides() if len(given[0]) > 1 else []
+    return [functools.reduce(lambda a, b: f(a, b, *extra), given[0])]
+
+
+def _start(i: Instruction, sides: Callable[[], list[Any]]) -> Any:
+    return load(i.functions[0])(*sides()) if i.number else pickle.loads(i.functions[0])
+
+
+def _accumulate(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    state, step = _start(i, sides), load(i.functions[1])
+    for x in given[0]:
+        state = step(state, x, *sides())
+    return [state]
+
+
+def _aggregate(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    state = _accumulate(i, given, sides)[0]
+    return [load(i.functions[2])(_start(i, sides), state, *sides())]
+
+
+def _sum(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    return [functools.reduce(operator.add, given[0])] if given[0] else []
+
+
+def _whole(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    return [load(i.functions[0])(list(given[0]))]
+
+
+_KINDS: dict[str, Callable[[Instruction, list[list[Any]], Callable[[], list[Any]]], list[Any]]] = {
+    "Map": _map,
+    "FlatMap": _flat_map,
+    "Filter": _filter,
+    "Count": lambda i, given, sides: [len(given[0])],
+    "IsEmpty": lambda i, given, sides: [not given[0]],
+    "Sum": _sum,
+    "Reduce": _reduce,
+    "Aggregate": _aggregate,
+    "Accumulate": _accumulate,
+    "Combine": _whole,
+    "Whole": _whole,
+    "ToList": lambda i, given, sides: [list(given[0])],
+    "First": lambda i, given, sides: given[0][:1],
+    "Take": lambda i, given, sides: given[0][: max(i.number, 0)],
+    "Union": lambda i, given, sides: [x for part in given for x in part],
+}

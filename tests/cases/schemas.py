@@ -1,0 +1,85 @@
+"""Named columns: chosen and computed by record and as a whole, grouped and joined."""
+
+from __future__ import annotations
+
+from nestflow import schema
+
+from .case import Case
+
+PEOPLE = [
+    {"name": "ann", "age": 30, "town": "Omsk"},
+    {"name": "bob", "age": 5, "town": None},
+    {"name": "ann", "age": 7, "town": "Perm"},
+    {"name": "", "age": 0, "town": "Omsk"},
+    {"name": "bob", "age": 5, "town": None},
+]
+
+
+def _seen(v):
+    return v.as_schema(["name", "age", "town"])
+
+
+def _tuples(v):
+    return schema.dict_to_tuple(_seen(v), "name, age")
+
+
+def _two(v):
+    return v.filter(lambda r: r["age"] > 4), v.filter(lambda r: r["age"] < 10)
+
+
+CASES = [
+    Case("fields chosen", lambda v: schema.select(_seen(v), "age, none"), PEOPLE),
+    Case("field computed", lambda v: schema.select(_seen(v), {"age": lambda a: a * 2, "n": 1}), PEOPLE),
+    Case(
+        "fields computed, several for a record",
+        lambda v: schema.select(_seen(v), lambda c: {"n": c["name"].flat_map(list), "a": c["age"]}),
+        PEOPLE,
+    ),
+    Case(
+        "fields computed in groups of one",
+        lambda v: schema.select(_seen(v), lambda c: {"n": c["name"].flat_map(list).distinct().count()}),
+        PEOPLE,
+    ),
+    Case(
+        "fields computed of outer data",
+        lambda v, o: schema.select(_seen(v), lambda c, o: {"n": c["age"] + o.count()}, o),
+        PEOPLE,
+    ),
+    Case("fields computed of the group", lambda v: schema.select(v, lambda c: {"n": v.count()}), PEOPLE),
+    Case("elements computed", lambda v: schema.select(_tuples(v), lambda n, a: (3, a + 1, n)), PEOPLE),
+    Case("updated", lambda v: schema.update(_seen(v), {"age": lambda a: a + 1}), PEOPLE),
+    Case("updated by a function", lambda v: schema.update(_seen(v), lambda c: {"x": c["age"] < 6}), PEOPLE),
+    Case("values updated", lambda v: schema.update(v, {"age": lambda a: a + 1, "x": None}), PEOPLE),
+    Case(
+        "columns aggregated",
+        lambda v: schema.agg(_seen(v), lambda c: {"s": c["age"].sum(), "n": c["name"].distinct().count()}),
+        PEOPLE,
+    ),
+    Case("constants of columns", lambda v: schema.agg(_seen(v), lambda c: {"s": 1}), PEOPLE),
+    Case("elements aggregated", lambda v: schema.agg(_tuples(v), lambda n, a: a.sum()), PEOPLE),
+    Case(
+        "grouped by fields",
+        lambda v: schema.flatten(
+            schema.group_by(_seen(v), "name").apply_values(schema.agg, lambda c: {"s": c["age"].sum()})
+        ),
+        PEOPLE,
+    ),
+    Case("grouped by elements", lambda v: schema.group_by(_tuples(v), [0]).flatten().count(), PEOPLE),
+    Case(
+        "cogrouped by fields",
+        lambda v: (
+            schema.cogroup(*_two(_seen(v)), fields=["name"])
+            .apply_values(lambda a, b: a.count() - b.count())
+            .flatten()
+        ),
+        PEOPLE,
+    ),
+    Case("joined by fields", lambda v: schema.join(*_two(_seen(v)), fields="name"), PEOPLE),
+    Case("left joined", lambda v: schema.left_join(*_two(_seen(v)), fields="town, age"), PEOPLE),
+    Case("right joined", lambda v: schema.right_join(*_two(_seen(v)), fields="age", merge=True), PEOPLE),
+    Case("full joined", lambda v: schema.full_join(*_two(_seen(v)), fields="name", merge=True), PEOPLE),
+    Case("distinct by fields", lambda v: schema.distinct(_seen(v), "name"), PEOPLE),
+    Case("tuples to dicts", lambda v: schema.tuple_to_dict(_tuples(v), "a, b"), PEOPLE),
+    Case("by a description", lambda v: v.select("age, name => a", lambda a, n: a), PEOPLE),
+    Case("whole by a description", lambda v: v.agg("age => a, b", lambda a: (a.count(), 3)), PEOPLE),
+]

@@ -1,0 +1,187 @@
+"""The schema layer: what each function gives, said outright, and what it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cases.schemas import PEOPLE
+
+import nestflow as nf
+from nestflow import schema, serde
+from nestflow import transforms as T
+from nestflow.future import fields
+
+
+@pytest.fixture
+def p() -> nf.Pipeline:
+    return nf.Pipeline.create("local", host="in_process", progress=False)
+
+
+@pytest.fixture
+def people(p: nf.Pipeline) -> nf.PCollection:
+    return p.parallelize(PEOPLE).as_schema({"name": str, "age": int, "town": str})
+
+
+def rows(data: Any) -> list[Any]:
+    return sorted(data.get(), key=repr)
+
+
+def test_select(people: nf.PCollection, p: nf.Pipeline) -> None:
+    assert schema.select(people, ["age", "none"]).get()[1] == {"age": 5, "none": None}
+    made = schema.select(people, {"name": lambda name: "x" + name, "age": (T.map, lambda a: -a), "c": 1})
+    assert made.get()[0] == {"name": "xann", "age": -30, "c": 1}
+    assert str(made) == "SchemaPCollection(name,age,c)"
+    several = schema.select(people, lambda c: {"n": c["name"].flat_map(list), "a": c["age"]})
+    assert several.get()[:3] == [{"n": letter, "a": 30} for letter in "ann"]
+    least = p.parallelize(6)
+    older = schema.select(people, lambda c, least: {"older": c["age"] > least}, least)
+    assert older.get() == [{"older": person["age"] > 6} for person in PEOPLE]
+    assert schema.select(people, lambda c: {"one": 1}).get() == [{"one": 1}] * len(PEOPLE)
+
+
+def test_select_of_tuples(people: nf.PCollection) -> None:
+    tuples = schema.dict_to_tuple(people, ("name", "age"))
+    assert str(tuples.serde()) == "tuple_of(str_(), int_())"
+    assert schema.select(tuples, lambda n, a: ("c", a + 1, n)).get()[0] == (31, "ann", "c")
+    assert schema.select(tuples, lambda n, a: a).get()[0] == (30,)
+    assert schema.agg(tuples, lambda n, a: (a.max(), 7)).get() == [(30, 7)]
+
+
+def test_update(people: nf.PCollection, p: nf.Pipeline) -> None:
+    assert schema.update(people, {"age": lambda a: a + 1}).get()[0] == {**PEOPLE[0], "age": 31}
+    added = schema.update(people, lambda c: {"next": c["age"] + 1})
+    assert added.get()[0] == {**PEOPLE[0], "next": 31}
+    assert str(added) == "SchemaPCollection(name,age,town,next)"
+    plain = p.parallelize([{"a": 1}])
+    assert schema.update(plain, {"a": (max, 5), "b": len("x")}).get() == [{"a": 5, "b": 1}]
+
+
+def test_agg(people: nf.PCollection) -> None:
+    made = schema.agg(
+        people, lambda c: {"sum": c["age"].sum(), "towns": c["town"].distinct().count(), "c": 1}
+    )
+    assert made.get() == [{"sum": 47, "towns": 3, "c": 1}]
+    assert schema.agg(people, lambda c: {"c": 1}).get() == [{"c": 1}] * len(PEOPLE)
+
+
+def test_grouping(people: nf.PCollection) -> None:
+    table = schema.group_by(people, "name")
+    sums = table.apply_values(schema.agg, lambda c: {"sum": c["age"].sum()})
+    assert rows(schema.flatten(sums)) == [
+        {"name": "", "sum": 0},
+        {"name": "ann", "sum": 37},
+        {"name": "bob", "sum": 10},
+    ]
+    with pytest.raises(nf.errors.InvalidDataException, match="flatten"):
+        table.get()
+    nested = table.apply_values(lambda v: schema.group_by(v, "age").apply_values(lambda w: w.first()))
+    assert len(schema.flatten(nested).get()) == 4
+    wins = schema.group_by(people, "name").apply_values(lambda v: v.map(lambda r: {"name": "own"}))
+    assert schema.flatten(wins).get() == [{"name": "own"}] * 5
+    by_element = schema.group_by(schema.dict_to_tuple(people, "name, age"), [0])
+    assert by_element.apply_values(T.count).get() == {("ann",): 2, ("bob",): 2, ("",): 1}
+    assert rows(schema.distinct(people, "name")) == sorted([PEOPLE[0], PEOPLE[1], PEOPLE[3]], key=repr)
+
+
+def test_joins(p: nf.Pipeline) -> None:
+    left = p.parallelize([{"k": 1, "a": "x", "both": 1}, {"k": 2, "a": "y", "both": 1}]).as_schema(
+        ["k", "a", "both"]
+    )
+    right = p.parallelize([{"k": 2, "b": "z", "both": 2}, {"k": 3, "b": "w", "both": 2}]).as_schema(
+        ["k", "b", "both"]
+    )
+    none = {"k": None, "b": None, "both": None}
+    assert schema.join(left, right, fields="k").get() == [
+        ({"k": 2, "a": "y", "both": 1}, {"k": 2, "b": "z", "both": 2})
+    ]
+    assert ({"k": 1, "a": "x", "both": 1}, none) in schema.left_join(left, right, fields="k").get()
+    merged = {"k": 2, "a": "y", "b": "z"}
+    assert schema.join(left, right, fields="k", merge=True).get() == [{**merged, "both": 1}]
+    found = schema.right_join(left, right, fields="k", merge=True).get()
+    assert {row["k"]: row for row in found} == {
+        2: {**merged, "both": 2},
+        3: {"k": 3, "a": None, "b": "w", "both": 2},
+    }
+    everything = schema.full_join(left, right, fields="k", merge=True).get()
+    assert {row["k"]: row for row in everything} == {
+        1: {"k": 1, "a": "x", "b": None, "both": 1},
+        2: {**merged, "both": 1},
+        3: {"k": 3, "a": None, "b": "w", "both": 2},
+    }
+
+
+def test_refusals(people: nf.PCollection, p: nf.Pipeline) -> None:
+    plain = p.parallelize([{"a": 1}])
+    tuples = schema.dict_to_tuple(people, "name")
+    table = people.group_by(len)
+    for call in (
+        lambda: schema.select(people, 3),
+        lambda: schema.select(people, []),
+        lambda: schema.select(table, "a"),
+        lambda: schema.select(people, lambda c: 3),
+        lambda: schema.select(people, lambda c: {"t": c["name"].flat_map(list).group_by(len)}),
+        lambda: schema.update(people, 3),
+        lambda: schema.update(tuples, {"a": 1}),
+        lambda: schema.dict_to_tuple(tuples, "a"),
+        lambda: schema.describe(plain),
+        lambda: schema.cogroup(people),
+        lambda: schema.join(people, people),
+        lambda: schema.join(people, fields="name"),
+        lambda: schema.join(people, plain, fields="name"),
+        lambda: schema.join(people, people, people, fields="name", merge=True),
+        lambda: schema.flatten(people),
+        lambda: schema.group_by(tuples, "name"),
+        lambda: schema.SchemaPCollection(plain),
+        lambda: schema.SchemaPCollection(table),
+    ):
+        with pytest.raises(ValueError):
+            call()
+    with pytest.raises(KeyError, match="no column 'none'"):
+        schema.select(people, lambda c: {"a": c["none"]})
+
+
+def test_serdes(people: nf.PCollection) -> None:
+    assert {name: str(kind) for name, kind in schema.describe(people).items()} == {
+        "name": "str_()",
+        "age": "int_()",
+        "town": "str_()",
+    }
+    made = schema.of({"a": int})
+    assert fields.get_serde_of_field(made, "a") == serde.int_()
+    assert fields.get_serde_of_field(made, "b") is None
+    assert fields.get_serde_of_fields(made, "a, b").get_fields() == ["a", "b"]
+    assert schema.tuple_to_dict(people.map(lambda r: (1, 2)), ["a", ("b", int)]).get()[0] == {"a": 1, "b": 2}
+
+
+def test_descriptions(people: nf.PCollection) -> None:
+    made = fields.select(people, " age , name=>older,letters ", lambda a, n: (a + 1, n.flat_map(list)))
+    assert made.get()[0] == {"older": 31, "letters": "a"}
+    assert people.select("age", lambda a: a * 2).get()[0] == {"age": 60}
+    assert people.agg("age => n", lambda a: a.count()).get() == [{"n": 5}]
+    assert fields.flatten(people) is people
+    with pytest.raises(AssertionError):
+        people.select("a => b => c", lambda a: a)
+    with pytest.raises(AssertionError):
+        people.select("age => b, c", lambda a: a)
+
+
+def test_no_data_move_where_a_record_is_enough(people: nf.PCollection) -> None:
+    """The plan of columns that are computed by record has one stage, and gives what groups give."""
+    made = schema.select(people, lambda c: {"n": c["name"].flat_map(list).count(), "a": c["age"] + 1})
+    assert made.explain().count("stage ") == 1
+    grouped = T.group_by_every_record(people).apply_values(
+        lambda v: T.make_tuple(
+            v.flat_map(lambda r: list(r["name"])).count(), v.map(lambda r: r["age"]).sum() + 1
+        )
+    )
+    assert rows(made.map(lambda r: (r["n"], r["a"]))) == rows(grouped.flatten_values())
+    moved = schema.select(people, lambda c: {"n": c["name"].flat_map(list).distinct()})
+    assert moved.explain().count("stage ") > 1
+    assert len(moved.get()) == 8
+
+
+def test_an_empty_column_fails_as_in_groups(people: nf.PCollection) -> None:
+    made = schema.select(people, lambda c: {"a": c["age"] + T.filter(c["age"], lambda a: a > 6).first()})
+    with pytest.raises(nf.errors.NestflowRuntimeException, match="empty PObject"):
+        made.get()
