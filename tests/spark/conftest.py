@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+import places
 import pytest
 from on_spark import CONF
 
@@ -12,6 +13,9 @@ import nestflow as nf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+os.environ.setdefault("HADOOP_USER_NAME", "tester")  # not the user of HDFS, whom nothing is denied
 
 
 @pytest.fixture
@@ -63,3 +67,28 @@ def _ancestors(process: int) -> Iterator[int]:
         with open(f"/proc/{process}/stat") as file:
             process = int(file.read().rsplit(")", 1)[1].split()[1])
         yield process
+
+
+@pytest.fixture(scope="session")
+def hdfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an HDFS; it takes ten seconds to start."""
+    yield from places.started_hdfs(tmp_path_factory.mktemp("hdfs"))
+
+
+@pytest.fixture(params=["local", "hdfs"])
+def place(
+    request: pytest.FixtureRequest, spark: Callable[..., nf.Pipeline], tmp_path: Path
+) -> Iterator[places.Place]:
+    """An empty folder for files; afterwards, no run has left anything beside what it should."""
+    if request.param == "local":
+        folder = tmp_path / "place"
+        folder.mkdir()
+        found: places.Place = places.Local(folder)
+    else:
+        engine = spark()._engine
+        engine._opened()
+        address = request.getfixturevalue("hdfs")
+        found = places.Hdfs(engine._context, f"{address}/tmp/{tmp_path.name}")
+        found.system.mkdirs(found.at(""))
+    yield found
+    assert [name for name in found.names() if name.startswith(".")] == []

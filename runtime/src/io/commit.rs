@@ -62,7 +62,7 @@ impl OutputJob {
     /// Begins an output: checks the target, removes what dead runs left beside it, and makes room
     /// for parts.
     pub fn begin(storage: Arc<dyn Storage>, sink: &FileSink) -> Result<OutputJob> {
-        let target = storage.resolve(&sink.path)?;
+        let target = resolved(storage.as_ref(), sink)?;
         let Some((parent, name)) =
             target.rsplit_once('/').filter(|(_, name)| !matches!(*name, "" | "." | ".."))
         else {
@@ -73,13 +73,6 @@ impl OutputJob {
             return Err(Error::Data(format!(
                 "{}: an output replaces its whole directory, and {target} holds the working or the home \
                  directory. Write to a directory of its own",
-                sink.path
-            )));
-        }
-        if !storage.renames_at_once(&target) {
-            return Err(Error::Plan(format!(
-                "{}: an output has to appear as a whole, and where {target} is, no directory can be renamed at \
-                 once. Write to a file system that can, such as hdfs:, and copy from there",
                 sink.path
             )));
         }
@@ -111,7 +104,10 @@ impl OutputJob {
         storage: &Arc<dyn Storage>,
         sinks: &[(&FileSink, Option<&CallSite>)],
     ) -> Result<Vec<OutputJob>> {
-        let targets = sinks.iter().map(|(sink, _)| storage.resolve(&sink.path));
+        let target = |(sink, site): &(&FileSink, Option<&CallSite>)| {
+            resolved(storage.as_ref(), sink).map_err(|error| error.at(*site))
+        };
+        let targets = sinks.iter().map(target);
         let targets = targets.collect::<Result<Vec<_>>>()?;
         for (i, inner) in targets.iter().enumerate() {
             for (j, outer) in targets.iter().enumerate() {
@@ -255,6 +251,23 @@ impl Drop for OutputJob {
     fn drop(&mut self) {
         self.clean();
     }
+}
+
+/// The directory of an output, where it can appear as a whole.
+fn resolved(storage: &dyn Storage, sink: &FileSink) -> Result<String> {
+    let check = |path: &str| match storage.renames_at_once(path) {
+        true => Ok(()),
+        false => Err(Error::Data(format!(
+            "{}: an output has to appear as a whole, and in this store no directory can be renamed at once. \
+             Write to a file system that can, such as hdfs:, and copy from there",
+            sink.path
+        ))),
+    };
+    // First as it stands, since nothing has to be known of such a store.
+    check(&sink.path)?;
+    let target = storage.resolve(&sink.path)?;
+    check(&target)?;
+    Ok(target)
 }
 
 fn half_done(error: &Error, stuck: &[&str]) -> Error {

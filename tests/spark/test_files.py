@@ -1,0 +1,230 @@
+"""Files in and out on Spark: the same on this machine's file system and in HDFS."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from on_spark import MASTER
+from places import Hdfs
+
+import nestflow as nf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from places import Place
+
+    Make = Callable[..., nf.Pipeline]
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+LINES = [f"{number} {'ä' * (number % 40)}" for number in range(30_000)]
+"""Enough for several blocks, tasks and buffers."""
+
+TEXT = "".join(f"{line}\n" for line in LINES).encode()
+
+
+def parts(place: Place, target: str) -> list[bytes]:
+    """The contents of the parts of an output, in order."""
+    names = place.names(target)
+    assert [name.removesuffix(".gz") for name in names] == [f"part-{i:05}" for i in range(len(names))]
+    found = [place.read(f"{target}/{name}") for name in names]
+    both = zip(names, found, strict=True)
+    return [gzip.decompress(part) if name.endswith("gz") else part for name, part in both]
+
+
+def written(place: Place, target: str) -> list[str]:
+    """The lines of an output."""
+    return b"".join(parts(place, target)).decode().split("\n")[:-1]
+
+
+def died_once(mark: Path) -> Callable[[int], str]:
+    """A function whose process dies at a record near the end, the first time."""
+
+    def line(x: int) -> str:
+        if x % 10_000 == 9_990:
+            try:
+                (mark / str(x)).touch(exist_ok=False)
+                os.kill(os.getpid(), signal.SIGKILL)
+            except FileExistsError:
+                pass
+        return LINES[x]
+
+    return line
+
+
+def test_files_are_read(spark: Make, place: Place) -> None:
+    place.put("in/a.txt", TEXT)
+    place.put("in/b.txt.gz", gzip.compress(b"one\r\n") + gzip.compress(b"two"))
+    place.put("in/_c.txt", b"hidden\n")
+    place.put("in/.d.txt", b"hidden\n")
+    place.put("in/more/e.txt", b"deeper\n")
+    place.put("in/with space, and %20.txt", b"spaces\n")
+    every = [*LINES, "one", "two", "spaces"]
+    p = spark()
+
+    def read(*names: str) -> list[str]:
+        found: list[str] = p.read(nf.TextFile(*(f"{place.uri}/{name}" for name in names))).get()
+        return found
+
+    assert read("in") == every
+    assert read("in/*.txt*") == every
+    assert read("in/[ab].txt", "i?/*/e.txt") == [*LINES, "deeper"]
+    assert read("in/b.*", "in/_c.txt", "in/with space, and %20.txt") == ["one", "two", "hidden", "spaces"]
+
+
+def test_outputs(spark: Make, place: Place) -> None:
+    place.put("out/part-00099", b"of an earlier run\n")
+    p = spark()
+    lines = p.parallelize(LINES)
+    p.write(lines, nf.output.TextFile(f"{place.uri}/out"))
+    first = nf.output.TextFile(f"{place.uri}/sub/by_digit").partition(3, lambda line, n: int(line[0]) % n)
+    p.write(lines, first.sort(reverse=True).with_compression("gzip"))
+    assert lines.count().get() == len(LINES)  # a run that writes, and keeps something of the same stage
+    assert sorted(written(place, "out")) == sorted(LINES)
+    by_digit = [part.decode().split("\n")[:-1] for part in parts(place, "sub/by_digit")]
+    assert by_digit == [
+        sorted((line for line in LINES if int(line[0]) % 3 == digit), reverse=True) for digit in range(3)
+    ]
+    assert place.names("sub") == ["by_digit"]
+    p.write(p.parallelize(["again"]), nf.output.TextFile(f"{place.uri}/out", overwrite=False))
+    with pytest.raises(nf.errors.NestflowRuntimeException, match="exists, and overwrite is off"):
+        p.run()
+
+
+def test_what_cannot_be_read(spark: Make, place: Place) -> None:
+    p = spark()
+    for name, text in (("nothing", "no such file or directory"), ("*.none", "no file matches")):
+        with pytest.raises(nf.errors.NestflowRuntimeException) as caught:
+            p.read(nf.TextFile(f"{place.uri}/{name}")).get()
+        assert caught.value.args[0].endswith(f"/{name}: {text}")
+        assert "read at" in str(caught.value.__notes__) and "test_files.py" in str(caught.value.__notes__)
+    place.put("bad.gz", gzip.compress(TEXT)[:5000])
+    with pytest.raises(nf.errors.InvalidDataException, match=r"bad\.gz: damaged or cut off gzip file"):
+        p.read(nf.TextFile(f"{place.uri}/bad.gz")).count().get()
+    if isinstance(place, Hdfs):
+        place.put("secret", b"x\n")
+        place.deny("secret")
+        with pytest.raises(
+            nf.errors.NestflowRuntimeException, match="secret: Permission denied: user=tester"
+        ):
+            p.read(nf.TextFile(f"{place.uri}/secret")).get()
+
+
+def test_a_file_that_changes_is_not_read_again(spark: Make, place: Place) -> None:
+    p = spark()
+    path = place.put("in.txt", TEXT)
+    lines = p.read(nf.TextFile(path)).map(lambda line: line.upper()).cache()
+    assert len(lines.get()) == len(LINES)
+    place.put("in.txt", b"another\n" + TEXT)
+    assert lines.distinct().count().get() == len(LINES)  # it is kept
+    kept = p._engine._context._jsc.getPersistentRDDs()
+    for number in list(kept):
+        kept[number].unpersist(True)
+    with pytest.raises(nf.errors.InvalidDataException, match=r"in\.txt: the file has changed since the run"):
+        lines.map(len).count().get()
+
+
+@pytest.mark.skipif(str(MASTER).startswith("local["), reason="there, Spark tries nothing again")
+def test_a_task_that_dies_while_it_writes(spark: Make, place: Place, tmp_path: Path) -> None:
+    p = spark()
+    p.write(
+        p.parallelize(list(range(len(LINES)))).map(died_once(tmp_path)),
+        nf.output.TextFile(f"{place.uri}/out"),
+    )
+    p.run()
+    assert (tmp_path / "9990").exists()
+    assert written(place, "out") == LINES
+    assert place.names() == ["out"]
+
+
+def test_a_run_that_fails_leaves_nothing(spark: Make, place: Place) -> None:
+    def fail(x: int) -> str:
+        if x == 29_000:
+            raise ValueError(x)
+        return LINES[x]
+
+    place.put("old/part-00000", b"old\n")
+    p = spark()
+    lines = p.parallelize(list(range(len(LINES)))).map(fail)
+    p.write(lines, nf.output.TextFile(f"{place.uri}/new"))
+    p.write(lines, nf.output.TextFile(f"{place.uri}/old"))
+    with pytest.raises(ValueError, match="29000"):
+        p.run()
+    assert place.names() == ["old"]
+    assert written(place, "old") == ["old"]
+
+
+def test_an_interrupted_run_leaves_nothing(spark: Make, place: Place) -> None:
+    begun = threading.Event()
+
+    def stop(_: dict[str, Any]) -> None:
+        if begun.is_set():
+            raise KeyboardInterrupt
+
+    def slow(x: int) -> str:
+        if x == 29_000:
+            threading.Event().wait(60)
+        return LINES[x]
+
+    p = spark()
+    p._engine._progress = stop
+    threading.Timer(2, begun.set).start()
+    p.write(p.parallelize(list(range(len(LINES)))).map(slow), nf.output.TextFile(f"{place.uri}/out"))
+    with pytest.raises(KeyboardInterrupt):
+        p.run()
+    assert place.names() == []
+
+
+def test_no_output_to_a_store_without_rename(spark: Make, tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    p = spark()
+    p.write(p.parallelize([1]).map(lambda x: mark.touch()), nf.output.TextFile("s3a://bucket/out"))
+    with pytest.raises(
+        nf.errors.InvalidDataException, match="s3a://bucket/out: an output has to appear as a whole"
+    ):
+        p.run()
+    assert not mark.exists()
+
+
+def test_paths_without_a_scheme_are_what_spark_takes_them_for(spark: Make, hdfs: str, tmp_path: Path) -> None:
+    p = spark()
+    p._engine._opened()
+    context = p._engine._context
+    place = Hdfs(context, f"{hdfs}/user/tester/{tmp_path.name}")
+    place.put("in/a", b"of HDFS\n")
+    conf = context._jsc.hadoopConfiguration()
+    before = conf.get("fs.defaultFS")
+    conf.set("fs.defaultFS", hdfs)
+    try:
+        lines = p.read(nf.TextFile(f"{tmp_path.name}/i*"))
+        p.write(lines, nf.output.TextFile(f"/user/tester/{tmp_path.name}/out"))
+        assert lines.get() == ["of HDFS"]
+        p.write(lines, nf.output.TextFile(f"../tester/../{tmp_path.name}/../tester"))
+        with pytest.raises(nf.errors.InvalidDataException, match="holds the working or the home directory"):
+            p.run()
+    finally:
+        conf.set("fs.defaultFS", before)
+    assert written(place, "out") == ["of HDFS"]
+
+
+def test_what_dead_runs_left_goes(spark: Make, hdfs: str, tmp_path: Path) -> None:
+    p = spark()
+    p._engine._opened()
+    place = Hdfs(p._engine._context, f"{hdfs}/tmp/{tmp_path.name}")
+    dead, alive = (f".writing-out-{digit * 32}" for digit in "01")
+    place.put(f"{dead}/owner", b"")
+    place.put(f"{dead}/old/part-00000", b"replaced by half\n")
+    held = place.system.create(place.at(f"{alive}/owner"))
+    p.write(p.parallelize(["new"]), nf.output.TextFile(f"{place.uri}/out", overwrite=False))
+    with pytest.raises(nf.errors.NestflowRuntimeException, match="exists, and overwrite is off"):
+        p.run()
+    assert written(place, "out") == ["replaced by half"]
+    assert place.names() == [alive, "out"]
+    held.close()
