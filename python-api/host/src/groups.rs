@@ -13,11 +13,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
+use crate::chunk::chunk;
 use crate::counting::counted;
 use crate::failure::{raised, unfit, unloadable};
 use crate::kinds::kinds;
 use crate::program::{Describe, cells, ours};
-use crate::records::CHUNK;
 use crate::{fast, pin};
 
 /// An opened fold.
@@ -73,8 +73,10 @@ impl Groups {
         let list = ours(fast::list_of(py, values, 0..states, kinds.missing.bind(py)))?;
         let mut state = driver.call_method1(intern!(py, "begin"), (list,)).map_err(failed)?;
         let feed = ours(driver.getattr(intern!(py, "feed")))?;
-        for start in (states..values.len()).step_by(CHUNK) {
-            let rows = start..values.len().min(start + CHUNK);
+        let mut start = states;
+        while start < values.len() {
+            let (rows, _) = chunk(values, start, values.len());
+            start = rows.end;
             let numbers = ours(PyList::new(py, &groups[rows.clone()]))?;
             let records = ours(fast::list_of(py, values, rows, kinds.missing.bind(py)))?;
             feed.call1((&state, numbers, records)).map_err(failed)?;

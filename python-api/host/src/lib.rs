@@ -11,6 +11,7 @@
 //! Also the module `nestflow._host`, which worker processes import. Must not know the planner or
 //! DataFusion, and must not hold the GIL while waiting for others.
 
+mod chunk;
 mod counting;
 mod failure;
 mod fast;

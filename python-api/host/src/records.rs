@@ -13,6 +13,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
+use crate::chunk::chunk;
 use crate::counting::counted;
 use crate::failure::{raised, unfit, unloadable};
 use crate::kinds::{Kinds, kinds};
@@ -24,8 +25,8 @@ use crate::sides::ColumnSide;
 use crate::walk::Walk;
 use crate::{fast, pin};
 
-/// So many records are objects at a time: more of them would leave the processor's cache.
-pub(crate) const CHUNK: usize = 1024;
+/// The most rows that a driver gives at once.
+const PART_ROWS: usize = 1024;
 /// So many rows come out at once where a record can give many, before it is known how large they are;
 /// soon it is a multiple of this.
 const FIRST: usize = 8;
@@ -153,7 +154,7 @@ impl Records {
             if length > 0 {
                 // Of records that are only counted the size is not known.
                 let fit = (PART_BYTES * length).checked_div(bytes).unwrap_or(FIRST * FIRST);
-                self.room = fit.clamp(1, CHUNK.min(self.room * FIRST));
+                self.room = fit.clamp(1, PART_ROWS.min(self.room * FIRST));
                 ours(walk.room.bind(py).set_item(0, self.room))?;
             }
             under_way.walk = Some(walk);
@@ -173,8 +174,9 @@ impl Records {
         row: usize,
     ) -> Result<Walk, HostError> {
         let values = cells(input, "v")?;
-        let end = values.len().min(row + CHUNK);
-        let chunk: Vec<usize> = (row..end).filter(|&row| values.is_valid(row)).collect();
+        let (rows, _) = chunk(values, row, values.len());
+        let end = rows.end;
+        let chunk: Vec<usize> = rows.filter(|&row| values.is_valid(row)).collect();
         let mut frozen = Vec::with_capacity(chunk.len());
         let records = ours(fast::records(py, values, &chunk, &mut frozen))?;
         let iterator = ours(records.try_iter())?.into_any();

@@ -13,11 +13,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
+use crate::chunk::chunk;
 use crate::counting::counted;
 use crate::failure::{raised, unfit, unloadable};
 use crate::kinds::kinds;
 use crate::program::{Describe, by_column, cells, ours};
-use crate::records::CHUNK;
 use crate::sides::ColumnSide;
 use crate::{fast, pin};
 
@@ -94,15 +94,16 @@ impl Walk {
                 self.end(py, &mut output)?;
                 self.begin(py, group, &columns, start, &mut output)?;
             }
-            let length = groups[start..].iter().take(CHUNK).take_while(|other| **other == group).count();
-            let rows: Vec<usize> = (start..start + length).filter(|&row| values.is_valid(row)).collect();
+            let group_end = start + groups[start..].partition_point(|&other| other == group);
+            let (rows, bytes) = chunk(values, start, group_end);
+            start = rows.end;
+            let rows: Vec<usize> = rows.filter(|&row| values.is_valid(row)).collect();
             if !rows.is_empty() {
                 let records = fast::list_of(py, values, rows.into_iter(), kinds.missing.bind(py));
-                let fed = self.walk.call_method1(py, intern!(py, "feed"), (ours(records)?,));
+                let fed = self.walk.call_method1(py, intern!(py, "feed"), (ours(records)?, bytes));
                 fed.map_err(|error| raised(py, &error, self.walk.bind(py), None))?;
                 self.take(py, group, &mut output)?;
             }
-            start += length;
         }
         self.batch(output)
     }

@@ -176,6 +176,10 @@ class PCollection(RddMethods):
         """Give the function's result for each record; see `transforms.map`."""
         return nestflow.transforms.map(self, fn, *side_inputs, **options)
 
+    def map_batches(self, fn: Callable[..., Any], *side_inputs: PType, **options: Any) -> PCollection:
+        """Give the records of the function's result for batches of records; see `transforms.map_batches`."""
+        return nestflow.transforms.map_batches(self, fn, *side_inputs, **options)
+
     def max(self, key: Callable[[Any], Any] | None = None, **options: Any) -> PObject:
         """Give the largest record; see `transforms.max`."""
         return nestflow.transforms.max(self, key, **options)

@@ -110,7 +110,7 @@ impl Builder<'_> {
                 let levels = node.depth - count_new_levels(steps);
                 Ok(call_chain::plan(input, node, spec, open, levels, self.env))
             }
-            FlatOp::Sequential { program, sides, at_least_one } => {
+            FlatOp::Sequential { program, sides, at_least_one, .. } => {
                 let spec = chain_spec(program.clone(), sides);
                 let open = self.open_sides(node)?;
                 Ok(sequential::plan(input, node, spec, open, *at_least_one, self.env))

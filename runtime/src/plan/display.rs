@@ -189,11 +189,12 @@ impl Display for FlatOp {
             FlatOp::CheckOrder => f.write_str("check order"),
             FlatOp::Rank { sample, .. } => write!(f, "rank by {sample}"),
             FlatOp::Limit(n) => write!(f, "limit {n}"),
-            FlatOp::Sequential { program, at_least_one, .. } => {
+            FlatOp::Sequential { program, at_least_one, parts, .. } => {
                 if let Program::Sequential { kind, .. } = program {
                     write!(f, "{}", sequential(kind))?;
                 }
-                f.write_str(if *at_least_one { " · at least one" } else { "" })
+                f.write_str(if *at_least_one { " · at least one" } else { "" })?;
+                f.write_str(if *parts { " · by parts" } else { "" })
             }
             FlatOp::Join { on, kind, .. } => {
                 let on: Vec<_> = on

@@ -279,6 +279,8 @@ pub enum FlatOp {
         sides: Vec<ChainSide>,
         /// There is a group even where there is no row.
         at_least_one: bool,
+        /// Outside of groups, each part of the dataset is a group of its own.
+        parts: bool,
     },
     /// Joins on equal columns.
     Join {

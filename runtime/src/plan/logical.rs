@@ -277,8 +277,9 @@ pub enum Op {
     Accumulate { input: NodeId, zero: FunctionId, callable: bool, step: FunctionId, sides: Vec<SideInput> },
     /// `transform` with three functions.
     Transform { input: NodeId, init: FunctionId, step: FunctionId, done: FunctionId, sides: Vec<SideInput> },
-    /// `transform` with a transformer instance.
-    Transformer { input: NodeId, transformer: FunctionId, sides: Vec<SideInput> },
+    /// `transform` with a transformer instance. `parts`: it may see the parts of a dataset one by one, and
+    /// need not see one without records.
+    Transformer { input: NodeId, transformer: FunctionId, sides: Vec<SideInput>, parts: bool },
     /// `combine(pre_combine=False)`: one call on the whole group.
     Whole { input: NodeId, function: FunctionId },
     /// Concatenation, first argument first.

@@ -162,6 +162,7 @@ impl Chooser {
                     node.op = FlatOp::SortParts { by };
                 }
             }
+            FlatOp::Sequential { parts: true, .. } if node.depth == 0 => {}
             FlatOp::Sort { .. } | FlatOp::Sequential { .. } => {
                 let together = keys(node.depth);
                 node.inputs[0] = self.bring(node.inputs[0], together, demand, &why, shared[0]);

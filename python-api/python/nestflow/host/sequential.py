@@ -1,8 +1,9 @@
 """Functions that walk through one group after another, with a status that stays here.
 
 The host calls `begin` with the side inputs of a group that come by column, `feed` with its records
-piece by piece, `end`, and takes what has gathered in `out` in between. In loops that call a user
-function the record is called `x`: errors look for it. `feed` is never called without a record.
+piece by piece (and the bytes that a piece had as cells), `end`, and takes what has gathered in `out`
+in between. In loops that call a user function the record is called `x`: errors look for it. `feed` is
+never called without a record.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nestflow.host import functions
+from nestflow.host.batches import Batches, Walk
 from nestflow.host.program import MISSING, Side, Step
 from nestflow.host.sides import arguments_of
 
@@ -48,7 +50,7 @@ class _Accumulate(_Walk):
         self._columns = columns
         self._state = MISSING if self._start is None else self._start()
 
-    def feed(self, records: list[Any]) -> None:
+    def feed(self, records: list[Any], size: int = 0) -> None:
         state = self._state
         if state is MISSING:
             state, *records = records
@@ -97,7 +99,7 @@ class _Transform(_Walk):
         self._emitter = Emitter(self.out.append)
         self._status = self._init(self._emitter, *self._given())
 
-    def feed(self, records: list[Any]) -> None:
+    def feed(self, records: list[Any], size: int = 0) -> None:
         emitter, status = self._emitter, self._status
         if emitter.finished:
             return
@@ -127,7 +129,7 @@ class _Transformer(_Walk):
         self._transformer = transformer() if isinstance(transformer, type) else transformer
         self._take(self._transformer.begin_process(*self._given()), "begin_process")
 
-    def feed(self, records: list[Any]) -> None:
+    def feed(self, records: list[Any], size: int = 0) -> None:
         process, given = self._transformer.process, self._given()
         for x in records:
             self._take(process(x, *given), "process")
@@ -156,12 +158,29 @@ class _Whole(_Walk):
         self._columns = columns
         self._records = []
 
-    def feed(self, records: list[Any]) -> None:
+    def feed(self, records: list[Any], size: int = 0) -> None:
         self._records.extend(records)
 
     def end(self) -> None:
         x, self._records = self._records, []
         self.out.append(self._function(x, *self._given()))
+
+
+class _Batched(_Walk):
+    """`map_batches`: a function of many records at a time."""
+
+    def __init__(self, step: Step, sides: Sequence[Side], batches: Batches) -> None:
+        super().__init__(step, sides)
+        self._batches = Walk(batches, self._given, self.out, step)
+
+    def begin(self, columns: Sequence[Any]) -> None:
+        self._columns = columns
+
+    def feed(self, records: list[Any], size: int = 0) -> None:
+        self._batches.feed(records, size)
+
+    def end(self) -> None:
+        self._batches.end()
 
 
 def build(kind: str, step: Step, sides: Sequence[Side], zero: bytes | None, callable_zero: bool) -> _Walk:
@@ -172,6 +191,9 @@ def build(kind: str, step: Step, sides: Sequence[Side], zero: bytes | None, call
         case "transform":
             return _Transform(step, sides)
         case "transformer":
+            batches = functions.load_for(step, 0)
+            if isinstance(batches, Batches):
+                return _Batched(step, sides, batches)
             return _Transformer(step, sides)
         case "whole":
             return _Whole(step, sides)

@@ -373,11 +373,12 @@ class Transform:
 
 @dataclass(frozen=True)
 class Transformer:
-    """``transform`` with a transformer instance."""
+    """``transform`` with a transformer instance. ``parts``: it may see a dataset part by part."""
 
     input: NodeId
     transformer: FunctionId
     sides: tuple[SideInput, ...] = ()
+    parts: bool = False
 
 
 @dataclass(frozen=True)

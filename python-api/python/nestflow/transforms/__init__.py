@@ -21,6 +21,7 @@ from .aggregation import (
     sum,
     to_list_pobject,
 )
+from .batches import map_batches
 from .elementwise import filter, flat_map, foreach, map
 from .grouping import cogroup, group_by, group_by_key
 from .joins import full_join, join, left_join, right_join
@@ -78,6 +79,7 @@ __all__ = [
     "make_tuple",
     "map",
     "map_partitions",
+    "map_batches",
     "map_values",
     "max",
     "max_elements",

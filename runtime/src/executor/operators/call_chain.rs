@@ -15,8 +15,9 @@ use crate::executor::{TaskEnv, leaves};
 use crate::internal;
 use crate::plan::flat::{Col, FlatNode, key_cols};
 
-/// Rows handed to a host at once.
+/// Rows handed to a host at once, and bytes of records, but for the last one.
 const CHUNK: usize = 8192;
+const CHUNK_BYTES: usize = 32 << 20;
 
 struct CallChain {
     spec: ChainSpec,
@@ -84,6 +85,18 @@ pub fn program_input(
         arrays.push(array.clone());
     }
     columns::batch(&Arc::new(Schema::new(fields)), arrays, batch.num_rows())
+}
+
+/// How many rows of a batch are handed to a host at once.
+pub fn rows_at_once(batch: &RecordBatch) -> Result<usize> {
+    let (values, mut bytes) = (columns::cells(batch, Col::Value)?, 0);
+    // The low half of a view's first word is the length of its cell.
+    let fits = values.views().iter().take_while(|view| {
+        let fits = bytes < CHUNK_BYTES;
+        bytes += **view as u32 as usize;
+        fits
+    });
+    Ok(fits.take(CHUNK).count().max(1))
 }
 
 /// Opens a program with its open sides read whole.
@@ -179,7 +192,7 @@ impl Tactic for CallChain {
         let Some(rest) = self.rest.take().filter(|rest| rest.num_rows() > 0) else {
             return Ok(false);
         };
-        let now = CHUNK.min(rest.num_rows());
+        let now = rows_at_once(&rest)?;
         self.push(rest.slice(0, now))?;
         self.rest = Some(rest.slice(now, rest.num_rows() - now));
         Ok(true)

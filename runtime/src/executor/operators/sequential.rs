@@ -11,7 +11,7 @@ use datafusion_physical_plan::ExecutionPlan;
 use nestflow_batch::columns::{CellBuilder, cell_at, null_column};
 use nestflow_chain::{ChainSpec, OpenChain};
 
-use super::call_chain::{open, program_input};
+use super::call_chain::{open, program_input, rows_at_once};
 use crate::error::Result;
 use crate::executor::TaskEnv;
 use crate::executor::columns::{self, cells, schema};
@@ -95,6 +95,18 @@ impl SequentialTactic {
         Ok(UInt64Array::from(numbers))
     }
 
+    /// Hands over rows, no more at once than a host should have.
+    fn push_all(&mut self, rows: &RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
+        let mut start = 0;
+        while start < rows.num_rows() {
+            let rest = rows.slice(start, rows.num_rows() - start);
+            let now = rows_at_once(&rest)?;
+            self.push(&rest.slice(0, now), out)?;
+            start += now;
+        }
+        Ok(())
+    }
+
     fn push(&mut self, rows: &RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
         let numbers: ArrayRef = Arc::new(self.number_groups(rows)?);
         let input = program_input(rows, &self.spec, Some(("g", numbers)))?;
@@ -168,10 +180,10 @@ impl Tactic for SequentialTactic {
             if deepest.null_count() > 0 {
                 out.push(self.pass_markers(&filter_record_batch(&batch, &is_null(deepest)?)?)?);
                 let rows = filter_record_batch(&batch, &is_not_null(deepest)?)?;
-                return if rows.num_rows() > 0 { self.push(&rows, out) } else { Ok(()) };
+                return self.push_all(&rows, out);
             }
         }
-        self.push(&batch, out)
+        self.push_all(&batch, out)
     }
 
     fn finish(&mut self, out: &mut Vec<RecordBatch>) -> Result<()> {

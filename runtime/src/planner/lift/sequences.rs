@@ -16,14 +16,26 @@ impl Lift<'_> {
         sides: &[SideInput],
         at: &At,
     ) -> Result<FlatId> {
+        self.sequential_over(main, kind, sides, false, at)
+    }
+
+    /// The same; `parts`: over the parts of a whole dataset one by one.
+    fn sequential_over(
+        &mut self,
+        main: FlatId,
+        kind: impl FnOnce(&At) -> Sequential,
+        sides: &[SideInput],
+        parts: bool,
+        at: &At,
+    ) -> Result<FlatId> {
         let ready = self.sides(main, sides, at)?;
         let kind = kind(at);
         let always_answers = !matches!(kind, Sequential::Reduce(_));
         let in_order = self.in_order(ready.main, at);
         let numbers = (0..sides.len() as u32).collect();
         let program = Program::Sequential { kind, site: at.site.clone(), sides: numbers };
-        let at_least_one = at.depth == 0 && always_answers;
-        let op = FlatOp::Sequential { program, sides: ready.sides, at_least_one };
+        let at_least_one = at.depth == 0 && always_answers && !parts;
+        let op = FlatOp::Sequential { program, sides: ready.sides, at_least_one, parts };
         let inputs = std::iter::once(in_order).chain(ready.open).collect();
         Ok(self.push(op, inputs, at.depth, with_value(at.depth), at))
     }
@@ -59,11 +71,12 @@ impl Lift<'_> {
         input: NodeId,
         transformer: FunctionId,
         sides: &[SideInput],
+        parts: bool,
         at: &At,
     ) -> Result<FlatId> {
         let transformer = self.function(transformer)?;
         let main = self.operand(input, at)?;
-        self.sequential(main, |_| Sequential::Transformer(transformer), sides, at)
+        self.sequential_over(main, |_| Sequential::Transformer(transformer), sides, parts, at)
     }
 
     pub(super) fn whole(&mut self, input: NodeId, function: FunctionId, at: &At) -> Result<FlatId> {

@@ -1,0 +1,132 @@
+"""The formats of batches: lists of records as NumPy arrays, Arrow batches or pandas objects, and back.
+
+The libraries are imported with the first batch in their format. Must not copy more than they ask for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import ModuleType
+
+    Format = tuple[Callable[[list[Any]], Any], Callable[[Any], Iterable[Any]]]
+
+FORMATS = ("list", "numpy", "arrow", "pandas")
+
+_VALUE = "value"
+# NumPy's kinds whose elements Python has numbers, texts and objects for.
+_PLAIN = frozenset("biufcSUO")
+
+
+def by_name(name: str) -> Format:
+    """What makes a batch of records, and records of a batch."""
+    return {
+        "list": (lambda records: records, _of_list),
+        "numpy": (_to_numpy, _of_numpy),
+        "arrow": (_to_arrow, _of_arrow),
+        "pandas": (_to_pandas, _of_pandas),
+    }[name]
+
+
+def _library(name: str, form: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            f"map_batches(format={form!r}) needs {name} where functions run ({error}): pip install {name}",
+            name=name,
+        ) from error
+
+
+def _wrong(batch: Any, form: str, wanted: str) -> TypeError:
+    return TypeError(
+        f"the function of map_batches(format={form!r}) has to return {wanted}, or an iterator of these, "
+        f"not {type(batch).__name__}"
+    )
+
+
+def _of_list(batch: Any) -> Iterable[Any]:
+    if isinstance(batch, (list, tuple)):
+        return batch
+    raise _wrong(batch, "list", "a list")
+
+
+def _to_numpy(records: list[Any]) -> Any:
+    numpy = _library("numpy", "numpy")
+    first = records[0]
+    if isinstance(first, dict):
+        return {name: _array(numpy, [record[name] for record in records]) for name in first}
+    if isinstance(first, tuple):
+        return tuple(_array(numpy, list(column)) for column in zip(*records, strict=True))
+    return _array(numpy, records)
+
+
+def _array(numpy: ModuleType, values: list[Any]) -> Any:
+    if isinstance(values[0], numpy.ndarray) and len({value.shape for value in values}) == 1:
+        return numpy.stack(values)
+    try:
+        array = numpy.array(values)
+    except ValueError:
+        array = None
+    if array is None or array.ndim != 1:
+        # Values that are sequences themselves stay what they are.
+        array = numpy.empty(len(values), dtype=object)
+        array[:] = values
+    return array
+
+
+def _of_numpy(batch: Any) -> Iterable[Any]:
+    numpy = _library("numpy", "numpy")
+    if isinstance(batch, dict):
+        columns = [_elements(numpy, column) for column in batch.values()]
+        return [dict(zip(batch, row, strict=True)) for row in zip(*columns, strict=True)]
+    if isinstance(batch, tuple):
+        return list(zip(*(_elements(numpy, column) for column in batch), strict=True))
+    return _elements(numpy, batch)
+
+
+def _elements(numpy: ModuleType, array: Any) -> list[Any]:
+    if isinstance(array, list):
+        return array
+    if not isinstance(array, numpy.ndarray) or array.ndim == 0:
+        raise _wrong(array, "numpy", "an array, a tuple or a dict of arrays")
+    # Other kinds, such as times of nanoseconds, would lose by becoming Python's.
+    plain = array.ndim == 1 and array.dtype.kind in _PLAIN and array.dtype.itemsize <= 16
+    return list(array.tolist()) if plain and array.dtype != numpy.longdouble else list(array)
+
+
+def _to_arrow(records: list[Any]) -> Any:
+    arrow = _library("pyarrow", "arrow")
+    if isinstance(records[0], dict):
+        return arrow.RecordBatch.from_pylist(records)
+    return arrow.RecordBatch.from_pydict({_VALUE: records})
+
+
+def _of_arrow(batch: Any) -> Iterable[Any]:
+    arrow = _library("pyarrow", "arrow")
+    if isinstance(batch, (arrow.Array, arrow.ChunkedArray)):
+        return list(batch.to_pylist())
+    if not isinstance(batch, (arrow.RecordBatch, arrow.Table)):
+        raise _wrong(batch, "arrow", "a RecordBatch, a Table or an Array")
+    if batch.schema.names == [_VALUE]:
+        return list(batch.column(0).to_pylist())
+    return list(batch.to_pylist())
+
+
+def _to_pandas(records: list[Any]) -> Any:
+    pandas = _library("pandas", "pandas")
+    if isinstance(records[0], dict):
+        return pandas.DataFrame.from_records(records)
+    return pandas.Series(records, name=_VALUE)
+
+
+def _of_pandas(batch: Any) -> Iterable[Any]:
+    pandas = _library("pandas", "pandas")
+    if isinstance(batch, pandas.DataFrame):
+        return list(batch.to_dict("records"))
+    if isinstance(batch, pandas.Series):
+        return list(batch.tolist())
+    raise _wrong(batch, "pandas", "a DataFrame or a Series")

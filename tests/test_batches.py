@@ -1,0 +1,232 @@
+"""Functions that see many records at a time: `map_batches`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import nestflow as nf
+from nestflow import transforms as T
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Create = Callable[..., nf.Pipeline]
+
+
+def doubled(batch: list[int]) -> list[int]:
+    """Doubles each number."""
+    return [2 * x for x in batch]
+
+
+def test_order_and_sizes(p: nf.Pipeline) -> None:
+    numbers = p.parallelize(list(range(5000)))
+    assert numbers.map_batches(doubled).get() == [2 * x for x in range(5000)]
+    sizes = numbers.map_batches(lambda batch: [len(batch)], batch_size=300).get()
+    assert sum(sizes) == 5000
+    assert max(sizes) == 300
+    assert numbers.filter(lambda x: x < 0).map_batches(lambda batch: 1 / 0).get() == []
+
+
+def test_batches_of_any_length(p: nf.Pipeline) -> None:
+    def some(batch: list[int]) -> Iterator[list[int]]:
+        yield []
+        for x in batch:
+            if x % 2:
+                yield [x] * x
+
+    assert p.parallelize([1, 2, 3]).map_batches(some).get() == [1, 3, 3, 3]
+    assert p.parallelize([1, 2]).map_batches(lambda batch: []).get() == []
+
+
+GROUPS = {"a": list(range(10)), "b": [7], "c": list(range(5))}
+
+
+def test_batches_never_cross_groups(p: nf.Pipeline) -> None:
+    table = p.parallelize(GROUPS)
+    sizes = table.apply_values(T.map_batches, lambda batch: [len(batch)], batch_size=4).get()
+    assert sizes == {"a": [4, 4, 2], "b": [1], "c": [4, 1]}
+    sums = table.apply_values(lambda group: group.map_batches(lambda batch: [sum(batch)]).sum())
+    assert sums.get() == {"a": 45, "b": 7, "c": 10}
+
+
+def test_groups_that_get_no_records_stay(p: nf.Pipeline) -> None:
+    def kept(group: nf.PCollection) -> nf.PObject:
+        return group.filter(lambda x: x > 6).map_batches(doubled).count()
+
+    assert p.parallelize(GROUPS).apply_values(kept).get() == {"a": 3, "b": 1, "c": 0}
+
+
+def test_deeper_groups(p: nf.Pipeline) -> None:
+    pairs = [(x % 3, (x % 2, x)) for x in range(60)]
+    table = p.parallelize(pairs).group_by_key().apply_values(lambda group: group.group_by_key())
+    counted = table.apply_values(lambda inner: inner.apply_values(T.map_batches, lambda batch: [len(batch)]))
+    assert counted.get() == {k: {j: [10] for j in range(2)} for k in range(3)}
+
+
+def test_side_inputs_and_setup(p: nf.Pipeline, tmp_path: Path) -> None:
+    path = str(tmp_path / "made")
+
+    def model() -> dict[str, int]:
+        with open(path, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        return {"factor": 10}
+
+    def apply(batch: list[int], made: dict[str, int], offset: int) -> list[int]:
+        return [made["factor"] * x + offset for x in batch]
+
+    numbers, offset = p.parallelize(list(range(3000))), p.parallelize(5)
+    for _ in range(2):
+        got = numbers.map_batches(apply, offset, setup=model, batch_size=100).get()
+        assert got == [10 * x + 5 for x in range(3000)]
+    with open(path) as file:
+        processes = file.read().split()
+    assert len(processes) == len(set(processes))
+
+
+def test_setup_that_raises(p: nf.Pipeline) -> None:
+    def model() -> None:
+        raise LookupError("no weights")
+
+    for _ in range(2):
+        with pytest.raises(LookupError, match="no weights"):
+            p.parallelize([1]).map_batches(lambda batch, made: batch, setup=model).get()
+
+
+def running(batches: Iterator[list[int]]) -> Iterator[list[int]]:
+    """Gives the sums so far, and at the end a mark."""
+    total = 0
+    for batch in batches:
+        total += sum(batch)
+        yield [total]
+        yield []
+    yield [-1]
+
+
+def test_iterators_of_batches(p: nf.Pipeline) -> None:
+    table = p.parallelize({"a": [1, 2, 3, 4, 5], "b": [10]})
+    got = table.apply_values(T.map_batches, running, iterator=True, batch_size=2).get()
+    assert got == {"a": [3, 10, 15, -1], "b": [10, -1]}
+    whole = p.parallelize(list(range(4000))).map_batches(running, iterator=True).get()
+    assert whole.count(-1) >= 1
+
+
+def test_iterators_that_stop_early_or_fail(p: nf.Pipeline) -> None:
+    def first(batches: Iterator[list[int]]) -> Iterator[list[int]]:
+        yield next(batches)
+
+    def fail(batches: Iterator[list[int]]) -> Iterator[list[int]]:
+        for batch in batches:
+            yield [1 // x for x in batch]
+
+    table = p.parallelize({"a": [1, 2, 3], "b": [10]})
+    got = table.apply_values(T.map_batches, first, iterator=True, batch_size=1).get()
+    assert got == {"a": [1], "b": [10]}
+    with pytest.raises(ZeroDivisionError) as caught:
+        p.parallelize([1, 0]).map_batches(fail, iterator=True).get()
+    assert "1 // x" in str(caught.value.__cause__)
+
+
+def test_errors_show_the_batch(p: nf.Pipeline) -> None:
+    with pytest.raises(TypeError) as caught:
+        p.parallelize([1, "x"]).map_batches(sum).get()
+    if hasattr(caught.value, "__notes__"):
+        assert "record: [1, 'x']" in caught.value.__notes__
+        assert "map_batches(sum) at" in caught.value.__notes__[0]
+    with pytest.raises(TypeError, match="has to return a list"):
+        p.parallelize([1]).map_batches(lambda batch: 1).get()
+
+
+def test_wrong_arguments(p: nf.Pipeline) -> None:
+    numbers = p.parallelize([1])
+    for wrong in ({"format": "xml"}, {"batch_size": 0}, {"batch_size": "x"}, {"batch_size": (1, 2, 3)}):
+        with pytest.raises(ValueError, match=r"map_batches|batch_size"):
+            numbers.map_batches(doubled, **wrong)
+    with pytest.raises(ValueError, match="callable"):
+        numbers.map_batches(None)  # type: ignore[arg-type]
+
+
+def test_batches_are_bounded_by_bytes(p: nf.Pipeline) -> None:
+    images = p.parallelize([bytes([x]) * (1 << 20) for x in range(24)])
+    sizes = images.map_batches(lambda batch: [sum(map(len, batch))], batch_size=(100, "4MB")).get()
+    assert sum(sizes) == 24 << 20
+    assert max(sizes) <= 5 << 20
+
+
+def numbers_of(batch: Any) -> Any:
+    """The same batch, and that it is not a list."""
+    assert not isinstance(batch, list)
+    return batch
+
+
+RECORDS: dict[str, list[Any]] = {
+    "ints": [1, 2, -(2**40)],
+    "floats": [0.5, float("inf"), -0.0],
+    "texts": ["a", "", "é"],
+    "dicts": [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}],
+    "bools": [True, False],
+}
+
+
+@pytest.mark.parametrize("library", ["numpy", "pyarrow", "pandas"])
+def test_formats_give_back_what_they_got(p: nf.Pipeline, library: str) -> None:
+    pytest.importorskip(library)
+    form = library.removeprefix("py")
+    for records in RECORDS.values():
+        got = p.parallelize(records).map_batches(numbers_of, format=form).get()
+        assert got == records
+        assert list(map(type, got)) == list(map(type, records))
+
+
+def test_numpy_batches(p: nf.Pipeline) -> None:
+    numpy = pytest.importorskip("numpy")
+    assert p.parallelize([1, 2, 3]).map_batches(lambda a: a * 2 + 0.5, format="numpy").get() == [
+        2.5,
+        4.5,
+        6.5,
+    ]
+    pairs = p.parallelize([(1, "a"), (2, "b")])
+    assert pairs.map_batches(lambda ab: (ab[1], ab[0] * 3), format="numpy").get() == [("a", 3), ("b", 6)]
+    vectors = p.parallelize([numpy.arange(4, dtype="float32") + x for x in range(3)])
+    norms = vectors.map_batches(lambda m: (m * m).sum(axis=1), format="numpy").get()
+    assert norms == [14.0, 30.0, 54.0]
+    rows = vectors.map_batches(lambda m: m + 1, format="numpy").get()
+    assert [row.dtype.name for row in rows] == ["float32"] * 3
+    ragged = p.parallelize([[1], [2, 3]]).map_batches(lambda a: a, format="numpy").get()
+    assert ragged == [[1], [2, 3]]
+    times = p.parallelize([0, 1]).map_batches(lambda a: a.astype("datetime64[ns]"), format="numpy").get()
+    assert times == [numpy.datetime64(0, "ns"), numpy.datetime64(1, "ns")]
+
+
+def test_arrow_and_pandas_batches(p: nf.Pipeline) -> None:
+    pytest.importorskip("pyarrow")
+    pandas = pytest.importorskip("pandas")
+    people = p.parallelize([{"n": "x", "age": 3}, {"n": "y", "age": 5}])
+    assert people.map_batches(lambda b: b.column("age"), format="arrow").get() == [3, 5]
+    older = people.map_batches(lambda b: b.assign(age=b.age + 1), format="pandas").get()
+    assert older == [{"n": "x", "age": 4}, {"n": "y", "age": 6}]
+    stamps = [pandas.Timestamp(123456789), pandas.NaT]
+    got = p.parallelize(stamps).map_batches(lambda s: s, format="pandas").get()
+    assert got[0] == stamps[0]
+    assert got[0].nanosecond == 789
+    assert got[1] is pandas.NaT
+
+
+def test_a_library_that_is_missing() -> None:
+    def without(batch: Any) -> Any:
+        return batch
+
+    def setup() -> None:
+        import sys
+
+        sys.modules["pyarrow"] = None  # type: ignore[assignment]
+
+    # A process of its own, so that nobody else misses it.
+    lonely = nf.Pipeline.create("local", host="workers", threads=1, progress=False)
+    with lonely:
+        lonely.set_init_hook("without", setup)
+        with pytest.raises(ModuleNotFoundError, match="needs pyarrow"):
+            lonely.parallelize([1]).map_batches(without, format="arrow").get()
