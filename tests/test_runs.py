@@ -362,6 +362,22 @@ def test_sort_of_much(p: nf.Pipeline, rows: list[tuple[int, str]]) -> None:
     assert data.sort_by(lambda r: r[0], reverse=True).get() == sorted(rows, key=lambda r: -r[0])
 
 
+def test_a_run_says_what_its_stages_did(p: nf.Pipeline, rows: list[tuple[int, str]]) -> None:
+    p.parallelize(rows).map(lambda row: row[1]).distinct().count().get()
+    stages = p.last_run["stages"]
+    first = next(stage for stage in stages if "distinct" in stage["name"])
+    assert (first["rows"], first["rows_out"] > 0, first["bytes"] > 0) == (ROWS, True, True)
+    assert first["host_seconds"] > 0
+    assert all(stage["spilled"] >= 0 and stage["tasks"] > 0 for stage in stages)
+
+
+def test_what_does_not_fit_is_counted_as_spilled() -> None:
+    with nf.Pipeline.create("local", host="in_process", memory_limit="8MB", progress=False) as p:
+        numbers = p.parallelize(list(range(600_000)))
+        numbers.distinct().count().get()
+        assert sum(stage["spilled"] for stage in p.last_run["stages"]) > 1 << 20
+
+
 def test_distinct_in_groups_of_much(p: nf.Pipeline, rows: list[tuple[int, str]]) -> None:
     table = p.parallelize(rows).group_by_key()
     expected: dict[int, set[str]] = {}

@@ -171,7 +171,7 @@ pub extern "system" fn Java_nestflow_spark_Native_close<'l>(
     guard(env, |_| tasks::close(task as u64))
 }
 
-/// What a task has done: rows in, rows out, bytes out.
+/// What a task has done: rows in, rows out, bytes out, bytes spilled, nanoseconds in user functions.
 #[expect(unsafe_code, reason = "the JVM finds it by its name")]
 // SAFETY: nobody else in the process has a function of this name.
 #[unsafe(no_mangle)]

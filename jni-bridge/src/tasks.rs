@@ -41,11 +41,12 @@ impl Task {
         self.lent.as_ref().and_then(Weak::upgrade).map_or(0, |lent| lent.press())
     }
 
-    /// Rows in, rows out, bytes out.
-    pub fn progress(&self) -> [i64; 3] {
+    /// Rows in, rows out, bytes out, bytes spilled, nanoseconds that it waited for user functions.
+    pub fn progress(&self) -> [i64; 5] {
         let driver = self.driver();
         let done = driver.progress();
-        [&done.rows_in, &done.rows_out, &done.bytes_out].map(|count| count.load(Ordering::Relaxed) as i64)
+        [&done.rows_in, &done.rows_out, &done.bytes_out, &done.spilled, &done.host_nanos]
+            .map(|count| count.load(Ordering::Relaxed) as i64)
     }
 }
 

@@ -297,6 +297,8 @@ fn summary<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDict>
         dict.set_item("rows", stage.rows_in)?;
         dict.set_item("rows_out", stage.rows_out)?;
         dict.set_item("bytes", stage.bytes_out)?;
+        dict.set_item("spilled", stage.spilled)?;
+        dict.set_item("host_seconds", stage.host_seconds)?;
         dict.set_item("seconds", stage.seconds)?;
         stages.append(dict)?;
     }

@@ -64,7 +64,7 @@ def every_call(native: Native, task: int) -> dict[str, tuple[Any, ...]]:
         "take": (task, bytes(8)),
         "push": (task, 0, b"block"),
         "cancel": (task,),
-        "progress": (task, native.longs(3)),
+        "progress": (task, native.longs(5)),
         "close": (task,),
     }
 

@@ -78,9 +78,9 @@ impl Builder<'_> {
             FlatOp::Chain { steps, .. } if steps.is_empty() => true,
             _ => node.inputs.is_empty(),
         };
-        Ok(match &node.site {
-            Some(site) if named => StreamExec::located(plan, site.clone()),
-            _ => plan,
+        Ok(match named {
+            true => StreamExec::located(plan, node.site.clone(), self.env.progress.clone()),
+            false => plan,
         })
     }
 

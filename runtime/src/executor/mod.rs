@@ -8,6 +8,7 @@ mod leaves;
 mod operators;
 mod stream;
 mod tee;
+mod timed;
 
 pub use leaves::kept_batch;
 
@@ -101,6 +102,10 @@ pub struct Progress {
     pub rows_out: AtomicU64,
     /// Bytes that went out.
     pub bytes_out: AtomicU64,
+    /// Bytes that operators put into files for want of memory.
+    pub spilled: AtomicU64,
+    /// Nanoseconds that tasks waited for user functions.
+    pub host_nanos: AtomicU64,
 }
 
 /// Runs a task to its end, or to its first error.

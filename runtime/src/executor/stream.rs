@@ -2,6 +2,7 @@
 //! that transforms batches and can be tested alone.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::RecordBatch;
@@ -17,6 +18,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use nestflow_chain::CallSite;
 
+use super::Progress;
 use crate::error::{Error, Result};
 use crate::internal;
 
@@ -85,12 +87,22 @@ impl StreamExec {
         })
     }
 
-    /// The rows of a plan; its errors say where it stands in the user's program.
-    pub fn located(plan: Arc<dyn ExecutionPlan>, site: CallSite) -> Arc<dyn ExecutionPlan> {
+    /// The rows of a plan; its errors say where it stands in the user's program, and what it spills is counted.
+    pub fn located(
+        plan: Arc<dyn ExecutionPlan>,
+        site: Option<CallSite>,
+        progress: Arc<Progress>,
+    ) -> Arc<dyn ExecutionPlan> {
         StreamExec::with_properties("Located", plan.properties().eq_properties.clone(), move |context| {
-            let place = move |error: DataFusionError| Error::from(error).at(Some(&site)).into();
+            let place = move |error: DataFusionError| Error::from(error).at(site.as_ref()).into();
             let rows = plan.execute(0, context).map_err(&place)?;
-            Ok(rows.map(move |batch| batch.map_err(&place)).boxed())
+            let counted = Spills { plan, progress };
+            Ok(rows
+                .map(move |batch| {
+                    let _ = &counted;
+                    batch.map_err(&place)
+                })
+                .boxed())
         })
     }
 
@@ -199,4 +211,22 @@ impl ExecutionPlan for StreamExec {
         let stream = make(context)?;
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream)))
     }
+}
+
+/// Adds what an operator has spilled to the task's progress when its rows are no longer read.
+struct Spills {
+    plan: Arc<dyn ExecutionPlan>,
+    progress: Arc<Progress>,
+}
+
+impl Drop for Spills {
+    fn drop(&mut self) {
+        self.progress.spilled.fetch_add(spilled(self.plan.as_ref()) as u64, Ordering::Relaxed);
+    }
+}
+
+/// The bytes that a plan's operators have put into files; nodes of ours have no children.
+fn spilled(plan: &dyn ExecutionPlan) -> usize {
+    let own = plan.metrics().and_then(|metrics| metrics.spilled_bytes()).unwrap_or(0);
+    own + plan.children().into_iter().map(|child| spilled(child.as_ref())).sum::<usize>()
 }

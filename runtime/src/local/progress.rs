@@ -30,6 +30,10 @@ pub struct StageReport {
     pub rows_out: u64,
     /// Bytes that went out.
     pub bytes_out: u64,
+    /// Bytes that operators put into files for want of memory.
+    pub spilled: u64,
+    /// Seconds that its tasks waited for user functions, together.
+    pub host_seconds: f64,
     /// Wall time.
     pub seconds: f64,
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nestflow_chain::{Ahead, CountingHost, Host, Tally};
 
@@ -171,6 +171,8 @@ impl<'a> Run<'a> {
             stage.rows_in = done.rows_in.load(Ordering::Relaxed);
             stage.rows_out = done.rows_out.load(Ordering::Relaxed);
             stage.bytes_out = done.bytes_out.load(Ordering::Relaxed);
+            stage.spilled = done.spilled.load(Ordering::Relaxed);
+            stage.host_seconds = Duration::from_nanos(done.host_nanos.load(Ordering::Relaxed)).as_secs_f64();
             stage.seconds = started.elapsed().as_secs_f64();
             progress(report)
         };

@@ -11,6 +11,7 @@ use nestflow_chain::{ChainSpec, OpenChain, SideFrom};
 use crate::error::Result;
 use crate::executor::columns::{self, schema};
 use crate::executor::stream::{StreamExec, Tactic};
+use crate::executor::timed::Timed;
 use crate::executor::{TaskEnv, leaves};
 use crate::internal;
 use crate::plan::flat::{Col, FlatNode, key_cols};
@@ -106,7 +107,8 @@ pub fn open(
     env: &TaskEnv,
 ) -> Result<Box<dyn OpenChain>> {
     let sides = sides.drain(..).map(|side| leaves::read_whole(side, env)).collect::<Result<Vec<_>>>()?;
-    Ok(env.host.open(spec, sides)?)
+    let chain = env.host.open(spec, sides)?;
+    Ok(Box::new(Timed { chain, progress: env.progress.clone() }))
 }
 
 impl CallChain {

@@ -38,6 +38,10 @@ _FAREWELL = 20
 """Seconds that a cancelled job is waited for."""
 
 
+_METRICS = 5
+"""Numbers of each stage that the JVM tells."""
+
+
 class SparkEngine:
     """Executes plans in the executors of a Spark application."""
 
@@ -75,7 +79,7 @@ class SparkEngine:
         try:
             try:
                 with display(self._progress) as progress:
-                    counts, reports = self._execute(driver, description, data, progress)
+                    metrics, counts, reports = self._execute(driver, description, data, progress)
             finally:
                 _answer(module.spark_end, run, reports)
             done = True
@@ -89,7 +93,10 @@ class SparkEngine:
         counters: Counter[str] = Counter()
         for counted in counts:
             counters.update(counted)
-        stages = [{"name": stage["name"], "tasks": len(stage["tasks"])} for stage in stages]
+        stages = [
+            {"name": stage["name"], "tasks": len(stage["tasks"]), **_measured(metrics[at : at + _METRICS])}
+            for at, stage in zip(range(0, len(metrics), _METRICS), stages, strict=True)
+        ]
         return {"counters": dict(counters), "stages": stages}
 
     def fetch(self, cache: int) -> list[tuple[Any, ...]]:
@@ -131,8 +138,8 @@ class SparkEngine:
         description: str,
         data: bytes,
         progress: Callable[[dict[str, object]], None] | None,
-    ) -> tuple[list[dict[str, int]], bytes]:
-        """Run the job, and give what each of its tasks has counted, and what they report."""
+    ) -> tuple[list[int], list[dict[str, int]], bytes]:
+        """Run the job, and give its metrics, stage by stage, what each task has counted, and their reports."""
         with self._file() as path:
             with open(path, "wb") as file:
                 file.write(data)
@@ -146,14 +153,26 @@ class SparkEngine:
         finally:
             if error is None:  # interrupted, or the user's callback raised
                 _cancel(driver, run)
+        counts: list[dict[str, int]] = json.loads(driver.counts(run))
+        metrics = list(driver.metrics(run))
         reports = bytes(driver.reports(run))
         if error:
             raise _raised(error)
-        counts: list[dict[str, int]] = json.loads(driver.counts(run))
-        return counts, reports
+        return metrics, counts, reports
 
     def _file(self) -> _File:
         return _File(self._folder)
+
+
+def _measured(metrics: list[int]) -> dict[str, float]:
+    rows, rows_out, written, spilled, nanoseconds = metrics
+    return {
+        "rows": rows,
+        "rows_out": rows_out,
+        "bytes": written,
+        "spilled": spilled,
+        "host_seconds": nanoseconds / 1e9,
+    }
 
 
 class _File:

@@ -45,7 +45,7 @@ final class Native {
 
   static native boolean close(long task);
 
-  /** Rows in, rows out, bytes out. */
+  /** Rows in, rows out, bytes out, bytes spilled, nanoseconds that it waited for user functions. */
   static native void progress(long task, long[] into);
 
   /** Others are short of memory: gives up what is borrowed and unused, and says how much. Does not wait. */

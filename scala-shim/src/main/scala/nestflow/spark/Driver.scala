@@ -24,7 +24,6 @@ final class Driver(java: JavaSparkContext) {
   private val faults = new Faults(sc)
   private val kept = new ConcurrentHashMap[Long, Kept]
   private val runs = new ConcurrentHashMap[Long, Run]
-  private val counted = new ConcurrentHashMap[Long, String]
   private val next = new AtomicLong(1)
   private val id = java.hashCode.toHexString + System.nanoTime.toHexString
 
@@ -49,7 +48,7 @@ final class Driver(java: JavaSparkContext) {
         s"the package nestflow is of build ${job.build}, but the jar of build ${Library.buildId}")
     }
     val number = next.getAndIncrement()
-    val run = new Run(s"${Fault.Group}$id-$number", number, job)
+    val run = new Run(s"${Fault.Group}$id-$number", job)
     runs.put(number, run)
     run.start()
     number
@@ -61,8 +60,12 @@ final class Driver(java: JavaSparkContext) {
     if (run.ended.await(millis, TimeUnit.MILLISECONDS)) run.error.get else null
   }
 
-  /** What user functions counted in a run that succeeded: a list of JSON; asked once. */
-  def counts(number: Long): String = Option(counted.remove(number)).getOrElse("[]")
+  /** What user functions counted in a run that succeeded: a list of JSON. */
+  def counts(number: Long): String = runs.get(number).counts.value
+
+  /** What the tasks of each stage of a run have done, in the order of `Native.progress`. */
+  def metrics(number: Long): Array[Long] = runs.get(number).metrics.flatMap(_.values).toArray
+
   /** Forgets a run, and gives what its tasks reported: blocks, each with its length in front. */
   def reports(number: Long): Array[Byte] = Option(runs.remove(number)).fold(Array.empty[Byte])(_.reports)
 
@@ -124,10 +127,13 @@ final class Driver(java: JavaSparkContext) {
   }
 
   /** One job on a thread of its own. */
-  private final class Run(val group: String, number: Long, job: Job) extends Thread(group) {
+  private final class Run(val group: String, job: Job) extends Thread(group) {
     val ended = new CountDownLatch(1)
     val error = new AtomicReference[String]
+    val counts = new Counts
+    val metrics: IndexedSeq[Metrics] = job.stages.map(_ => Metrics.of(sc))
     private val reported = new ByteArrayOutputStream
+    sc.register(counts)
     setDaemon(true)
 
     def reports: Array[Byte] = reported.toByteArray
@@ -157,8 +163,6 @@ final class Driver(java: JavaSparkContext) {
     private def execute(): Unit = {
       val hadoop =
         if (job.remoteFiles) Some(sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration))) else None
-      val counts = new Counts
-      sc.register(counts)
       val shells = mutable.ArrayBuffer.empty[StageRDD]
       val shuffles = mutable.Map.empty[Int, RDD[Block]]
       def shuffled(stage: Int) = shuffles.getOrElseUpdate(stage, {
@@ -174,7 +178,7 @@ final class Driver(java: JavaSparkContext) {
           }
           new Reads(parent, stage.tasks.map(_.reads(number)))
         }
-        val shell = new StageRDD(sc, stage.bytes, stage.tasks, reads, job.settings, hadoop, counts)
+        val shell = new StageRDD(sc, stage.bytes, stage.tasks, reads, job.settings, hadoop, counts, metrics(shells.size))
         shells += shell.setName(stage.name).asInstanceOf[StageRDD]
       }
       val results = job.results.map { result =>
@@ -204,7 +208,6 @@ final class Driver(java: JavaSparkContext) {
           results.foreach(_.unpersist(blocking = false))
           throw failed
       }
-      if (!counts.isZero) counted.put(number, counts.value)
       sc.clearCallSite()
     }
 

@@ -13,7 +13,8 @@ private[spark] final class StageRDD(
     @transient reads: Seq[Dependency[Channels.Block]],
     settings: Settings,
     hadoop: Option[Broadcast[SerializableConfiguration]],
-    counts: Counts)
+    counts: Counts,
+    metrics: Metrics)
     extends RDD[Channels.Block](sc, reads) {
 
   override protected def getPartitions: Array[Partition] =
@@ -32,7 +33,7 @@ private[spark] final class StageRDD(
       () => task.parents(number).iterator.flatMap(parent.iterator(_, context))
     }
     val counted = (json: String) => counts.add(((id, split.index), json))
-    new TaskIterator(stage, task.bytes, inputs, settings, hadoop, counted, context)
+    new TaskIterator(stage, task.bytes, inputs, settings, hadoop, counted, metrics, context)
   }
 }
 

@@ -15,6 +15,7 @@ private[spark] final class TaskIterator(
     settings: Settings,
     hadoop: Option[Broadcast[SerializableConfiguration]],
     counted: String => Unit,
+    metrics: Metrics,
     context: TaskContext)
     extends Iterator[Channels.Block] {
 
@@ -74,8 +75,9 @@ private[spark] final class TaskIterator(
 
   private def finish(): Unit = {
     done = true
-    val counts = new Array[Long](3)
+    val counts = new Array[Long](Metrics.Size)
     Native.progress(handle, counts)
+    metrics.add(counts)
     close()
   }
 
