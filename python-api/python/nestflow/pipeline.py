@@ -68,9 +68,9 @@ class Pipeline(PipelineMembers, Surrounded):
         self._before_run_hooks: dict[str, Callable[[], object]] = {}
         self._after_run_hooks: dict[str, Callable[[], object]] = {}
         self.last_run: dict[str, object] = {}
-        """What the engine says of the last run that succeeded. ``"stages"``: for each, ``name``, ``tasks``, ``rows``
-        read, ``rows_out`` and ``bytes`` put out, bytes ``spilled`` for want of memory, ``host_seconds`` that its
-        tasks waited for user functions, and, on the local engine, ``seconds`` of wall time."""
+        """What the engine says of the last run that succeeded. ``"stages"``: for each, ``name``, ``tasks``,
+        ``rows`` read, ``rows_out`` and ``bytes`` put out, bytes ``spilled`` for want of memory, and
+        ``host_seconds`` that tasks waited for user functions; locally also ``seconds`` of wall time."""
 
     @staticmethod
     def create(kind: str, **options: Any) -> Pipeline:

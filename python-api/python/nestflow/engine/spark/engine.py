@@ -139,7 +139,7 @@ class SparkEngine:
         data: bytes,
         progress: Callable[[dict[str, object]], None] | None,
     ) -> tuple[list[int], list[dict[str, int]], bytes]:
-        """Run the job, and give its metrics, stage by stage, what each task has counted, and their reports."""
+        """Run the job, and give its metrics, stage by stage, what tasks have counted, and their reports."""
         with self._file() as path:
             with open(path, "wb") as file:
                 file.write(data)
