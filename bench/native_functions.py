@@ -2,14 +2,15 @@
 
     python bench/native_functions.py
 
-Needs a C compiler and Go. The functions in C do nothing but copy their argument, so that what is
-measured is the way there and back; the one in Go is the example. Each figure is the best of seven rounds, in
-microseconds of processor time of the calling thread; the two ways take turns.
+Needs a C compiler and Go; with pyarrow and Rust, the Arrow form too. The functions in C do nothing but copy
+their argument, so that what is measured is the way there and back; the one in Go is the example. Each figure
+is the best of seven rounds, in microseconds of processor time of the calling thread; the two ways take turns.
 """
 
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import json
 import subprocess
 import tempfile
@@ -99,6 +100,22 @@ def main():
             ours, theirs = microseconds(both, argument, calls)
             size = len(json.dumps(argument, separators=(",", ":")))
             print(f"| {function} | {what} | {size} | {ours:.2f} | {theirs:.2f} | {theirs / ours:.1f} |")
+        if importlib.util.find_spec("pyarrow") is not None:
+            batches(Path(folder, "librust.so"))
+
+
+def batches(path):
+    """What the Arrow form costs."""
+    import pyarrow
+
+    source = ROOT / "examples" / "native" / "rust" / "src" / "lib.rs"
+    command = ["rustc", "--crate-type", "cdylib", "--edition", "2021", "-O", str(source), "-o", str(path)]
+    subprocess.run(command, check=True)
+    totals, rows = nf.native(path).totals, 100_000
+    batch = pyarrow.record_batch({"price": [2.5] * rows, "quantity": [3] * rows})
+    (large,) = microseconds([totals], batch, 20)
+    (small,) = microseconds([totals], batch.slice(0, 1), 2000)
+    print(f"Arrow, in Rust: {1000 * large / rows:.1f} ns a row of {rows} rows, {small:.1f} µs a batch of one")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ SPARK = {
         "tests/test_cases.py",
         "tests/test_errors.py",
         "tests/test_runs.py",
+        "tests/test_native_functions.py",
         "-k",
         "scattered and not alone",
     ],

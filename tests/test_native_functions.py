@@ -873,22 +873,47 @@ def test_what_a_library_says_of_itself(pricing: Any) -> None:
 
 
 @pytest.mark.skipif(not on_spark.MASTER, reason="there is no Spark")
-def test_in_a_udf_of_scattered_pyspark(create: Callable[..., nf.Pipeline], legacy: Any) -> None:
+def test_in_functions_of_pyspark(
+    create: Callable[..., nf.Pipeline], engine: str, legacy: Any, scoring: Any
+) -> None:
+    if engine == "spark":
+        pytest.skip("once is enough")
     create().parallelize([1]).map(str).get()  # there is a context from here on
-    sql = _pyspark("sql")
+    spark = _pyspark("sql").SparkSession.builder.getOrCreate()
+    spark.sparkContext.pythonExec = sys.executable
     functions = _pyspark("sql.functions")
-    spark = sql.SparkSession.builder.getOrCreate()
     frame = spark.createDataFrame([(json.dumps(ORDER),)], "line string")
+
+    orders = frame.select(functions.from_json("line", _order_type()).alias("order"))
+    price = functions.udf(legacy.PriceOf, legacy.PriceOf.spark_schema)
+    by_rows = orders.select(price("order").alias("price"))
     price = functions.udf(lambda line: legacy.PriceOf(json.loads(line)), legacy.PriceOf.spark_schema)
-    (row,) = frame.select(price("line").alias("price")).select("price.*").collect()
-    assert (row.customer, row.total, row.missing) == ("ann", 7.5, [7])
-    assert row.lines[1].total == 4.5 and row.lines[7] is None
+    by_lambda = frame.select(price("line").alias("price"))
     on_text = functions.udf(legacy.PriceOf.on_text)
-    (row,) = frame.select(on_text("line").alias("price")).collect()
-    assert json.loads(row.price)["total"] == 7.5
-    direct = functions.udf(legacy.PriceOf, legacy.PriceOf.spark_schema)
-    (row,) = frame.select(functions.from_json("line", legacy.PriceOf.spark_schema).alias("x")).collect()
-    assert row.x.customer == "ann" and direct is not None
+    by_text = frame.select(
+        functions.from_json(on_text("line"), legacy.PriceOf.spark_json_schema).alias("price")
+    )
+    for made, key in ((by_rows, int), (by_lambda, int), (by_text, str)):
+        (row,) = made.select("price.*").collect()
+        assert (row.customer, row.total, row.missing) == ("ann", 7.5, [7])
+        assert row.lines[key(1)].total == 4.5 and row.lines[key(7)] is None
+    if all(importlib.util.find_spec(name) for name in ("pandas", "pyarrow")):
+        _check_pandas(spark, functions, scoring)
+
+
+def _order_type() -> Any:
+    """What a reader of JSON would say: keys of maps are texts to Spark's."""
+    return (
+        "customer string, items map<string, struct<price: double, quantity: int, note: string>>,"
+        " discounts map<string, double>"
+    )
+
+
+def _check_pandas(spark: Any, functions: Any, scoring: Any) -> None:
+    lines = spark.createDataFrame([(1.0, 20), (2.0, 1)], "price double, quantity long")
+    totals = functions.pandas_udf(lambda frame: scoring.totals(frame), "total double")
+    made = lines.select(totals(functions.struct("price", "quantity")).alias("t")).select("t.total")
+    assert [row.total for row in made.collect()] == [18.0, 2.0]
 
 
 @settings(max_examples=20)

@@ -106,6 +106,16 @@ class _OfLibrary:
         """
         return types.spark_schema(self._result())
 
+    @property
+    def spark_json_schema(self) -> Any:
+        """The same for ``from_json``, which reads the texts of ``on_text``: keys of maps are texts there.
+
+        Raises:
+            InvalidConfException: the library does not describe it, or not as one type.
+            ImportError: there is no pyspark.
+        """
+        return types.spark_schema(self._result(), text_keys=True)
+
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Travel as the library's path and hash, and a name."""
         library = self.library

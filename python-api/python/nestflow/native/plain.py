@@ -11,8 +11,8 @@ from typing import Any
 def plain(value: Any) -> Any:
     """Give what stands for a value in JSON, one level deep.
 
-    Dataclasses, named tuples and mappings become dicts; other sequences become lists; enumerations become
-    their values, and scalars and arrays of NumPy the Python values that they equal.
+    Dataclasses, named tuples, rows of Spark and mappings become dicts; other sequences become lists;
+    enumerations become their values, and scalars and arrays of NumPy the Python values that they equal.
 
     Raises:
         TypeError: nothing in JSON stands for it.
@@ -27,8 +27,10 @@ def plain(value: Any) -> Any:
         return value.value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return dict(zip(value._fields, value, strict=True))
+    if isinstance(value, tuple):
+        # Those of named tuples, or of a Row of Spark.
+        names = getattr(value, "_fields", None) or getattr(value, "__fields__", None)
+        return dict(zip(names, value, strict=True)) if names else list(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     for kind in (int, float, str):
@@ -40,6 +42,4 @@ def plain(value: Any) -> Any:
         return list(value)
     if hasattr(value, "tolist"):
         return value.tolist()
-    if hasattr(value, "asDict"):  # a Row of Spark, where it is no tuple
-        return value.asDict()
     raise TypeError(f"JSON has nothing for a {type(value).__module__}.{type(value).__qualname__}")

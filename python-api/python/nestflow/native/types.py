@@ -40,8 +40,12 @@ def arrow_schema(shape: Shape) -> Any:
     return pyarrow.schema(list(made)) if shape.only == "object" and shape.fields else made
 
 
-def spark_schema(shape: Shape) -> Any:
+def spark_schema(shape: Shape, text_keys: bool = False) -> Any:
     """Give the type of Spark: a ``StructType`` for an object.
+
+    Args:
+        shape: of the values.
+        text_keys: whether the keys of maps are texts, as ``from_json`` wants them.
 
     Raises:
         ImportError: there is no pyspark.
@@ -61,7 +65,9 @@ def spark_schema(shape: Shape) -> Any:
         struct=types.StructType,
         field=types.StructField,
         list=types.ArrayType,
-        map=types.MapType,
+        map=lambda keys, values, nullable: types.MapType(
+            types.StringType() if text_keys else keys, values, nullable
+        ),
     )
     return maker.type(shape, "", ())
 
