@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
-GUIDES = [DOCS / name for name in ("tutorial.md", "from-pyspark.md")]
+GUIDES = [DOCS / name for name in ("tutorial.md", "from-pyspark.md", "from-bigflow.md")]
 BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<printed>.*?)^```\n)?", re.M | re.S)
 
 

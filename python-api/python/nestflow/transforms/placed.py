@@ -30,11 +30,6 @@ def part_and_place(numbered: tuple[int, Any]) -> tuple[int, int]:
     return numbered[0] >> PLACE_BITS, numbered[0] & _PLACE
 
 
-def part_and_record(numbered: tuple[int, Any]) -> tuple[int, Any]:
-    """Give the part and the record."""
-    return numbered[0] >> PLACE_BITS, numbered[1]
-
-
 def name_and_record(numbered: tuple[int, Any]) -> tuple[str, Any]:
     """Give the position as a text, and the record."""
     return f"{numbered[0]:x}", numbered[1]
@@ -65,17 +60,30 @@ def as_one(part: Iterator[Any]) -> list[list[Any]]:
     return [list(part)]
 
 
-class OfPart:
-    """A function of an iterator, called with a list."""
+class OfPart(Transformer):
+    """Calls a function with an iterator of the records of a part."""
 
     def __init__(self, function: Callable[[Iterator[Any]], Iterable[Any]]) -> None:
         """Keep the function."""
         self.function = function
-        self.__name__ = getattr(function, "__name__", "function")
 
-    def __call__(self, records: list[Any]) -> list[Any]:
-        """Give what the function gives."""
-        return list(self.function(iter(records)))
+    def begin_process(self, *side_inputs: Any) -> list[Any]:
+        """Start without records."""
+        self.records: list[Any] = []
+        return []
+
+    def process(self, record: Any, *side_inputs: Any) -> tuple[()]:
+        """Keep the record."""
+        self.records.append(record)
+        return ()
+
+    def end_process(self, *side_inputs: Any) -> Iterable[Any]:
+        """Give what the function gives; a part has records."""
+        records, self.records = self.records, []
+        made = self.function(iter(records)) if records else ()
+        if made is None:
+            raise TypeError("the function of map_partitions returned None: it has to give an iterable")
+        return made
 
 
 class Counter(Transformer):

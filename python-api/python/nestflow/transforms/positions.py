@@ -13,12 +13,12 @@ from ..pcollection import PCollection
 from ..plan import nodes as op
 from ..plan.builder import ROOT
 from . import placed
-from .aggregation import combine, max, to_list_pobject
+from .aggregation import max, to_list_pobject
 from .call import Call
 from .elementwise import flat_map, map
 from .grouping import group_by_key
 from .sequential import transform
-from .tables import flatten, flatten_values
+from .tables import flatten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -115,9 +115,9 @@ def map_partitions(
         4950
     """
     ship_function(fn, "function")
-    parts = group_by_key(map(numbered("map_partitions", pvalue, options), placed.part_and_record))
-    made = parts.apply_values(combine, placed.OfPart(fn), pre_combine=False)
-    return flat_map(flatten_values(made), iter)
+    call = Call("map_partitions", options, [pvalue])
+    walker = call.value(placed.OfPart(fn), getattr(fn, "__name__", "function"))
+    return call.collection(op.Transformer(call.input(pvalue), walker, parts=True))
 
 
 def glom(pvalue: PCollection | PObject, **options: Any) -> PCollection:

@@ -1,0 +1,1 @@
+"""Helpers that Bigflow programs import: see the modules."""

@@ -1,0 +1,62 @@
+"""Paths: of this machine and of Hadoop's file systems."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+
+_ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip", ".jar")
+
+
+def to_abs_local_path(path: str) -> str:
+    """Give the absolute form of a path; one with a scheme stays as it is.
+
+    Example:
+        >>> to_abs_local_path("/tmp/../x"), to_abs_local_path("hdfs:///x")
+        ('/x', 'hdfs:///x')
+    """
+    return path if re.match(r"[A-Za-z][\w+.-]*:", path) else os.path.abspath(path)
+
+
+def is_hdfs_path(path: str) -> bool:
+    """Whether a path is one of HDFS.
+
+    Example:
+        >>> is_hdfs_path("hdfs://host:9000/x"), is_hdfs_path("/x")
+        (True, False)
+    """
+    return path.startswith("hdfs://")
+
+
+def get_hdfs_name_node(path: str) -> str:
+    """Give the part of a path of HDFS that names the name node; nothing if the default one is meant.
+
+    Example:
+        >>> get_hdfs_name_node("hdfs://host:9000/x")
+        'hdfs://host:9000'
+    """
+    found = re.match(r"hdfs://[^/]+", path)
+    return found[0] if found else ""
+
+
+def is_archive(path: str) -> bool:
+    """Whether the name is one of an archive.
+
+    Example:
+        >>> is_archive("data.tar.gz"), is_archive("data.txt")
+        (True, False)
+    """
+    return path.endswith(_ARCHIVES)
+
+
+def rm_rf(path: str) -> None:
+    """Remove a file, or a directory with all that it holds; nothing there is fine.
+
+    Example:
+        >>> rm_rf("/tmp/there is nothing of this name")
+    """
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
