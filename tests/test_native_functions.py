@@ -15,6 +15,7 @@ import subprocess
 import sys
 import textwrap
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import native_libraries
@@ -26,10 +27,11 @@ from hypothesis import strategies as st
 import nestflow as nf
 from nestflow.errors import InvalidConfException, NativeFunctionError, NestflowRuntimeException
 from nestflow.native import elf, resources, shapes
+from nestflow.native.library import needed_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
 
 ORDER = {
     "customer": "ann",
@@ -360,33 +362,51 @@ def test_the_header_reads_as_c_and_stands_in_the_docs(folder: Path) -> None:
 # Travelling.
 
 
-def test_functions_travel_as_path_and_hash(pricing: Any, folder: Path, tmp_path: Path) -> None:
+def test_functions_travel_as_path_and_hash(
+    pricing: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pickled = pickle.dumps(pricing.price_of)
     assert pickle.loads(pickled) is pricing.price_of
     assert pickle.loads(pickle.dumps(pricing)) is pricing
     # What the engine looks for, to keep libraries of others out of the user's process.
     assert b"nestflow.native.library" in pickled and len(pickled) < 500
-    with resources.collecting() as needed:
-        pickle.dumps([pricing.echo, pricing.price_of])
-    assert [resource.path for resource in needed] == [pricing._path]
 
     copy = tmp_path / "libpricing.so"
     shutil.copy(pricing._path, copy)
     there = resources.Resource(str(copy), resources.digest(str(copy)))
     assert resources.locate(there) == str(copy)
-    copy.rename(tmp_path / "moved.so")
+    copy.write_text("another")
+    with pytest.raises(InvalidConfException, match="is another one than where the program was made"):
+        resources.locate(there)
+    copy.unlink()
     with pytest.raises(InvalidConfException, match=r"libpricing.so is not on this machine: .* is not there"):
         resources.locate(there)
-    resources.finders.append(lambda resource: str(tmp_path / "moved.so"))
-    try:
-        assert resources.locate(there) == str(tmp_path / "moved.so")
-        copy.write_text("another")
-        assert resources.locate(there) == str(tmp_path / "moved.so")
-        (tmp_path / "moved.so").write_text("another too")
-        with pytest.raises(InvalidConfException, match="is another one than where the program was made"):
-            resources.locate(there)
-    finally:
-        resources.finders.pop()
+    # As what ships files to working directories leaves them.
+    monkeypatch.chdir(os.path.dirname(pricing._path))
+    assert resources.locate(there) == pricing._path
+
+
+@pytest.fixture
+def elsewhere(pricing: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A library that other processes do not find where it is."""
+    copy = tmp_path / "libelsewhere.so"
+    copy.write_bytes(Path(pricing._path).read_bytes() + b"not the same")
+    library = nf.native(copy)
+    monkeypatch.setattr(library, "_resource", library._resource._replace(path="/nowhere/libelsewhere.so"))
+    return library
+
+
+@pytest.mark.skipif(bool(on_spark.MASTER), reason="of the local engine")
+def test_workers_find_libraries_that_a_pipeline_brings(elsewhere: Any) -> None:
+    p = nf.Pipeline.create("local", host="workers", progress=False)
+    with pytest.raises(InvalidConfException, match=r"/nowhere/libelsewhere.so is not there"):
+        p.parallelize([1]).map(elsewhere.echo).get()
+    q = nf.Pipeline.create("local", host="workers", progress=False)
+    q.add_file(elsewhere._path, resources.place(elsewhere._resource))
+    assert q.parallelize([1]).map(elsewhere.echo).get() == [1]
+    plan = pickle.dumps(elsewhere.echo)
+    assert needed_by(plan) == {resources.place(elsewhere._resource): elsewhere._path}
+    assert needed_by(b"") == {}
 
 
 # On engines.

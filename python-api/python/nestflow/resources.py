@@ -111,19 +111,30 @@ class Surroundings:
         """Have a function called in each process: `init`, when it starts; `fini`, before it ends."""
         self._hooks[when][str(name)] = ship_function(function, f"{when} hook").pickled
 
-    def pack(self, fetch: Fetch, folder: str, modules: dict[str, bytes] | None = None) -> Kit | None:
+    def pack(
+        self,
+        fetch: Fetch,
+        folder: str,
+        modules: dict[str, bytes] | None = None,
+        libraries: dict[str, str] | None = None,
+    ) -> Kit | None:
         """Make the kit; None: there is nothing to bring.
 
         Args:
             fetch: copies what lies at a URI to a path of this machine.
             folder: where kits lie.
             modules: archives of modules that are to be found where none of that name is installed.
+            libraries: paths of native libraries, by where they are to be found.
         """
         entries = [
             [_stored(folder, file, fetch) if file.kind != "import" else "", target, file.kind]
             for target, file in sorted(self._files.items())
         ]
         entries += [[_put(folder, data, False), name, "modules"] for name, data in (modules or {}).items()]
+        entries += [
+            [_copied(folder, path, False), target, "file"]
+            for target, path in sorted((libraries or {}).items())
+        ]
         hooks = {
             when: [[name, _put(folder, pickled, False)] for name, pickled in sorted(hooks.items())]
             for when, hooks in self._hooks.items()

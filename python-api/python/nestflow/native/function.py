@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InvalidConfException
-from . import resources, shapes, types
+from . import shapes, types
 from .compiled import host
 from .library import reopen
 
@@ -119,7 +119,6 @@ class _OfLibrary:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Travel as the library's path and hash, and a name."""
         library = self.library
-        resources.travels(library._resource)
         return reopen, (library._resource, library._options, self.__name__)
 
     def _result(self) -> Shape:

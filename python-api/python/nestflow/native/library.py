@@ -68,6 +68,15 @@ def reopen(resource: Resource, options: Options, name: str | None = None) -> Any
     return library if name is None else getattr(library, name)
 
 
+def needed_by(plan: bytes) -> dict[str, str]:
+    """Give the libraries whose functions a plan holds: where workers look for each, and its path here."""
+    return {
+        resources.place(library._resource): library._path
+        for library in _opened.values()
+        if library._resource.digest.encode() in plan
+    }
+
+
 def _open(path: str, resource: Resource, options: Options) -> NativeLibrary:
     with _lock:
         key = (resource.digest, options)
@@ -123,7 +132,6 @@ class NativeLibrary:
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Travel as a path and a hash."""
-        resources.travels(self._resource)
         return reopen, (self._resource, self._options)
 
     def _names_of_others(self) -> list[str]:

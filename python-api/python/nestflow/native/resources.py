@@ -1,23 +1,22 @@
-"""Where libraries are: at first by path, and in a job elsewhere by whatever ships files with it.
+"""Where libraries are: by path, and in jobs elsewhere among the files that came with the job.
 
-A library is known by what is in it: a path is only right where the hash of the file is. What ships files puts
-a function into `finders`, and learns by `collecting` which files the functions of a job need.
+A library is known by what is in it: a place is only right where the hash of the file is.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidConfException
+from ..host import surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 SUFFIXES = {"linux": ".so", "darwin": ".dylib"}
 """Of libraries, by platform."""
@@ -34,36 +33,14 @@ class Resource(NamedTuple):
     """The installed package that the file is part of."""
 
 
-finders: list[Callable[[Resource], str | None]] = []
-"""Asked in order where a file is that is not at its path: each gives a path, or None."""
-
-_collected: ContextVar[dict[Resource, None] | None] = ContextVar("_collected", default=None)
-
-
-@contextmanager
-def collecting() -> Iterator[dict[Resource, None]]:
-    """Give a dict whose keys will be the files that functions need which are pickled meanwhile.
+def place(resource: Resource) -> str:
+    """Give the relative path under which a pipeline brings a file to its workers.
 
     Example:
-        >>> import pickle
-        >>> with collecting() as needed:
-        ...     _ = pickle.dumps(len)
-        >>> list(needed)
-        []
+        >>> place(Resource("/opt/libpricing.so", "0f3a"))
+        'nestflow-native/0f3a/libpricing.so'
     """
-    needed: dict[Resource, None] = {}
-    token = _collected.set(needed)
-    try:
-        yield needed
-    finally:
-        _collected.reset(token)
-
-
-def travels(resource: Resource) -> None:
-    """Tell whoever collects that a function which needs this file is being pickled."""
-    needed = _collected.get()
-    if needed is not None:
-        needed[resource] = None
+    return f"nestflow-native/{resource.digest}/{os.path.basename(resource.path)}"
 
 
 def suffix() -> str:
@@ -152,7 +129,10 @@ def _places(resource: Resource) -> Iterator[str]:
         found = find_spec(resource.package)
         for folder in (found.submodule_search_locations or ()) if found is not None else ():
             yield os.path.join(folder, name)
-    for finder in finders:
-        path = finder(resource)
-        if path is not None:
-            yield path
+    # What came with a pipeline; with `--files`, or the like; with `SparkContext.addFile`.
+    with contextlib.suppress(FileNotFoundError):
+        yield surroundings.resource(place(resource))
+    yield os.path.abspath(name)
+    pyspark = sys.modules.get("pyspark")
+    if pyspark is not None and pyspark.SparkFiles._is_running_on_worker:
+        yield pyspark.SparkFiles.get(name)

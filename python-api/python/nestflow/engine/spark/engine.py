@@ -73,7 +73,7 @@ class SparkEngine:
         """Execute a plan and describe what was done; on an error nothing of it is kept."""
         driver = self._opened()
         module = native()
-        settings = json.dumps(self._settings(surroundings))
+        settings = json.dumps(self._settings(surroundings, plan))
         run, description, data, keeps = _answer(module.spark_plan, plan, settings, asking(driver))
         reports, done = None, False
         try:
@@ -125,10 +125,10 @@ class SparkEngine:
             memory.tell(self._context, self._driver, self._progress)
         return self._driver
 
-    def _settings(self, surroundings: Surroundings) -> dict[str, object]:
+    def _settings(self, surroundings: Surroundings, plan: bytes) -> dict[str, object]:
         return {
             "cores": max(1, self._context.defaultParallelism),
-            "host": host(self._context, surroundings, memory.of_worker(self._context, self._driver)),
+            "host": host(self._context, surroundings, memory.of_worker(self._context, self._driver), plan),
             "kept": {str(cache): kept for cache, kept in self._kept.items()},
         }
 

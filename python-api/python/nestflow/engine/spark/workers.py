@@ -29,7 +29,7 @@ _IDLE = 60
 _sent: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
 
 
-def host(context: Any, around: Surroundings, memory: int | None) -> dict[str, Any]:
+def host(context: Any, around: Surroundings, memory: int | None, plan: bytes) -> dict[str, Any]:
     """Describe how a worker process is started, and send what it is to find around it.
 
     It finds the modules that this process finds, those of the project on machines that do not have them too.
@@ -38,6 +38,7 @@ def host(context: Any, around: Surroundings, memory: int | None) -> dict[str, An
         context: the SparkContext.
         around: what the pipeline brings.
         memory: bytes that each process may take for data; None: as many as it likes.
+        plan: what is run; the native libraries of its functions are sent too.
     """
     pickles.travel(True)
     environment = {"NESTFLOW_CLASSES": pickles.folder(), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
@@ -49,7 +50,8 @@ def host(context: Any, around: Surroundings, memory: int | None) -> dict[str, An
     def fetch(uri: str, to: str) -> None:
         _fetch(context, uri, to)
 
-    kit = around.pack(fetch, kits(), {} if _is_here(context) else modules.archives())
+    here = _is_here(context)
+    kit = around.pack(fetch, kits(), {} if here else modules.archives(), {} if here else _libraries(plan))
     if kit is not None:
         _send(context, kit)
         # Spark puts files into an executor's folder; in the driver, into one that it names.
@@ -66,6 +68,13 @@ def host(context: Any, around: Surroundings, memory: int | None) -> dict[str, An
 def _is_here(context: Any) -> bool:
     """Whether all tasks run in this machine's own JVM."""
     return str(context.master).split("[")[0] == "local"
+
+
+def _libraries(plan: bytes) -> dict[str, str]:
+    # Without it, no library was opened.
+    native = sys.modules.get("nestflow.native.library")
+    found: dict[str, str] = native.needed_by(plan) if native is not None else {}
+    return found
 
 
 def _send(context: Any, kit: Kit) -> None:
