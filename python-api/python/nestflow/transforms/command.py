@@ -31,14 +31,21 @@ class Form:
     largest: int
 
 
+class WithKeys(Transformer):
+    """Gives each record after the keys of its group, which are side inputs."""
+
+    def process(self, record: Any, *side_inputs: Any) -> tuple[Any, ...]:
+        """Give one tuple."""
+        return ((*side_inputs, record),)
+
+
 class Command(Transformer):
     """Writes records to a command's input and gives the records that it prints."""
 
-    def __init__(self, command: str, form: Form, grouped: bool) -> None:
-        """Remember what to run; ``grouped``: a record is a list of records to write."""
+    def __init__(self, command: str, form: Form) -> None:
+        """Remember what to run."""
         self.command = command
         self.form = form
-        self.grouped = grouped
 
     def begin_process(self, *side_inputs: Any) -> list[Any]:
         """Start the command."""
@@ -54,8 +61,7 @@ class Command(Transformer):
 
     def process(self, record: Any, *side_inputs: Any) -> Iterator[Any]:
         """Write a record, and give what has been printed by now."""
-        for row in record if self.grouped else (record,):
-            self._write(self._encoded(row))
+        self._write(self._encoded(record))
         return self._taken()
 
     def end_process(self, *side_inputs: Any) -> Iterator[Any]:

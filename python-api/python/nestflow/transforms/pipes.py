@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from ..options import TRANSFORM_OPTIONS, warn_unknown
 from ..plan import nodes as op
 from ..ptable import PTable
-from .aggregation import to_list_pobject
+from ..serde import BytesSerde, StrSerde, TupleSerde
 from .call import Call
-from .command import Command, Form
-from .elementwise import map as map_
+from .command import Command, Form, WithKeys
 from .tables import extract_values
 
 if TYPE_CHECKING:
     from ..pcollection import PCollection
     from ..pobject import PObject
     from ..ptype import PType
+    from ..serde import Serde
 
 _OWN = frozenset(
     {"type", "input_fields_num", "output_fields_num", "field_delimiter", "line_delimiter", "buffer_size"}
@@ -48,30 +48,36 @@ def pipe(pvalue: PType, command: str, **options: Any) -> PCollection:
     warn_unknown(options, TRANSFORM_OPTIONS | _OWN, "pipe")
     if not isinstance(command, str):
         raise ValueError(f"pipe needs a command for the shell, not {command!r:.100}")
-    grouped = isinstance(pvalue, PTable)
     records: Any = pvalue
     if isinstance(pvalue, PTable):
         options["input_fields_num"] = pvalue.nested_level() + 2
         pvalue._leaf("pipe")
-        records = extract_values(_listed(pvalue))
-    call = Call("pipe", {}, [records])
-    walker = Command(command, _form(options), grouped)
-    return call.collection(op.Transformer(call.input(records), call.value(walker, "pipe")))
+        records = extract_values(_with_keys(pvalue))
+    call = Call("pipe", {name: options[name] for name in ("serde",) if name in options}, [records])
+    walker = Command(command, _form(options))
+    piped = call.collection(op.Transformer(call.input(records), call.value(walker, "pipe")))
+    if call.serde is None:
+        piped._serde = _serde_of(walker.form)
+    return piped
 
 
-def _listed(table: PTable) -> PTable:
-    """Give a table with a list of the tuples of fields as the value of each group."""
-    if isinstance(table._value, PTable):
-        return table.apply_key_values(lambda key, inner: _listed(inner).apply_values(_with_key, key))
-    return table.apply_key_values(
-        lambda key, value: _with_key(to_list_pobject(map_(value, lambda x: (x,))), key)
-    )
+def _with_keys(table: PTable, *keys: PObject) -> PTable:
+    """Give a table whose values are tuples of all keys and a record, group after group.
+
+    A walk through each group keeps its records together: a mere function of records would not.
+    """
+    step = _with_keys if isinstance(table._value, PTable) else _walk
+    return table.apply_key_values(lambda key, value, *outer: step(value, *outer, key), *keys)
 
 
-def _with_key(value: PObject | PTable, key: PObject) -> Any:
-    if isinstance(value, PTable):
-        return value.apply_values(_with_key, key)
-    return value.map(lambda rows, k: [(k, *row) for row in rows], key)
+def _walk(value: PCollection | PObject, *keys: PObject) -> PCollection:
+    call = Call("pipe", {}, [value], keys)
+    return call.collection(op.Transformer(call.input(value), call.value(WithKeys(), "pipe"), call.sides))
+
+
+def _serde_of(form: Form) -> Serde:
+    part = BytesSerde() if form.binary else StrSerde()
+    return part if form.outputs == 1 else TupleSerde(*[part] * form.outputs)
 
 
 def _form(options: dict[str, Any]) -> Form:
