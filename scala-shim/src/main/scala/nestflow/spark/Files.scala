@@ -12,6 +12,7 @@ import com.fasterxml.jackson.databind.ObjectMapper
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs._
+import org.apache.hadoop.hdfs.DistributedFileSystem
 import org.apache.hadoop.security.{AccessControlException, UserGroupInformation}
 
 /** What is wrong with a file, as `runtime/src/io/remote_storage.rs` reads it: a kind and a text. */
@@ -82,11 +83,14 @@ final class Files(configuration: Configuration) {
       Iterator.iterate(system.makeQualified(home))(_.getParent).takeWhile(_ != null).contains(path)
     }
 
-  /** Hadoop would move a file or folder into a folder that is there. */
-  private def rename(from: Path, to: Path): String = {
-    val system = from.getFileSystem(configuration)
-    if (system.exists(to)) throw new FileAlreadyExistsException(s"$to is there already")
-    check(system.rename(from, to), s"it cannot be renamed to $to")
+  /** Hadoop's plain rename would move something into a folder that is there; HDFS can be told not to. */
+  private def rename(from: Path, to: Path): String = from.getFileSystem(configuration) match {
+    case hdfs: DistributedFileSystem =>
+      hdfs.rename(from, to, Options.Rename.NONE)
+      null
+    case system =>
+      if (system.exists(to)) throw new FileAlreadyExistsException(s"$to is there already")
+      check(system.rename(from, to), s"it cannot be renamed to $to")
   }
 
   private def check(success: Boolean, otherwise: String): String =
