@@ -20,7 +20,8 @@ class TextFile(FileOutput):
     are the working directory, the home directory, those above them, and what is not a directory.
 
     Args:
-        path: the directory.
+        path: the directory; on Spark also in another file system than this machine's that can rename
+            directories, such as ``hdfs:``.
         overwrite: False fails the run if the path exists.
         async_mode: accepted, without effect.
         record_delimiter: after each record; None for nothing.
