@@ -168,6 +168,40 @@ def test_reads_nothing_but_json(odd: Any, tmp_path: Path, text: str) -> None:
         odd.File(str(tmp_path / "text"))
 
 
+@st.composite
+def _damaged(draw: st.DrawFn) -> str:
+    """The JSON of a value, with something in it that may not belong there."""
+    text = json.dumps(draw(_json), ensure_ascii=draw(st.booleans()), indent=draw(st.none() | st.just(1)))
+    at = draw(st.integers(0, len(text)))
+    return (
+        text[:at]
+        + draw(st.sampled_from([*'"\\{}[]:,.-+eE0u \n\x01é', ""]))
+        + text[at + draw(st.integers(0, 1)) :]
+    )
+
+
+@given(_damaged())
+def test_reads_what_python_reads(odd: Any, folder: Path, text: str) -> None:
+    (folder / "text").write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        value = json.loads(text)
+    except ValueError:
+        with pytest.raises(NativeFunctionError):
+            odd.File(str(folder / "text"))
+        return
+    if "\\ud" in json.dumps(value) and _halves(value):
+        return  # Python's reader takes halves of surrogate pairs, which are no text
+    assert _exactly(odd.File(str(folder / "text")), value)
+
+
+def _halves(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def test_results_have_to_be_utf8(odd: Any, tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(b'"\xff"')
     with pytest.raises(NativeFunctionError, match="no UTF-8"):
@@ -320,6 +354,14 @@ def test_texts_may_be_those_of_the_c_library_or_stay(odd_path: Path, odd: Any) -
 def test_what_a_program_has_to_say_of_a_library(odd_path: Path, options: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidConfException, match=told):
         nf.native(odd_path, **options).Echo(1)
+
+
+def test_a_library_may_list_its_functions(folder: Path) -> None:
+    source = folder / "lists.c"
+    example = (native_libraries.EXAMPLES / "c" / "pricing.c").read_text()
+    lists = 'NESTFLOW_EXPORT char *nestflow_functions(void) { return text("%s", "[\\"price_of\\"]"); }'
+    source.write_text(f"{example}\n{lists}")
+    assert dir(nf.native(native_libraries.c(source, folder, "liblists.so"))) == ["price_of"]
 
 
 def test_a_library_of_another_version(folder: Path) -> None:
