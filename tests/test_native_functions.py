@@ -451,6 +451,24 @@ def test_workers_find_libraries_that_a_pipeline_brings(elsewhere: Any) -> None:
     assert needed_by(b"") == {}
 
 
+@pytest.mark.skipif(bool(on_spark.MASTER), reason="of the local engine")
+def test_what_the_header_says_travels_without_it(
+    odd_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "libdeclared.so"
+    copy.write_bytes(odd_path.read_bytes() + b"not the same")
+    (tmp_path / "libdeclared.h").write_text(
+        "extern char* Plain(char* argument); extern struct answer Echo(char *);"
+        "extern int Number(void); /* extern char* Gone(void); */ extern char* Two(char* a, char* b);"
+    )
+    library = nf.native(copy, free="give_back")
+    assert dir(library) == ["Echo", "Plain"]
+    monkeypatch.setattr(library, "_resource", library._resource._replace(path="/nowhere/libdeclared.so"))
+    p = nf.Pipeline.create("local", host="workers", progress=False)
+    p.add_file(library._path, resources.place(library._resource))
+    assert p.parallelize([1]).map(library.Plain).map(library.Echo).get() == [1]
+
+
 # On engines.
 
 

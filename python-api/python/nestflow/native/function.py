@@ -119,7 +119,7 @@ class _OfLibrary:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Travel as the library's path and hash, and a name."""
         library = self.library
-        return reopen, (library._resource, library._options, self.__name__)
+        return reopen, (library._resource, library._options, library._header, self.__name__)
 
     def _result(self) -> Shape:
         shape = self._description.result.shape

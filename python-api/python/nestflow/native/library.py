@@ -56,15 +56,21 @@ def packed(package: str, path: str, options: Options) -> NativeLibrary:
     return opened(path, options, package)
 
 
-def reopen(resource: Resource, options: Options, name: str | None = None) -> Any:
+def reopen(resource: Resource, options: Options, declared: dict[str, str], name: str | None = None) -> Any:
     """Give a library, or a function of it, from its pickle.
+
+    Args:
+        resource: the library.
+        options: what the program said of it.
+        declared: what the header beside it said, which may not have come with it.
+        name: of the function.
 
     Raises:
         InvalidConfException: the library is not on this machine, or another file is in its place.
     """
     library = _opened.get((resource.digest, options))
     if library is None:
-        library = _open(resources.locate(resource), resource, options)
+        library = _open(resources.locate(resource), resource, options, declared)
     return library if name is None else getattr(library, name)
 
 
@@ -77,11 +83,13 @@ def needed_by(plan: bytes) -> dict[str, str]:
     }
 
 
-def _open(path: str, resource: Resource, options: Options) -> NativeLibrary:
+def _open(
+    path: str, resource: Resource, options: Options, declared: dict[str, str] | None = None
+) -> NativeLibrary:
     with _lock:
         key = (resource.digest, options)
         if key not in _opened:
-            _opened[key] = NativeLibrary(path, resource, options)
+            _opened[key] = NativeLibrary(path, resource, options, declared)
         return _opened[key]
 
 
@@ -95,7 +103,9 @@ class NativeLibrary:
         {'total': 6.0}
     """
 
-    def __init__(self, path: str, resource: Resource, options: Options) -> None:
+    def __init__(
+        self, path: str, resource: Resource, options: Options, declared: dict[str, str] | None
+    ) -> None:
         """Open the library; `nestflow.native` is what programs call."""
         self._path = path
         self._resource = resource
@@ -105,13 +115,13 @@ class NativeLibrary:
         self._ours = self._file.has("nestflow_function_version")
         self._functions: dict[str, NativeFunction | NativeBatchFunction] = {}
         self._elf = elf.read(path)
-        self._header = {} if self._ours else header.beside(path)
+        self._header = {} if self._ours else header.beside(path) if declared is None else declared
         self._free = self._checked()
         if self._file.has("crosscall2"):  # Go, whose threads are not forked
             os.register_at_fork(after_in_child=self._file.lose)
 
-    def __getattr__(self, name: str) -> NativeFunction | NativeBatchFunction:
-        """Give the function of this name."""
+    def __getattr__(self, name: str) -> Any:
+        """Give the function of this name: a `NativeFunction` or a `NativeBatchFunction`."""
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in self._functions:
@@ -132,7 +142,7 @@ class NativeLibrary:
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Travel as a path and a hash."""
-        return reopen, (self._resource, self._options)
+        return reopen, (self._resource, self._options, self._header)
 
     def _names_of_others(self) -> list[str]:
         free = {self._options.free}
