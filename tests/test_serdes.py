@@ -69,6 +69,51 @@ def test_samples_take_their_values(value: Any) -> None:
         assert type(back) is type(value)
 
 
+CLASSES = [
+    (serde.DefaultSerde(), {"any": (None, 1)}),
+    (serde.CPickleSerde(), [1, {2}]),
+    (serde.IntSerde(), -(2**63)),
+    (serde.FloatSerde(), 0.5),
+    (serde.BoolSerde(), True),
+    (serde.StrSerde(), "\udcff é"),
+    (serde.BytesSerde(), b"\0\xff"),
+    (serde.TupleSerde(serde.IntSerde(), serde.StrSerde()), (1, "a")),
+    (serde.ListSerde(int), [1, None, 3]),
+    (serde.ListSerde(int, str), [1, "a"]),
+    (serde.SetSerde(str), {"a", ""}),
+    (serde.SetSerde(), {"a", 1}),
+    (serde.DictSerde(int, [str]), {1: ["a"], 2: []}),
+    (serde.DictSerde(), {}),
+    (serde.Optional(serde.IntSerde()), None),
+    (serde.ChainSerde(serde.CPickleSerde(), serde.BytesSerde()), (1, 2)),
+    (serde.FieldsDictSerde({"a": int}), {"a": None}),
+    (serde.float_(), 1.5),
+    (serde.bool_(), False),
+    (serde.bytes_(), b""),
+    (serde.set_of(int), {1}),
+    (serde.dict_of(str, int), {"a": 1}),
+    (serde.chain_of(int, bytes), 7),
+]
+
+
+def test_there_and_back(lender: Lender) -> None:
+    """By themselves, after a pickle, and in the engine."""
+    for made, value in CLASSES:
+        again = pickle.loads(pickle.dumps(made))
+        assert again == made
+        assert hash(again) == hash(made)
+        assert again.deserialize(made.serialize(value)) == value
+        assert isinstance(made, serde.CppSerde) is (not isinstance(made, serde.ChainSerde))
+    p = lender.lend()
+    kept = [p.parallelize([value]).map(_itself, serde=made).cache() for made, value in CLASSES]
+    p.run()
+    assert [dataset.get() for dataset in kept] == [[value] for _, value in CLASSES]
+
+
+def _itself(x: Any) -> Any:
+    return x
+
+
 def test_bytes() -> None:
     assert serde.IntSerde().serialize(-2) == b"\xfe" + b"\xff" * 7
     assert serde.FloatSerde().serialize(1.0) == b"\0\0\0\0\0\0\xf0\x3f"

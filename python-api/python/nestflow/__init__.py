@@ -7,13 +7,15 @@ with their first use.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 # The handles come first; their methods find the transforms through the package.
 from .pcollection import PCollection
 from .pobject import PObject
 from .ptable import PTable
 
 from .pipeline import Pipeline  # isort: skip
-from . import base, counter, error, errors, lazy_var, output, resources, transforms, udf
+from . import base, counter, error, errors, lazy_var, output, resources, serde, transforms, udf
 from . import input as input
 from .errors import NativeFunctionError
 from .input import TextFile
@@ -38,6 +40,21 @@ __all__ = [
     "lazy_var",
     "output",
     "resources",
+    "schema",
+    "serde",
     "transforms",
     "udf",
 ]
+
+
+if TYPE_CHECKING:
+    from . import schema as schema
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import the schema layer with its first use."""
+        if name == "schema":
+            import importlib
+
+            return importlib.import_module("nestflow.schema")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,222 @@
+"""What programs find beside the datasets: helpers, the test module, exceptions, members of pipelines."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import unittest
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import nestflow as nf
+from nestflow import counter, error, lazy_var, udf
+from nestflow import transforms as T
+from nestflow.test import magic
+from nestflow.test.test_base import PipelineBasedTest
+from nestflow.transform_impls.sort import ASC, DESC
+from nestflow.util import broadcast, decorators, log, path_util, utils
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_directions(p: nf.Pipeline) -> None:
+    rows = p.parallelize([(1, "b"), (0, "a"), (1, "a"), (0, "b")])
+    assert rows.sort_by(lambda r: (ASC(r[0]), DESC(r[1]))).get() == [(0, "b"), (0, "a"), (1, "b"), (1, "a")]
+    assert rows.sort_by(lambda r: (ASC(r[0]), r[1]), reverse=True).get() == [
+        (0, "b"),
+        (0, "a"),
+        (1, "b"),
+        (1, "a"),
+    ]
+    assert rows.sort(reverse=DESC).get()[0] == (1, "b")
+    assert (ASC(3).key, ASC(3).reverse, DESC(3).reverse) == (3, False, True)
+
+
+def test_broadcast(p: nf.Pipeline) -> None:
+    outer, table = p.parallelize({"x": 1, "y": 2}), p.parallelize({"a": [5], "b": [6, 7]})
+    nested = p.parallelize({"x": {1: [2, 3]}})
+
+    def lifted(values: nf.PCollection) -> Any:
+        here = broadcast.working_scope(values)
+        assert not broadcast.is_same_working_scope(outer, values)
+        assert broadcast.is_same_working_scope(values, values.count())
+        deep = broadcast.broadcast_to(nested, here).apply_values(lambda t: t.apply_values(T.count))
+        objects = broadcast.broadcast_to(outer, here).apply_values(lambda o: o + 1)
+        return T.to_pobject(objects).map(lambda d, e: (d, e), T.to_pobject(deep))
+
+    expected = ({"x": 2, "y": 3}, {"x": {1: 2}})
+    assert table.apply_values(lifted).get() == {"a": expected, "b": expected}
+    assert broadcast.is_same_working_scope(outer, 3)
+    with pytest.raises(ValueError):
+        broadcast.broadcast_to(3, 0)
+
+
+def test_what_things_are(p: nf.Pipeline) -> None:
+    table = p.parallelize({"a": {"b": [1]}})
+    assert utils.is_ptype(table)
+    assert not utils.is_ptype({})
+    assert not utils.is_infinite(table)
+    assert utils.detect_ptype(table) == utils.detect_ptype({"a": {"b": [1]}}) == (1, nf.PCollection)
+    assert utils.detect_ptype(3) == (-1, nf.PObject)
+    assert utils.detect_ptype({}) == (0, nf.PCollection)
+    assert utils.flatten_runtime_value(table.get()) == [("a", "b", 1)]
+    assert utils.flatten_runtime_value({"a": 3}) == [("a", 3)]
+    assert utils.construct(p, {"a": 1}).get() == {"a": 1}
+    assert utils.construct(p, [1], serde=int).get() == [1]
+
+
+def test_paths(tmp_path: Path) -> None:
+    assert path_util.to_abs_local_path("x") == os.path.abspath("x")
+    assert path_util.to_abs_local_path("s3a://x/y") == "s3a://x/y"
+    assert path_util.is_hdfs_path("hdfs:///x")
+    assert path_util.get_hdfs_name_node("hdfs://h:1/x") == "hdfs://h:1"
+    assert path_util.get_hdfs_name_node("hdfs:///x") == ""
+    assert [path_util.is_archive(name) for name in ("a.tgz", "a.gz", "a.jar")] == [True, False, True]
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    for name in ("folder", "file", "nothing"):
+        path_util.rm_rf(str(tmp_path / name))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_decorators(caplog: pytest.LogCaptureFixture) -> None:
+    made: list[int] = []
+
+    @decorators.singleton
+    def one() -> list[int]:
+        made.append(1)
+        return made
+
+    assert one() is one()
+    assert made == [1]
+    with caplog.at_level("INFO", logger=log.logger.name):
+        assert decorators.advance_logger()(one)() is made
+    assert [record.getMessage() for record in caplog.records] == ["one begins", "one ends"]
+
+
+def test_assertions_of_pipelines(p: nf.Pipeline) -> None:
+    numbers = p.parallelize([1, 2, 2])
+    magic.passert(numbers.count() == 3)
+    magic.passert_eq([2, 1, 2], numbers)
+    magic.passert_eq({"a": 1}, p.parallelize({"a": 1}))
+    magic.passert_eq(p.parallelize(5), numbers.sum())
+    p.run()
+    assert magic._if(numbers.count() > 5, numbers, numbers.distinct()).count().get() == 2
+    assert magic._if(numbers.count() > 2, p.parallelize("yes"), p.parallelize("no")).get() == "yes"
+    pairs = p.parallelize([("a", 1), ("b", 2)])
+    assert pairs.map(magic.col(0)).get() == ["a", "b"]
+    assert pairs.map(magic.at(1)).get() == [1, 2]
+    assert magic.map_on(pairs, 1, str).get() == [("a", "1"), ("b", "2")]
+    named = p.parallelize([{"n": 1}])
+    assert magic.map_on(named, "n", str).map(magic.field("n")).get() == ["1"]
+
+
+def test_assertions_fail_the_run() -> None:
+    for check in (
+        lambda v: magic.passert(v.count() == 4),
+        lambda v: magic.passert_eq([1], v),
+        lambda v: magic.passert_eq(2, v.count(), "not two"),
+    ):
+        p = nf.Pipeline.create("local", host="in_process", progress=False)
+        check(p.parallelize([1, 2, 2]))
+        with pytest.raises(AssertionError):
+            p.run()
+
+
+def test_test_cases() -> None:
+    class Sums(PipelineBasedTest):
+        def test_right(self) -> None:
+            self.passertEqual([2, 1], self._pipeline.parallelize([1, 2]))
+
+        def test_wrong(self) -> None:
+            self.passertEqual(4, self._pipeline.parallelize([1, 2]).sum())
+
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(Sums).run(result)
+    assert (result.testsRun, len(result.failures), len(result.errors)) == (2, 1, 0)
+
+
+def test_families_of_exceptions() -> None:
+    families = {
+        error.Error: [
+            error.BigflowHDFSException,
+            error.BigflowRuntimeException,
+            error.BigflowPlanningException,
+        ],
+        error.BigflowRuntimeException: [error.InvalidDataException, error.InvalidConfException],
+        error.BigflowPlanningException: [
+            error.BigflowRPCException,
+            error.InvalidLogicalPlanException,
+            error.InvalidSeqSerdeException,
+        ],
+    }
+    for parent, children in families.items():
+        assert all(issubclass(child, parent) for child in children)
+    names = ("HDFSException", "RuntimeException", "PlanningException", "RPCException")
+    for name in names:
+        assert getattr(error, f"Bigflow{name}") is getattr(error, f"Nestflow{name}")
+    assert error.NestflowError is error.Error
+    made = error.InvalidDataException("text", 3)
+    assert (str(made), made.internal) == ("text", 3)
+    for kind in (error.NestflowHDFSException, error.NestflowRPCException):
+        assert str(pickle.loads(pickle.dumps(kind("why")))) == "why"
+
+
+def test_members_of_pipelines() -> None:
+    serde = nf.serde.of(int)
+    p = nf.Pipeline.create("LOCAL", default_serde=serde, job_name="x")
+    assert p.config() == {"default_serde": serde, "job_name": "x"}
+    assert p.default_objector() is serde
+    assert p.parallelize([1]).map(abs).serde() is serde
+    assert p.estimate_concurrency is False
+    assert str(p) == f"LOCAL: {p.id()}"
+    with pytest.raises(error.BigflowRuntimeException):
+        p.async_run()
+    p.parallelize([1]).foreach(abs)
+    assert len(p.plan(3).targets) == 1
+
+
+def _ten() -> int:
+    return 10
+
+
+def test_counters_and_lazy_variables(p: nf.Pipeline) -> None:
+    ten = lazy_var.declare(_ten)
+    assert isinstance(ten, lazy_var.LazyVar)
+
+    def add(x: int) -> int:
+        counter.increase("seen")
+        return x + ten.get()
+
+    counter.reset("seen")
+    assert p.parallelize([1, 2]).map(add).get() == [11, 12]
+    assert counter.get("seen") == 2
+    p.reset_counter("seen")
+    assert not counter.get("seen")
+
+
+def test_files_of_pipelines(tmp_path: Path) -> None:
+    p = nf.Pipeline.create("local")
+    (tmp_path / "folder").mkdir()
+    assert p._path_exists(str(tmp_path / "folder"))
+    p._force_delete_file(str(tmp_path / "folder"))
+    p._force_delete_file(str(tmp_path / "folder"))
+    assert not p._path_exists(str(tmp_path / "folder"))
+
+
+def test_transforms_with_their_arguments_first(p: nf.Pipeline) -> None:
+    table = p.parallelize({"a": [1, 2], "b": [3]})
+    assert table.apply_values(udf.map(lambda x: x + 1)).apply_values(udf.sum()).get() == {"a": 5, "b": 4}
+    assert p.parallelize([3, 1]).apply(udf.take(1)).get() == [3]
+    with pytest.raises(AttributeError):
+        udf.nothing  # noqa: B018
+
+
+def test_subtract_misspelt(p: nf.Pipeline) -> None:
+    left, right = p.parallelize([1, 1, 2]), p.parallelize([2])
+    with pytest.warns(DeprecationWarning, match="spelt subtract"):
+        assert left.substract(right).get() == [1, 1]
+    with pytest.warns(DeprecationWarning):
+        assert T.substract(left, right).count().get() == 2
