@@ -927,7 +927,8 @@ def test_a_wheel_with_a_typed_module(go_path: Path, tmp_path: Path) -> None:
             """
         )
     )
-    environment = {**os.environ, "PYTHONPATH": str(site), "MYPYPATH": str(site)}
+    path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, "MYPYPATH": str(site)}
     done = subprocess.run(
         [sys.executable, str(program)], env=environment, capture_output=True, text=True, check=False
     )

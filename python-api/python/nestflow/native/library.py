@@ -78,7 +78,7 @@ def needed_by(plan: bytes) -> dict[str, str]:
     """Give the libraries whose functions a plan holds: where workers look for each, and its path here."""
     return {
         resources.place(library._resource): library._path
-        for library in _opened.values()
+        for library in list(_opened.values())  # other threads may open some
         if library._resource.digest.encode() in plan
     }
 
