@@ -62,14 +62,17 @@ def page() -> str:
         "Made by `scripts/coverage.py` from the tests; do not edit. *local*: in this interpreter and in",
         "worker processes, with much and little memory; *Spark*: inside executors; *client*: while a",
         "pipeline is built.",
-        "Every case of `tests/cases` runs on whole datasets and in the groups of tables of depth 1 to 3.",
+        "Every case of `tests/cases` runs on whole datasets and in the groups of tables of depth 1 to 3; the",
+        "files of other tests stand where there is no case.",
     ]
     for title, names in public().items():
         lines += ["", f"## {title}", "", "| name | engines | cases | test files |", "|---|---|---|---|"]
         for name, key in sorted(names.items()):
             word = key.rpartition(".")[2]
             tests = [(test, where) for test, words, where in mentioned if word in words]
-            cells = [f"`{name}`", _engines([*found[key], *tests]), _listed(found[key], 3), _listed(tests)]
+            # Of what has cases, they say it all.
+            tests = [] if found[key] else tests
+            cells = [f"`{name}`", _engines(found[key] or tests), _listed(found[key], 3), _listed(tests)]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
