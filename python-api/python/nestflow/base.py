@@ -9,7 +9,12 @@ __all__ = ["Options", "Pipeline", "Transformer"]
 
 
 class Options:
-    """Constants of pipeline options."""
+    """Constants of pipeline options.
+
+    Example:
+        >>> Options.Explain.ON
+        1
+    """
 
     class Explain:
         """Whether to explain before a run; kept for programs that name it, use ``explain()``."""

@@ -43,6 +43,12 @@ class PCollection(RddMethods):
 
         Raises:
             InvalidDataException: the collection lives inside `apply_values`.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize([3]).get()
+            [3]
         """
         data: list[Any] = self._pipeline.get(self)
         return data

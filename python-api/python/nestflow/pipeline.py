@@ -169,6 +169,13 @@ class Pipeline(PipelineMembers, Surrounded):
         """Do all writes and foreach that have not been done, and keep what `cache` has marked.
 
         A run that fails changes nothing: the next one does all of it again.
+
+        Example:
+            >>> p = Pipeline.create("local")
+            >>> kept = p.parallelize([1]).cache()
+            >>> p.run()
+            >>> kept.get()
+            [1]
         """
         self._run(())
 
@@ -179,6 +186,11 @@ class Pipeline(PipelineMembers, Surrounded):
             InvalidDataException: a PObject without a value, a dataset inside `apply_values`, or a key
                 that a dict cannot have.
             NestflowPlanningException: a table whose values are a tuple.
+
+        Example:
+            >>> p = Pipeline.create("local")
+            >>> p.get(p.parallelize([1, 2]))
+            [1, 2]
         """
         if pvalue._scope != ROOT:
             raise InvalidDataException(
@@ -203,11 +215,20 @@ class Pipeline(PipelineMembers, Surrounded):
 
         Raises:
             ValueError: another form.
+
+        Example:
+            >>> p = Pipeline.create("local")
+            >>> print(p.explain("logical"))  # doctest: +SKIP
         """
         return self._explain(form, ())
 
     def close(self) -> None:
-        """Give back what the engine holds: the pipeline cannot run any more. Closing twice is harmless."""
+        """Give back what the engine holds: the pipeline cannot run any more. Closing twice is harmless.
+
+        Example:
+            >>> p = Pipeline.create("local")
+            >>> p.close()
+        """
         self._engine.close()
 
     def __enter__(self) -> Pipeline:

@@ -68,8 +68,14 @@ class PipelineMembers:
 
         Raises:
             NestflowRuntimeException: always.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").async_run()
+            Traceback (most recent call last):
+            nestflow.errors.NestflowRuntimeException: async_run is not available: use run() in a thread
         """
-        raise NestflowRuntimeException("async_run is not available on this engine: use run() in a thread")
+        raise NestflowRuntimeException("async_run is not available: use run() in a thread")
 
     def _pending_targets(self) -> list[Target]:
         raise NotImplementedError

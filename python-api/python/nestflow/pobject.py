@@ -44,11 +44,24 @@ class PObject(Dataset):
 
         Raises:
             InvalidDataException: there is no value, or the object lives inside `apply_values`.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize(3).get()
+            3
         """
         return self._pipeline.get(self)
 
     def as_pcollection(self) -> PCollection:
-        """Give the value as a collection of one record; of none if there is no value."""
+        """Give the value as a collection of one record; of none if there is no value.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize(1).as_pcollection().get()
+            [1]
+        """
         return collection_at(self._pipeline, self._scope, self._node, self._serde)
 
     def cartesian(self, *pvalues: PCollection | PObject, **options: Any) -> Any:
@@ -70,19 +83,47 @@ class PObject(Dataset):
         return nestflow.transforms.union(self, other, *others, **options)
 
     def not_(self) -> PObject:
-        """Give ``not value``."""
+        """Give ``not value``.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize(0).not_().get()
+            True
+        """
         return self._unary("not_", operator.not_)
 
     def ceil(self) -> PObject:
-        """Give ``math.ceil(value)``."""
+        """Give ``math.ceil(value)``.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize(1.5).ceil().get()
+            2
+        """
         return self._unary("ceil", math.ceil)
 
     def floor(self) -> PObject:
-        """Give ``math.floor(value)``."""
+        """Give ``math.floor(value)``.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize(1.5).floor().get()
+            1
+        """
         return self._unary("floor", math.floor)
 
     def round(self, n: int | None = None) -> PObject:
-        """Give Python's ``round(value)``, or ``round(value, n)``."""
+        """Give Python's ``round(value)``, or ``round(value, n)``.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize(1.25).round(1).get()
+            1.2
+        """
         return nestflow.transforms.arithmetic.rounded(self, n)
 
     def __bool__(self) -> NoReturn:

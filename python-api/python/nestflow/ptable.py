@@ -136,20 +136,47 @@ class PTable(PType):
         Raises:
             InvalidDataException: a key that a dict cannot have, or the table lives inside `apply_values`.
             NestflowPlanningException: the values are a tuple.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize({"a": {"b": 1}}).get()
+            {'a': {'b': 1}}
         """
         data: dict[Any, Any] = self._pipeline.get(self)
         return data
 
     def nested_level(self) -> int:
-        """Give the number of tables inside this one; 0 if its values are not tables."""
+        """Give the number of tables inside this one; 0 if its values are not tables.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize({"a": {"b": 1}}).nested_level()
+            1
+        """
         return 1 + self._value.nested_level() if isinstance(self._value, PTable) else 0
 
     def inner_most_type(self) -> type:
-        """Give the class of the innermost value: `PCollection`, `PObject` or ``tuple``."""
+        """Give the class of the innermost value: `PCollection`, `PObject` or ``tuple``.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize({"a": [1]}).inner_most_type().__name__
+            'PCollection'
+        """
         return self._value.inner_most_type() if isinstance(self._value, PTable) else type(self._value)
 
     def key_serdes(self) -> list[Serde]:
-        """Give the serdes of the keys, the outermost first."""
+        """Give the serdes of the keys, the outermost first.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize({"a": [1]}).key_serdes()
+            [any()]
+        """
         own = self._pipeline.default_objector() if self._key_serde is None else self._key_serde
         return [own, *(self._value.key_serdes() if isinstance(self._value, PTable) else [])]
 
@@ -158,6 +185,12 @@ class PTable(PType):
 
         Raises:
             NestflowPlanningException: the values are a tuple.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize({"a": [1]}).serde()
+            any()
         """
         return self._leaf("serde").serde()
 
@@ -166,6 +199,12 @@ class PTable(PType):
 
         Raises:
             NestflowPlanningException: the values are a tuple.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> isinstance(p.parallelize({"a": [1]}).node(), int)
+            True
         """
         return self._leaf("node")._node
 

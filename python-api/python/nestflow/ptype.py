@@ -66,7 +66,14 @@ class PType:
         """Run what is pending and give the data as plain Python values."""
 
     def pipeline(self) -> Pipeline:
-        """Give the pipeline that the dataset belongs to."""
+        """Give the pipeline that the dataset belongs to.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize([1]).pipeline() is p
+            True
+        """
         return self._pipeline
 
     @abstractmethod
@@ -139,7 +146,14 @@ class Dataset(PType):
         return self._pipeline.get(self)
 
     def node(self) -> int:
-        """Give the id of the plan's node behind the handle; opaque."""
+        """Give the id of the plan's node behind the handle; opaque.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> isinstance(p.parallelize([1]).node(), int)
+            True
+        """
         return self._node
 
     def serde(self) -> Serde:

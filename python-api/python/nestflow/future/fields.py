@@ -83,12 +83,27 @@ def agg(pvalue: PCollection, description: str, fn: Callable[..., Any], *args: An
 
 
 def group_by(pvalue: PCollection, fields: Any, **options: Any) -> PTable:
-    """Do what `nestflow.schema.group_by` does."""
+    """Do what `nestflow.schema.group_by` does.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> rows = p.parallelize([{"a": 1, "b": 2}])
+        >>> flatten(group_by(rows, "a")).get()
+        [{'a': 1, 'b': 2}]
+    """
     return group_by_fields(pvalue, fields, **options)
 
 
 def flatten(pvalue: Any, **options: Any) -> Any:
-    """Do what `nestflow.schema.flatten` does; what is no table is given back unchanged."""
+    """Do what `nestflow.schema.flatten` does; what is no table is given back unchanged.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> flatten(p.parallelize([3])).get()
+        [3]
+    """
     return flatten_table(pvalue, **options) if isinstance(pvalue, PTable) else pvalue
 
 

@@ -61,6 +61,10 @@ class SequenceFile(FileInput):
 
         Raises:
             ValueError: not callable.
+
+        Example:
+            >>> SequenceFile("visits").as_type(lambda pair: len(pair[1]))
+            SequenceFile('visits')
         """
         if not callable(fn):
             raise ValueError(f"as_type needs a function of a pair of bytes, not {fn!r:.100}")

@@ -6,7 +6,13 @@ from typing import Any
 
 
 class TextFileStream:
-    """Refuses: streams belong to an engine that is not here; use `TextFile`."""
+    """Refuses: streams belong to an engine that is not here; use `TextFile`.
+
+    Example:
+        >>> TextFileStream("logs")
+        Traceback (most recent call last):
+        NotImplementedError: TextFileStream is not available: read what is there with TextFile
+    """
 
     def __init__(self, *paths: Any, **options: Any) -> None:
         """Refuse.
@@ -18,7 +24,13 @@ class TextFileStream:
 
 
 class SequenceFileStream:
-    """Refuses: streams belong to an engine that is not here; use `SequenceFile`."""
+    """Refuses: streams belong to an engine that is not here; use `SequenceFile`.
+
+    Example:
+        >>> SequenceFileStream("logs")
+        Traceback (most recent call last):
+        NotImplementedError: SequenceFileStream is not available: read what is there with SequenceFile
+    """
 
     def __init__(self, *paths: Any, **options: Any) -> None:
         """Refuse.

@@ -66,6 +66,11 @@ def user_define_format(source: UserInputBase) -> UserInputBase:
 
     Raises:
         ValueError: not an instance of a subclass of `UserInputBase`.
+
+    Example:
+        >>> user_define_format("numbers")
+        Traceback (most recent call last):
+        ValueError: user_define_format needs an instance of UserInputBase, not 'numbers'
     """
     if not isinstance(source, UserInputBase):
         raise ValueError(f"user_define_format needs an instance of UserInputBase, not {source!r:.100}")

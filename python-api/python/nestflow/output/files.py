@@ -51,6 +51,11 @@ class FileOutput:
 
         Raises:
             ValueError: a number below 1, or something else than a number and a function.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.output.TextFile("out").partition(3, lambda record, n: record % n)
+            TextFile('out')
         """
         if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
             raise ValueError(f"the number of parts has to be a number from 1, not {n!r:.100}")
@@ -64,7 +69,13 @@ class FileOutput:
         return self
 
     def sort(self: Self, reverse: bool = False) -> Self:
-        """Sort the records of each part by themselves; gives the target itself."""
+        """Sort the records of each part by themselves; gives the target itself.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.output.TextFile("out").sort(reverse=True)
+            TextFile('out')
+        """
         self._sort = (None, bool(reverse))
         return self
 
@@ -73,6 +84,11 @@ class FileOutput:
 
         Raises:
             ValueError: the key is not callable.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.output.TextFile("out").sort_by(len)
+            TextFile('out')
         """
         self._sort = (None if key_fn is None else ship_function(key_fn, "key"), bool(reverse))
         return self

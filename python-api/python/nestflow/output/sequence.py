@@ -64,6 +64,10 @@ class SequenceFile(FileOutput):
 
         Raises:
             ValueError: not callable.
+
+        Example:
+            >>> SequenceFile("visits").as_type(lambda text: (b"", text.encode()))
+            SequenceFile('visits')
         """
         if not callable(fn):
             raise ValueError(f"as_type needs a function that gives a pair of bytes, not {fn!r:.100}")

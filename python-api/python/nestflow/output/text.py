@@ -57,6 +57,10 @@ class TextFile(FileOutput):
 
         Raises:
             NestflowPlanningException: another name.
+
+        Example:
+            >>> TextFile("out").with_compression("gzip")
+            TextFile('out')
         """
         if name != "gzip":
             raise NestflowPlanningException(f"the compression of a TextFile is 'gzip', not {name!r}")

@@ -90,6 +90,11 @@ def user_define_format(target: UserOutputBase) -> UserOutputBase:
 
     Raises:
         ValueError: not an instance of a subclass of `UserOutputBase`.
+
+    Example:
+        >>> user_define_format("numbers")
+        Traceback (most recent call last):
+        ValueError: user_define_format needs an instance of UserOutputBase, not 'numbers'
     """
     if not isinstance(target, UserOutputBase):
         raise ValueError(f"user_define_format needs an instance of UserOutputBase, not {target!r:.100}")

@@ -135,6 +135,13 @@ def left_join(*pvalues: PCollection, fields: Any = None, merge: bool = False, **
 
     Raises:
         ValueError: as `join`.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> left = p.parallelize([{"a": 1, "b": 2}]).as_schema("a, b".split(", "))
+        >>> left_join(left, left.filter(lambda row: False), fields="a").get()
+        [({'a': 1, 'b': 2}, {'a': None, 'b': None})]
     """
     return _join("left_join", pvalues, fields, merge, JoinKind.LEFT, options)
 
@@ -144,6 +151,13 @@ def right_join(*pvalues: PCollection, fields: Any = None, merge: bool = False, *
 
     Raises:
         ValueError: as `join`.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> right = p.parallelize([{"a": 1}]).as_schema(["a"])
+        >>> right_join(right.filter(lambda row: False), right, fields="a").get()
+        [({'a': None}, {'a': 1})]
     """
     return _join("right_join", pvalues, fields, merge, JoinKind.RIGHT, options)
 
@@ -153,6 +167,13 @@ def full_join(*pvalues: PCollection, fields: Any = None, merge: bool = False, **
 
     Raises:
         ValueError: as `join`.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> rows = p.parallelize([{"a": 1}]).as_schema(["a"])
+        >>> full_join(rows, rows.filter(lambda row: False), fields="a", merge=True).get()
+        [{'a': 1}]
     """
     return _join("full_join", pvalues, fields, merge, JoinKind.FULL, options)
 

@@ -6,7 +6,13 @@ from typing import Any
 
 
 class FastPbSerdeFactory:
-    """Refuses: it needs a compiler for protobuf that is not public; use ``ProtobufSerde``."""
+    """Refuses: it needs a compiler for protobuf that is not public; use ``ProtobufSerde``.
+
+    Example:
+        >>> FastPbSerdeFactory()
+        Traceback (most recent call last):
+        NotImplementedError: FastPbSerdeFactory is not available: use serde.ProtobufSerde(message)
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Refuse.
@@ -18,7 +24,13 @@ class FastPbSerdeFactory:
 
 
 class IdlPacketSerde:
-    """Refuses: its format needs a library that is not public."""
+    """Refuses: its format needs a library that is not public.
+
+    Example:
+        >>> IdlPacketSerde()
+        Traceback (most recent call last):
+        NotImplementedError: IdlPacketSerde is not available: its format needs a library that is not public
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Refuse.

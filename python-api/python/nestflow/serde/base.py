@@ -39,7 +39,12 @@ class Serde:
 
 
 class CppSerde(Serde):
-    """Base of the built-in serdes: what they take comes back as it was."""
+    """Base of the built-in serdes: what they take comes back as it was.
+
+    Example:
+        >>> issubclass(DefaultSerde, CppSerde)
+        True
+    """
 
     name = "any"
 

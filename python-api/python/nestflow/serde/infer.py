@@ -26,32 +26,62 @@ _ = DefaultSerde()
 
 
 def any() -> Serde:
-    """Give the serde that takes any value."""
+    """Give the serde that takes any value.
+
+    Example:
+        >>> any()
+        any()
+    """
     return DefaultSerde()
 
 
 def int_() -> Serde:
-    """Give a serde of whole numbers and None."""
+    """Give a serde of whole numbers and None.
+
+    Example:
+        >>> int_().fits(None), int_().fits("a")
+        (True, False)
+    """
     return Optional(IntSerde())
 
 
 def float_() -> Serde:
-    """Give a serde of floats and None."""
+    """Give a serde of floats and None.
+
+    Example:
+        >>> float_()
+        float_()
+    """
     return Optional(FloatSerde())
 
 
 def bool_() -> Serde:
-    """Give a serde of True, False and None."""
+    """Give a serde of True, False and None.
+
+    Example:
+        >>> bool_()
+        bool_()
+    """
     return Optional(BoolSerde())
 
 
 def str_() -> Serde:
-    """Give a serde of texts and None."""
+    """Give a serde of texts and None.
+
+    Example:
+        >>> str_().serialize("a")
+        b'1a'
+    """
     return Optional(StrSerde())
 
 
 def bytes_() -> Serde:
-    """Give a serde of bytes and None."""
+    """Give a serde of bytes and None.
+
+    Example:
+        >>> bytes_()
+        bytes_()
+    """
     return Optional(BytesSerde())
 
 
@@ -66,27 +96,52 @@ def tuple_of(*elements: Any) -> Serde:
 
 
 def list_of(*elements: Any) -> Serde:
-    """Give a serde of lists with one serde for all elements, or one for each, and None."""
+    """Give a serde of lists with one serde for all elements, or one for each, and None.
+
+    Example:
+        >>> list_of(int).fits([1, None])
+        True
+    """
     return Optional(ListSerde(*elements))
 
 
 def set_of(element: Any = None) -> Serde:
-    """Give a serde of sets, and None."""
+    """Give a serde of sets, and None.
+
+    Example:
+        >>> set_of(int)
+        set_of(int_())
+    """
     return Optional(SetSerde(element))
 
 
 def dict_of(key: Any = None, value: Any = None) -> Serde:
-    """Give a serde of dicts, and None."""
+    """Give a serde of dicts, and None.
+
+    Example:
+        >>> dict_of(str, int)
+        dict_of(str_(), int_())
+    """
     return Optional(DictSerde(key, value))
 
 
 def chain_of(*serdes: Any) -> Serde:
-    """Give a serde that applies several, one after the other."""
+    """Give a serde that applies several, one after the other.
+
+    Example:
+        >>> chain_of(str, bytes)
+        chain_of(str_(), bytes_())
+    """
     return ChainSerde(*serdes)
 
 
 def proto_of(message: Callable[[], Any], raise_exception_when_failed: bool = True) -> Serde:
-    """Give a serde of protobuf messages, and None."""
+    """Give a serde of protobuf messages, and None.
+
+    Example:
+        >>> proto_of(dict)  # a class of messages instead
+        proto_of(dict)
+    """
     return Optional(ProtobufSerde(message, raise_exception_when_failed))
 
 

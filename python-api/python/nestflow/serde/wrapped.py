@@ -101,6 +101,10 @@ class ProtobufSerde(Serde):
     Args:
         message: the message's class, or a function that makes an empty message.
         raise_exception_when_failed: False gives None for bytes that are no such message.
+
+    Example:
+        >>> ProtobufSerde(dict)  # a class of messages instead
+        proto_of(dict)
     """
 
     def __init__(self, message: Callable[[], Any], raise_exception_when_failed: bool = True) -> None:

@@ -13,6 +13,11 @@ def window_into(pvalue: PType, window: object, **options: Any) -> NoReturn:
 
     Raises:
         NotImplementedError: always.
+
+    Example:
+        >>> window_into(None, None)
+        Traceback (most recent call last):
+        NotImplementedError: window_into is not available: group_by a time of the record instead
     """
     raise NotImplementedError("window_into is not available: group_by a time of the record instead")
 
@@ -22,6 +27,11 @@ def idl_to_str(pvalue: PType, **options: Any) -> NoReturn:
 
     Raises:
         NotImplementedError: always.
+
+    Example:
+        >>> idl_to_str(None)
+        Traceback (most recent call last):
+        NotImplementedError: idl_to_str is not available: its format needs a library that is not public
     """
     raise NotImplementedError("idl_to_str is not available: its format needs a library that is not public")
 
@@ -31,5 +41,10 @@ def str_to_idl(pvalue: PType, **options: Any) -> NoReturn:
 
     Raises:
         NotImplementedError: always.
+
+    Example:
+        >>> str_to_idl(None)
+        Traceback (most recent call last):
+        NotImplementedError: str_to_idl is not available: its format needs a library that is not public
     """
     raise NotImplementedError("str_to_idl is not available: its format needs a library that is not public")

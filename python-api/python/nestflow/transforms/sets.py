@@ -119,6 +119,14 @@ def substract(left: PCollection, right: PCollection, **options: Any) -> PCollect
 
     Raises:
         ValueError: an operand of another type.
+
+    Example:
+        >>> import warnings
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> with warnings.catch_warnings(record=True):
+        ...     nf.transforms.substract(p.parallelize([1, 2]), p.parallelize([2])).get()
+        [1]
     """
     import warnings
 
