@@ -480,3 +480,18 @@ def test_operators_that_spill_share_the_memory(create: Create, tmp_path: Path, n
     p = create(memory_limit="8MB", threads=2)
     table = p.read(nf.TextFile(str(path))).group_by(lambda line: line)
     assert table.apply_values(SIDE_BY_SIDE[name]).flatten().count().get() == groups
+
+
+def test_code_is_shown_stage_by_stage() -> None:
+    p = nf.Pipeline.create("local")
+
+    def size(word: str) -> int:
+        return len(word)
+
+    words = p.parallelize(["a b"]).flat_map(lambda line: line.split())
+    text = words.group_by(size).apply_values(lambda group: group.map(str.upper).count()).explain(code=True)
+    assert text.startswith("# stage 0\n")
+    assert "# f1k: size in group_by(size) at" in text
+    assert "    k1 = f1k(" in text.replace("            ", "    ")
+    compile(text, "shown", "exec")
+    assert p.explain(code=True) == ""

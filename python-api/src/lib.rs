@@ -75,8 +75,24 @@ fn release(session: u64, cache: u64) {
 /// Describes a plan.
 #[pyfunction]
 fn explain(py: Python<'_>, plan: &[u8], form: &str) -> PyResult<String> {
+    if form == "code" {
+        return code(py, plan);
+    }
     let text = wire::decode_plan(plan).and_then(|plan| nestflow_runtime::explain::explain(&plan, form));
     text.map_err(|error| raised(py, error))
+}
+
+/// The code that is written for the functions of a plan, stage by stage.
+fn code(py: Python<'_>, plan: &[u8]) -> PyResult<String> {
+    let programs = wire::decode_plan(plan).and_then(|plan| nestflow_runtime::explain::programs(&plan));
+    let mut text = String::new();
+    for (stage, chain) in programs.map_err(|error| raised(py, error))? {
+        let source = nestflow_host::source(py, &chain)?;
+        if !source.is_empty() {
+            text += &format!("# {stage}\n{source}\n");
+        }
+    }
+    Ok(text)
 }
 
 /// Records as blocks of value cells.

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use nestflow_chain::{ChainSpec, Program, Side};
+
 use crate::error::{Error, Result};
 use crate::plan::display::file_name;
 use crate::plan::flat::FlatOp;
@@ -23,6 +25,26 @@ pub fn explain(logical: &LogicalPlan, form: &str) -> Result<String> {
         "mermaid" => Ok(mermaid(&graph)),
         other => Err(Error::Plan(format!("{other} is not a form of plans: logical, stages, text, mermaid"))),
     }
+}
+
+/// The programs of user functions that are written for a plan, each with what its stage is called.
+pub fn programs(logical: &LogicalPlan) -> Result<Vec<(String, ChainSpec)>> {
+    let graph = plan(logical, Settings { channels: CHANNELS })?;
+    let mut found = Vec::new();
+    for stage in &graph.stages {
+        for node in &stage.nodes {
+            if let FlatOp::Chain { steps, emit, keep_groups_from, sides } = &node.op {
+                let sides = sides.iter().map(|side| Side { shape: side.shape, from: side.from }).collect();
+                let program = Program::Records {
+                    steps: steps.clone(),
+                    emit: emit.clone(),
+                    keep_groups_from: *keep_groups_from,
+                };
+                found.push((format!("stage {}", stage.id), ChainSpec { program, sides }));
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn scopes(plan: &LogicalPlan) -> String {

@@ -39,4 +39,5 @@ pub use failure::exception;
 pub use host::InProcessHost;
 pub use module::_host;
 pub use objects::{decode_column, encode_records};
+pub use records::source;
 pub use worker::SurroundedHost;

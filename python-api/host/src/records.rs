@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, BinaryViewArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use nestflow_batch::columns::{CellBuilder, cell_field};
-use nestflow_chain::{ChainSpec, Counts, Emit, HostError, OpenChain, Step, StepKind};
+use nestflow_chain::{ChainSpec, Counts, Emit, HostError, OpenChain, Program, Step, StepKind};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -81,19 +81,8 @@ impl Records {
     ) -> Result<Self, HostError> {
         let kinds = ours(kinds(py))?;
         let built = (|| {
-            let describe = Describe::new(py, kinds)?;
-            let (name, order) = match emit {
-                Emit::Nothing => ("nothing", None),
-                Emit::Value => ("value", None),
-                Emit::Key => ("key", None),
-                Emit::Pair => ("pair", None),
-                Emit::Ordered { key, site, .. } => {
-                    let step = key.as_ref().map(|key| describe.step("order", &[key], site, &[]));
-                    ("ordered", step.transpose()?)
-                }
-            };
             let arguments =
-                (describe.steps(steps)?, name, order, keep_groups_from, describe.sides(&chain.sides, open)?);
+                described(&Describe::new(py, kinds)?, chain, (steps, emit, keep_groups_from), open)?;
             py.import("nestflow.host.driver")?.call_method1("build", arguments)
         })();
         let driver = built.map_err(|error| unloadable(py, &error))?;
@@ -219,6 +208,40 @@ impl Records {
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map_err(|error| HostError::Internal(error.to_string()))
     }
+}
+
+/// A program as the Python half takes it: steps, what comes out and by which key, the first step whose
+/// drops are kept, side inputs.
+fn described<'py>(
+    describe: &Describe<'_, 'py>,
+    chain: &ChainSpec,
+    (steps, emit, keep_groups_from): (&[Step], &Emit, Option<u32>),
+    open: &[BinaryViewArray],
+) -> PyResult<Bound<'py, PyTuple>> {
+    let (name, order) = match emit {
+        Emit::Nothing => ("nothing", None),
+        Emit::Value => ("value", None),
+        Emit::Key => ("key", None),
+        Emit::Pair => ("pair", None),
+        Emit::Ordered { key, site, .. } => {
+            let step = key.as_ref().map(|key| describe.step("order", &[key], site, &[]));
+            ("ordered", step.transpose()?)
+        }
+    };
+    let sides = describe.sides(&chain.sides, open)?;
+    (describe.steps(steps)?, name, order, keep_groups_from, sides).into_pyobject(describe.py)
+}
+
+/// The code that is written for a record program, for people; empty where there is none.
+pub fn source(py: Python<'_>, chain: &ChainSpec) -> PyResult<String> {
+    let Program::Records { steps, emit, keep_groups_from } = &chain.program else {
+        return Ok(String::new());
+    };
+    if Native::of(steps, emit).is_some() {
+        return Ok(String::new());
+    }
+    let arguments = described(&Describe::new(py, kinds(py)?)?, chain, (steps, emit, *keep_groups_from), &[])?;
+    py.import("nestflow.host.driver")?.call_method1("source", arguments)?.extract()
 }
 
 /// What a driver says of itself: its function, how it gives rows, and what they hold.

@@ -45,7 +45,7 @@ def release(session: int, cache: int) -> None:
     """Forget a kept dataset."""
 
 def explain(plan: bytes, form: str) -> str:
-    """Describe a plan as ``logical``, ``stages``, ``text`` or ``mermaid``."""
+    """Describe a plan as ``logical``, ``stages``, ``text`` or ``mermaid``, or give its ``code``."""
 
 def encode(records: list[object]) -> list[bytes]:
     """Give the blocks of some records."""

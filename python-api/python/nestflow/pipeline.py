@@ -207,11 +207,12 @@ class Pipeline(PipelineMembers, Surrounded):
         values = [row[0] for row in rows]
         return _the_value(pvalue, values) if isinstance(pvalue, PObject) else values
 
-    def explain(self, form: str = "text") -> str:
+    def explain(self, form: str = "text", code: bool = False) -> str:
         """Describe what the next `run` would do.
 
         Args:
             form: ``"text"``, ``"logical"``, ``"stages"`` or ``"mermaid"``.
+            code: show instead the Python code that is written around the functions of each stage.
 
         Raises:
             ValueError: another form.
@@ -220,7 +221,7 @@ class Pipeline(PipelineMembers, Surrounded):
             >>> p = Pipeline.create("local")
             >>> print(p.explain("logical"))  # doctest: +SKIP
         """
-        return self._explain(form, ())
+        return self._explain("code" if code else form, ())
 
     def close(self) -> None:
         """Give back what the engine holds: the pipeline cannot run any more. Closing twice is harmless.

@@ -84,16 +84,17 @@ class PType:
     def serde(self) -> Serde:
         """Give the serde of the records: the default, which any value fits, unless more is known."""
 
-    def explain(self, form: str = "text") -> str:
+    def explain(self, form: str = "text", code: bool = False) -> str:
         """Describe how the engine would compute this dataset.
 
         Args:
             form: ``"text"``, ``"logical"``, ``"stages"`` or ``"mermaid"``.
+            code: show instead the Python code that is written around the functions of each stage.
 
         Raises:
             ValueError: another form.
         """
-        return self._pipeline._explain(form, [self])
+        return self._pipeline._explain("code" if code else form, [self])
 
     @abstractmethod
     def __repr__(self) -> str:

@@ -73,7 +73,8 @@ impl WorkersHost {
 impl Host for WorkersHost {
     fn open(&self, chain: &ChainSpec, sides: Vec<RecordBatch>) -> Result<Box<dyn OpenChain>, HostError> {
         let program = encode_chain(chain).map_err(HostError::Internal)?;
-        let sides = sides.iter().map(Packed::of).collect::<Result<_, _>>().map_err(HostError::Internal)?;
+        let sides = sides.iter().map(|side| Packed::of(side).map(|side| self.pool.side(side)));
+        let sides = sides.collect::<Result<_, _>>().map_err(HostError::Internal)?;
         let cannot =
             |error: io::Error| HostError::Internal(format!("no worker process can be started: {error}"));
         let worker = self.pool.lease(self.user).map_err(cannot)?;

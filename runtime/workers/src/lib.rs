@@ -15,6 +15,7 @@
 mod auto;
 mod estimate;
 pub mod host;
+mod kept;
 pub mod message;
 mod output;
 mod pool;

@@ -31,8 +31,12 @@ pub enum ToWorker {
     Side {
         /// The chain.
         chain: u32,
-        /// The records.
-        batch: Shipped,
+        /// The number of the side: the same for the same records.
+        number: u64,
+        /// The bytes of its block.
+        bytes: u64,
+        /// The records; `None`: those that were sent under that number.
+        batch: Option<Shipped>,
     },
     /// A batch; answered by `Pulled`.
     Push {

@@ -1,7 +1,7 @@
 //! What workers print, line by line to wherever the pool's owner wants it, and the last lines kept
-//! for the message about a crash.
+//! for the message about a crash. A warning that several of them print is handed on once.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +12,27 @@ pub type Output = Arc<dyn Fn(&str) + Send + Sync>;
 const KEPT: usize = 60;
 /// A longer line is handed on in pieces.
 const LONGEST: u64 = 64 << 10;
+
+/// What the line of a warning begins with; its own lines follow, this between them.
+const WARNING: (&str, char) = ("\u{1e}nestflow-warning ", '\u{1f}');
+/// Warnings that are remembered; beyond, they may be shown again.
+const REMEMBERED: usize = 1000;
+
+/// The lines of a warning that nobody has printed before; of any other line, itself.
+fn shown(line: &str) -> Vec<String> {
+    static WARNED: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+    let (mark, between) = WARNING;
+    let Some(text) = line.strip_prefix(mark) else { return vec![line.to_owned()] };
+    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    let warned = warned.get_or_insert_default();
+    if warned.len() >= REMEMBERED {
+        warned.clear();
+    }
+    if !warned.insert(text.to_owned()) {
+        return Vec::new();
+    }
+    text.split(between).map(str::to_owned).collect()
+}
 
 /// To the standard error of this process.
 pub fn standard_error() -> Output {
@@ -38,12 +59,14 @@ impl Tail {
             }
             let text = String::from_utf8_lossy(&line);
             let text = text.trim_end_matches(['\n', '\r']);
-            output(text);
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() == KEPT {
-                kept.pop_front();
+            for text in shown(text) {
+                output(&text);
+                let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                if kept.len() == KEPT {
+                    kept.pop_front();
+                }
+                kept.push_back(text);
             }
-            kept.push_back(text.to_owned());
         }
     }
 
@@ -51,5 +74,17 @@ impl Tail {
     pub(crate) fn text(&self) -> String {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().map(|line| format!("\n  {line}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_shown_once_and_a_line_always() {
+        let warning = format!("{}odd{}  here", WARNING.0, WARNING.1);
+        assert_eq!((shown(&warning), shown(&warning)), (vec!["odd".to_owned(), "  here".to_owned()], vec![]));
+        assert_eq!((shown("line"), shown("line")), (vec!["line".to_owned()], vec!["line".to_owned()]));
     }
 }

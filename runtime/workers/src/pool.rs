@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use nestflow_chain::HostError;
 
+use crate::kept::Kept;
 use crate::output::{Output, standard_error};
+use crate::ship::Packed;
 use crate::worker::Worker;
 
 /// How often idle and stuck workers are looked for.
@@ -90,6 +92,8 @@ pub(crate) struct Pool {
     /// Threads that get no worker any more; numbers of threads are never used again.
     given_up: Mutex<HashSet<ThreadId>>,
     wanted: Sender<Request>,
+    /// The side inputs of the last chains, and the last number that one was given.
+    sides: Mutex<(u64, Kept<Arc<Packed>>)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -108,6 +112,7 @@ impl Pool {
             last_used: Mutex::new(HashMap::new()),
             given_up: Mutex::new(HashSet::new()),
             wanted,
+            sides: Mutex::default(),
         });
         let (weak, options) = (Arc::downgrade(&pool), pool.options.clone());
         thread::Builder::new()
@@ -150,6 +155,19 @@ impl Pool {
         last_used.retain(|_, worker| worker.strong_count() > 0);
         last_used.insert(me, Arc::downgrade(&worker));
         Ok(worker)
+    }
+
+    /// The number of a side input: that of an equal one, if it is remembered.
+    pub(crate) fn side(&self, side: Packed) -> (u64, Arc<Packed>) {
+        let mut sides = lock(&self.sides);
+        let (last, kept) = &mut *sides;
+        if let Some((number, known)) = kept.find(|known| **known == side) {
+            return (number, known.clone());
+        }
+        *last += 1;
+        let side = Arc::new(side);
+        kept.put(*last, side.bytes(), side.clone());
+        (*last, side)
     }
 
     /// Starts workers until there are so many; does not wait until they are ready.

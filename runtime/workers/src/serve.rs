@@ -15,6 +15,7 @@ use arrow_array::RecordBatch;
 use nestflow_chain::wire::decode_chain;
 use nestflow_chain::{ChainSpec, Host, HostError, OpenChain};
 
+use crate::kept::Kept;
 use crate::message::{self, FromWorker, ToWorker, VERSION};
 use crate::process::{end_process, keep_memory, thread_time};
 use crate::shared::{Inbox, Outbox, can_share};
@@ -26,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What the reading thread hands over.
 enum Work {
     Open(u32, Vec<u8>, u32),
-    Side(u32, Parcel),
+    Side(u32, (u64, usize), Option<Parcel>),
     Push(u32, Parcel),
     More(u32),
     Finish(u32),
@@ -75,8 +76,9 @@ fn read_all(mut stream: UnixStream, mut inbox: Inbox, work: &Sender<Work>) -> io
     while let Some((message, payload)) = message::read::<ToWorker>(&mut stream)? {
         let next = match message {
             ToWorker::Open { chain, sides } => Work::Open(chain, payload, sides),
-            ToWorker::Side { chain, batch } => {
-                Work::Side(chain, Parcel::receive(batch, payload, &mut inbox)?)
+            ToWorker::Side { chain, number, bytes, batch } => {
+                let batch = batch.map(|batch| Parcel::receive(batch, payload, &mut inbox)).transpose()?;
+                Work::Side(chain, (number, bytes as usize), batch)
             }
             ToWorker::Push { chain, batch } => {
                 Work::Push(chain, Parcel::receive(batch, payload, &mut inbox)?)
@@ -98,19 +100,21 @@ struct Server<'h> {
     outbox: Outbox,
     host: &'h dyn Host,
     chains: HashMap<u32, Chain>,
+    /// Side inputs that later chains may have too.
+    sides: Kept<RecordBatch>,
 }
 
 impl<'h> Server<'h> {
     fn new(stream: UnixStream, owner: u32, host: &'h dyn Host) -> Server<'h> {
         let outbox = Outbox::new(Arc::new(can_share(owner).into()));
-        Server { stream, outbox, host, chains: HashMap::new() }
+        Server { stream, outbox, host, chains: HashMap::new(), sides: Kept::default() }
     }
 
     fn work(&mut self, work: &Receiver<Work>) -> io::Result<()> {
         for next in work {
             let (chain, done) = match next {
                 Work::Open(chain, program, sides) => (chain, self.open(chain, &program, sides)),
-                Work::Side(chain, batch) => (chain, self.side(chain, batch)),
+                Work::Side(chain, known, batch) => (chain, self.side(chain, known, batch)),
                 Work::Push(chain, batch) => (chain, self.push(chain, batch)),
                 Work::More(chain) => (chain, self.more(chain)),
                 Work::Finish(chain) => (chain, self.finish(chain)),
@@ -139,9 +143,13 @@ impl<'h> Server<'h> {
         self.open_if_ready(chain)
     }
 
-    fn side(&mut self, chain: u32, batch: Parcel) -> Result<(), Stop> {
+    fn side(&mut self, chain: u32, (number, bytes): (u64, usize), batch: Option<Parcel>) -> Result<(), Stop> {
+        if let Some(batch) = batch {
+            self.sides.put(number, bytes, batch.open().map_err(internal)?);
+        }
+        let side = self.sides.get(number).ok_or_else(|| internal(format!("side {number} is not kept")))?;
         if let Some(Chain::Opening(_, sides, _)) = self.chains.get_mut(&chain) {
-            sides.push(batch.open().map_err(internal)?);
+            sides.push(side.clone());
         }
         self.open_if_ready(chain)
     }

@@ -17,6 +17,7 @@ use crate::shared::{Inbox, Outbox};
 const LARGE: usize = 32 << 10;
 
 /// A batch as bytes, ready to be sent.
+#[derive(PartialEq)]
 pub struct Packed {
     columns: Vec<(String, ColumnKind)>,
     block: Vec<u8>,
@@ -40,21 +41,26 @@ impl Packed {
         Ok(Packed { columns, block })
     }
 
+    /// The bytes of its block.
+    pub fn bytes(&self) -> usize {
+        self.block.len()
+    }
+
     /// Sends it in the message that `head` makes of it.
     pub fn send<M: Serialize>(
-        self,
+        &self,
         stream: &mut impl Write,
         outbox: &mut Outbox,
         head: impl FnOnce(Shipped) -> M,
     ) -> io::Result<()> {
         let Packed { columns, block } = self;
         if block.len() >= LARGE
-            && let Ok((slot, file, replaces)) = outbox.put(&block)
+            && let Ok((slot, file, replaces)) = outbox.put(block)
         {
             let place = Place::Shared { slot, file, replaces, length: block.len() as u64 };
-            return message::write(stream, &head(Shipped { columns, place }), &[]);
+            return message::write(stream, &head(Shipped { columns: columns.clone(), place }), &[]);
         }
-        message::write(stream, &head(Shipped { columns, place: Place::Payload }), &block)
+        message::write(stream, &head(Shipped { columns: columns.clone(), place: Place::Payload }), block)
     }
 }
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use nestflow_chain::{Counts, HostError};
 
+use crate::kept::Kept;
 use crate::message::{self, Failure, FromWorker, ToWorker, VERSION};
 use crate::output::{Output, Tail};
 use crate::shared::{Inbox, Outbox, can_share};
@@ -53,6 +54,8 @@ pub(crate) struct Worker {
     pub(crate) process: u32,
     child: Mutex<Child>,
     sending: Mutex<(UnixStream, Outbox)>,
+    /// The side inputs that it has kept.
+    sent: Mutex<Kept<()>>,
     /// Whether it is there and can open our files.
     shares: Arc<AtomicBool>,
     next: AtomicU32,
@@ -93,6 +96,7 @@ impl Worker {
             process: child.id(),
             child: Mutex::new(child),
             sending: Mutex::new((ours.try_clone()?, Outbox::new(shares.clone()))),
+            sent: Mutex::default(),
             shares,
             next: AtomicU32::new(0),
             routes: Mutex::new(HashMap::new()),
@@ -121,7 +125,7 @@ impl Worker {
         &self,
         user: u64,
         program: &[u8],
-        sides: Vec<Packed>,
+        sides: Vec<(u64, Arc<Packed>)>,
     ) -> io::Result<(u32, Receiver<Reply>)> {
         let chain = self.next.fetch_add(1, Ordering::Relaxed);
         let (replies, receiver) = channel();
@@ -130,8 +134,16 @@ impl Worker {
         let mut sending = lock(&self.sending);
         let (stream, outbox) = &mut *sending;
         message::write(stream, &ToWorker::Open { chain, sides: sides.len() as u32 }, program)?;
-        for side in sides {
-            side.send(stream, outbox, |batch| ToWorker::Side { chain, batch })?;
+        let mut sent = lock(&self.sent);
+        for (number, side) in sides {
+            let bytes = side.bytes();
+            let head = |batch| ToWorker::Side { chain, number, bytes: bytes as u64, batch };
+            if sent.get(number).is_some() {
+                message::write(stream, &head(None), &[])?;
+            } else {
+                side.send(stream, outbox, |batch| head(Some(batch)))?;
+                sent.put(number, bytes, ());
+            }
         }
         Ok((chain, receiver))
     }

@@ -199,6 +199,18 @@ fn open_sides_arrive() {
 }
 
 #[test]
+fn sides_that_were_sent_before_arrive_too() {
+    let host = pool(1);
+    // More than are kept, so that some are sent again.
+    for number in (0..12).chain(0..12).chain([11, 11]) {
+        let side = number.to_string();
+        let mut open = host.open(&chain("side", 1), vec![batch(&[&side])]).unwrap();
+        open.push(batch(&["a"])).unwrap();
+        assert_eq!(text(&open.pull().unwrap()), side);
+    }
+}
+
+#[test]
 fn a_process_is_used_again_and_shared_by_the_chains_of_a_thread() {
     let host = pool(2);
     let first = text(&one(&host, "pid").unwrap());

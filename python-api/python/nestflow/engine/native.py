@@ -56,7 +56,7 @@ def describe(plan: bytes, form: str) -> str:
         Traceback (most recent call last):
         ValueError: explain has no form 'haiku': it is one of text, logical, stages, mermaid
     """
-    if form not in FORMS:
+    if form not in (*FORMS, "code"):
         raise ValueError(f"explain has no form {form!r}: it is one of {', '.join(FORMS)}")
     module = native()
     try:

@@ -22,6 +22,40 @@ _LONGEST_REPR = 200
 _OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
+class _Short(reprlib.Repr):
+    """Looks at no more of a value than is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = _LONGEST_REPR
+        self.maxtuple = self.maxlist = self.maxdict = self.maxset = self.maxfrozenset = self.maxdeque = 20
+
+    def repr_bytes(self, value: bytes, _: int) -> str:
+        """The beginning of long bytes."""
+        return repr(value[:_LONGEST_REPR]) + ("…" if len(value) > _LONGEST_REPR else "")
+
+    repr_bytearray = repr_bytes
+
+
+_SHORT = _Short()
+
+
+def _is_long(value: Any, room: int = 1000) -> bool:
+    """Whether a value has more than some hundred parts or characters, as far as it is built in."""
+    left, pending = room, [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, (str, bytes, bytearray, list, tuple, set, frozenset, dict)):
+            left -= len(part)
+            if left < 0:
+                return True
+            if isinstance(part, dict):
+                pending += [*part.keys(), *part.values()]
+            elif not isinstance(part, (str, bytes, bytearray)):
+                pending += part
+    return False
+
+
 class Failure(NamedTuple):
     """An error on its way out of the host; `kind` is "user" or "data"."""
 
@@ -80,8 +114,7 @@ def unfit(error: BaseException, driver: Driver, part: int, value: Any, role: str
 def show(value: Any) -> str:
     """The `repr` of a record, shortened; whatever the record's class does in it."""
     try:
-        long = isinstance(value, (list, tuple, dict, set, frozenset, str, bytes)) and len(value) > 1000
-        text = reprlib.repr(value) if long else repr(value)
+        text = _SHORT.repr(value) if _is_long(value) else repr(value)
     except Exception:
         text = f"<a {_class_name(type(value))} whose repr fails>"
     return text if len(text) <= _LONGEST_REPR else text[: _LONGEST_REPR - 1] + "…"
@@ -170,13 +203,52 @@ def _message(error: BaseException) -> str:
 
 
 def _portable(error: BaseException) -> bytes | None:
-    """The pickled exception, if what comes back is one of its class."""
+    """The pickled exception, if what comes back is one of its class.
+
+    One that does not come back the usual way, since its class wants other arguments or it holds what
+    cannot be pickled, is made without calling its class, with those of its attributes that can.
+    """
+    for made in (lambda: error, lambda: _Bare(error)):
+        try:
+            pickled = pickles.dumps(made())
+            back = pickle.loads(pickled)
+        except Exception:
+            continue
+        if _class_name(type(back)) == _class_name(type(error)):
+            return pickled
+    return None
+
+
+class _Bare:
+    """Pickles as an exception that is put together from its parts."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        error = self._error
+        args = error.args if _pickles(error.args) else tuple(map(_part, error.args))
+        state = {name: value for name, value in vars(error).items() if _pickles(value)}
+        return _bare, (type(error), args, state)
+
+
+def _bare(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(state)
+    return error
+
+
+def _part(value: Any) -> Any:
+    return value if _pickles(value) else show(value)
+
+
+def _pickles(value: Any) -> bool:
     try:
-        pickled = pickles.dumps(error)
-        back = pickle.loads(pickled)
+        pickle.loads(pickles.dumps(value))
     except Exception:
-        return None
-    return pickled if _class_name(type(back)) == _class_name(type(error)) else None
+        return False
+    return True
 
 
 def _formatted(error: BaseException) -> str:

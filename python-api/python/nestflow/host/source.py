@@ -42,6 +42,18 @@ def _check_pair(record: Any) -> None:
 _SIZED = frozenset((list, tuple, range, dict, set, frozenset, str, bytes))
 
 
+_CONSTANTS: dict[str, Any] = {
+    "DROP": DROP,
+    "GONE": GONE,
+    "MISSING": MISSING,
+    "missing_side": _missing_side,
+    "check_pair": _check_pair,
+    "SIZED": _SIZED,
+    "chain": chain,
+    "islice": islice,
+}
+
+
 class Names:
     """The names that the source of one driver uses."""
 
@@ -79,15 +91,24 @@ class Names:
             return f"{name} if {name} is not MISSING else missing_side()"
         return name if side.records else "missing_side()"
 
-    def values(self) -> dict[str, Any]:
-        """What the names stand for, but for variables."""
-        values: dict[str, Any] = {"DROP": DROP, "GONE": GONE, "MISSING": MISSING}
-        values |= {"missing_side": _missing_side, "check_pair": _check_pair}
-        values |= {"SIZED": _SIZED, "chain": chain, "islice": islice}
+    def bound(self) -> list[str]:
+        """The names that `values` has."""
+        sides = [f"s{index}" for index, side in enumerate(self.sides) if side.records is not None]
+        return [*_CONSTANTS, *self._functions(), *sides]
+
+    def _functions(self) -> dict[str, tuple[Step, int]]:
+        found = {}
         for index, step in enumerate(self.steps):
             kinds = ("k", "v") if step.kind == "key_by" else ("",)
             for number, which in zip(range(len(step.functions)), kinds, strict=False):
-                values[f"f{index}{which}"] = functions.load_for(step, number)
+                found[f"f{index}{which}"] = (step, number)
+        return found
+
+    def values(self) -> dict[str, Any]:
+        """What the names stand for, but for variables."""
+        values = dict(_CONSTANTS)
+        for name, (step, number) in self._functions().items():
+            values[name] = functions.load_for(step, number)
         for index, side in enumerate(self.sides):
             if side.records is not None:
                 values[f"s{index}"] = open_value(side)

@@ -14,7 +14,7 @@ import sys
 import traceback
 from typing import Any
 
-from nestflow.host import surroundings
+from nestflow.host import surroundings, warned
 from nestflow.host.counting import REMOTE
 
 LIMIT = "NESTFLOW_WORKER_MEMORY"
@@ -37,6 +37,7 @@ def main(parent: int) -> None:
     os.close(nothing)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    warned.install()
     try:
         from nestflow import _host  # type: ignore[attr-defined]
     except ImportError:
