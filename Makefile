@@ -4,7 +4,7 @@
 # dependencies go when CI is set (~/.cache/nestflow); for `make bench` see scripts/bench.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check fmt bench soak clean
+.PHONY: help build demo test check fmt bench docs soak clean
 
 py := .venv/bin/python
 python_sources := bench examples scripts tests
@@ -36,6 +36,9 @@ fmt: ## format everything
 
 bench: build ## measure against other engines (BENCH_KIT=folder of the peer kit)
 	@scripts/bench
+
+docs: build ## the guides and the reference of all public names, into out/docs
+	@$(py) scripts/reference.py out/docs
 
 soak: build ## the slow tests: a wheel by pip alone, a giant group, random pipelines, tasks on Spark
 	@scripts/soak

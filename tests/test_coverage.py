@@ -8,6 +8,17 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
+def test_reference(tmp_path: Path) -> None:
+    """Every public name has an entry with its docstring."""
+    runpy.run_path(str(ROOT / "scripts" / "reference.py"))["main"](tmp_path / "docs")
+    transforms = (tmp_path / "docs" / "reference" / "transforms.md").read_text(encoding="utf-8")
+    assert "## `transforms.cogroup`" in transforms
+    assert "a key of any of them is a key" in transforms
+    names = runpy.run_path(str(ROOT / "scripts" / "coverage.py"))["public"]()
+    pages = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "docs" / "reference").iterdir())
+    assert all(f"## `{name}`" in pages for section in names.values() for name in section)
+
+
 def test_page() -> None:
     made = runpy.run_path(str(ROOT / "scripts" / "coverage.py"))["page"]()
     untested = [line for line in made.splitlines() if "**none**" in line]
