@@ -31,8 +31,12 @@ SPARK = {
         "tests/test_defects.py",
         "tests/test_util.py",
         "tests/test_native_functions.py",
+        "tests/test_state.py",
+        "tests/test_resources.py",
+        "tests/test_batches.py",
+        "tests/test_error_classes.py",
         "-k",
-        "scattered and not alone",
+        "(scattered or test_resources) and not alone",
     ],
 }
 """The versions of Spark that are tested, and with which tests besides its own."""

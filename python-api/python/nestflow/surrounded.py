@@ -59,14 +59,31 @@ class Surrounded:
 
         Raises:
             ValueError: not a directory.
+
+        Example:
+            >>> import nestflow as nf, os, tempfile
+            >>> folder = tempfile.mkdtemp()
+            >>> with open(os.path.join(folder, "cities.txt"), "w") as file:
+            ...     print("berlin", file=file)
+            >>> p = nf.Pipeline.create("local")
+            >>> p.add_directory(folder, "data")
         """
         self._surroundings.add_directory(dir_path, resource_path, is_only_python_files_accepted)
 
     def add_egg_file(self, path: str) -> None:
         """Bring modules that functions can import: an egg, a wheel, a zip, or a directory of modules.
 
+        Args:
+            path: the file or the directory.
+
         Raises:
             ValueError: there is no such file.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").add_egg_file("missing.whl")
+            Traceback (most recent call last):
+            ValueError: add_egg_file: there is no 'missing.whl'
         """
         self._surroundings.add_egg_file(path)
 
@@ -79,6 +96,12 @@ class Surrounded:
 
         Raises:
             ValueError: no such file, or no such archive.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").add_archive("model.rar", "model")
+            Traceback (most recent call last):
+            ValueError: add_archive: 'model.rar' is not one of .tar.gz, .tgz, .tar, .zip, .jar
         """
         self._surroundings.add_archive(path, resource_path)
 
@@ -95,6 +118,12 @@ class Surrounded:
 
         Raises:
             ValueError: not a function.
+
+        Example:
+            >>> import locale
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.set_init_hook("0_locale", lambda: locale.setlocale(locale.LC_ALL, "C"))
         """
         self._surroundings.set_hook("init", name, fn)
 
@@ -111,14 +140,26 @@ class Surrounded:
 
         Raises:
             ValueError: not a function.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.set_fini_hook("9_last", lambda: print("the last word of a worker"))
         """
         self._surroundings.set_hook("fini", name, fn)
 
     def reset_counter(self, name: str) -> None:
         """Forget a counter of this process; see `nestflow.counter`.
 
+        Args:
+            name: as it was counted; it need not exist.
+
         Raises:
             NestflowRuntimeException: called by a user function.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").reset_counter("bad lines")
         """
         counter.reset(name)
 
@@ -127,5 +168,9 @@ class Surrounded:
 
         Raises:
             NestflowRuntimeException: called by a user function.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").reset_all_counters()
         """
         counter.reset_all()
