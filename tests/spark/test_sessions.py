@@ -1,0 +1,96 @@
+"""Spark sessions that are not ours: given, found, and under spark-submit; the program is always the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from on_spark import CONF
+
+from nestflow.engine.spark.jars import jar_for
+
+PROGRAM = """
+import sys
+
+import nestflow as nf
+
+
+def double(x):
+    return 2 * x
+
+
+def main(**options):
+    p = nf.Pipeline.create("spark", progress=False, **options)
+    words = p.parallelize(["a", "b", "a"] * 1000)
+    counts = words.group_by(lambda word: word).apply_values(lambda group: group.count())
+    print("answer", sorted(counts.get().items()), p.parallelize([1, 2, 3]).map(double).get())
+    p.close()
+"""
+
+ANSWER = "answer [('a', 2000), ('b', 1000)] [2, 4, 6]"
+
+
+def jar() -> str:
+    return jar_for(os.environ["SPARK_HOME"])
+
+
+def program(tmp_path: Path, end: str) -> str:
+    path = tmp_path / "job.py"
+    path.write_text(PROGRAM + textwrap.dedent(end))
+    return str(path)
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable}
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment)
+
+
+SESSION = """
+    from pyspark.sql import SparkSession
+    builder = SparkSession.builder
+    for key, value in {conf!r}.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+"""
+
+
+def session(**settings: str) -> str:
+    # nestflow finds pyspark in SPARK_HOME; who begins with a session has to say it himself.
+    here = "    import glob, os, sys\n    sys.path += glob.glob(os.environ['SPARK_HOME'] + '/python/lib/*.zip')\n"
+    return here + SESSION.format(conf={**CONF, "spark.master": "local[1]", **settings})
+
+
+@pytest.mark.parametrize("options", ["session=spark", ""])
+def test_a_session_that_is_there(tmp_path: Path, options: str) -> None:
+    end = f"""
+    main({options})
+    main({options})
+    # It stays its owner's.
+    assert spark.range(3).count() == 3
+    """
+    ended = run(sys.executable, program(tmp_path, session(**{"spark.jars": jar()}) + end))
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    # The JVM may have something to say of the JNI calls of others.
+    assert [line for line in ended.stdout.splitlines() if "answer" in line] == [ANSWER, ANSWER]
+
+
+def test_a_session_without_our_jar(tmp_path: Path) -> None:
+    ended = run(sys.executable, program(tmp_path, session() + "\n    main()\n"))
+    assert ended.returncode == 1
+    assert "this Spark runs without the jar of nestflow; start it with the setting spark.jars=" in ended.stderr
+
+
+def test_spark_submit(tmp_path: Path) -> None:
+    submit = Path(os.environ["SPARK_HOME"], "bin", "spark-submit")
+    settings = [f"--conf={key}={value}" for key, value in CONF.items() if key != "spark.master"]
+    app = program(tmp_path, "main()\n")
+    ended = run(str(submit), "--master", "local[1]", "--jars", jar(), *settings, app)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert ANSWER in ended.stdout.splitlines()
+    without = run(str(submit), "--master", "local[1]", *settings, app)
+    assert without.returncode == 1
+    assert "(or spark-submit --jars)" in without.stdout + without.stderr
