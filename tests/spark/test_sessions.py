@@ -60,7 +60,8 @@ SESSION = """
 
 def session(**settings: str) -> str:
     # nestflow finds pyspark in SPARK_HOME; who begins with a session has to say it himself.
-    here = "    import glob, os, sys\n    sys.path += glob.glob(os.environ['SPARK_HOME'] + '/python/lib/*.zip')\n"
+    paths = "glob.glob(os.environ['SPARK_HOME'] + '/python/lib/*.zip')"
+    here = f"    import glob, os, sys\n    sys.path += {paths}\n"
     return here + SESSION.format(conf={**CONF, "spark.master": "local[1]", **settings})
 
 
@@ -94,3 +95,19 @@ def test_spark_submit(tmp_path: Path) -> None:
     without = run(str(submit), "--master", "local[1]", *settings, app)
     assert without.returncode == 1
     assert "(or spark-submit --jars)" in without.stdout + without.stderr
+
+
+def test_blocks_are_compressed_where_spark_does_not(tmp_path: Path) -> None:
+    end = """
+    p = nf.Pipeline.create("spark", progress=False)
+    words = [f"a word that is much like the others: {number}" for number in range(20_000)]
+    assert p.parallelize(words).distinct().count().get() == len(words)
+    print("answer", p.last_run["stages"][0]["bytes"])
+    """
+    put_out = []
+    for compressed in ("true", "false"):
+        settings = {"spark.jars": jar(), "spark.shuffle.compress": compressed}
+        ended = run(sys.executable, program(tmp_path, session(**settings) + end))
+        assert ended.returncode == 0, ended.stderr[-3000:]
+        put_out.append(int(ended.stdout.split("answer")[1].split()[0]))
+    assert put_out[1] < put_out[0] / 2

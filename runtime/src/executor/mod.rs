@@ -75,6 +75,8 @@ pub struct TaskEnv {
     pub progress: Arc<Progress>,
     /// Bytes of a block that is worth sending.
     pub block_bytes: usize,
+    /// Whether blocks are compressed.
+    pub compress: bool,
 }
 
 impl std::fmt::Debug for TaskEnv {

@@ -158,6 +158,7 @@ impl<'a> Run<'a> {
                 cancelled: self.cancelled.clone(),
                 progress: done.clone(),
                 block_bytes,
+                compress: false,
             };
             jobs.push(Box::new(move |runtime| {
                 env.check_cancelled()?;

@@ -148,6 +148,8 @@ pub struct StagePart {
     pub texts: Vec<(u32, TaskOutput)>,
     /// Where user functions run.
     pub host: HostSpec,
+    /// Whether blocks are compressed.
+    pub compress: bool,
 }
 
 /// The bytes of a task.

@@ -28,6 +28,8 @@ pub struct Settings {
     pub cores: u32,
     /// Where user functions run.
     pub host: HostSpec,
+    /// Whether blocks are compressed here, since nobody does who moves them.
+    pub compress: bool,
     /// What earlier jobs have kept, by name.
     pub kept: HashMap<u64, Held>,
 }
@@ -292,6 +294,7 @@ impl Making<'_> {
             inputs: reads.iter().map(|read| read.source).collect(),
             first,
             host: self.settings.host.clone(),
+            compress: self.settings.compress,
         })
     }
 

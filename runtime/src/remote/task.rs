@@ -114,6 +114,7 @@ impl TaskDriver {
         let env = TaskEnv {
             context: process.context(pool.clone())?,
             block_bytes: block_bytes(part, pool.as_ref()),
+            compress: part.compress,
             pool,
             blocks: Arc::new(blocks),
             host: Arc::new(CountingHost { host, tally: tally.clone() }),

@@ -126,6 +126,7 @@ struct Scatter {
     sequence: Vec<u32>,
     writer: Box<dyn BlockWriter>,
     block_bytes: usize,
+    compress: bool,
     hashes: Vec<u64>,
     channel_of: Vec<u32>,
     /// The user's line that a wrong channel is blamed on.
@@ -152,6 +153,7 @@ impl Scatter {
             sequence: vec![0; channels as usize],
             writer,
             block_bytes: env.block_bytes,
+            compress: env.compress,
             hashes: Vec::new(),
             channel_of: Vec::new(),
             site: None,
@@ -172,7 +174,7 @@ impl Scatter {
         };
         self.sequence[channel] += 1;
         let mut bytes = Vec::new();
-        block::encode(&header, &batch, false, &mut bytes).map_err(unfit)?;
+        block::encode(&header, &batch, self.compress, &mut bytes).map_err(unfit)?;
         self.writer.write(number, bytes)
     }
 

@@ -129,6 +129,8 @@ class SparkEngine:
         return {
             "cores": max(1, self._context.defaultParallelism),
             "host": host(self._context, surroundings, memory.of_worker(self._context, self._driver), plan),
+            # Once is enough: Spark compresses what it shuffles, unless it is told not to.
+            "compress": self._context.getConf().get("spark.shuffle.compress", "true").lower() == "false",
             "kept": {str(cache): kept for cache, kept in self._kept.items()},
         }
 
