@@ -163,3 +163,18 @@ def test_sessions_that_cannot_be_used(spark: Make) -> None:
         nf.Pipeline.create("spark", session=connect).parallelize([1]).get()
     with pytest.raises(nf.errors.NestflowRuntimeException, match="SparkSession"):
         nf.Pipeline.create("spark", session=object()).parallelize([1]).get()
+
+
+def test_what_all_tasks_read_is_fetched_once_by_an_executor(spark: Make) -> None:
+    p = spark()
+    numbers = p.parallelize(list(range(80_000)))
+    total = numbers.sum().cache()
+    total.get()
+    large = numbers.filter(lambda x, whole: x * 40_001 > whole, total)
+    assert large.get() == list(range(79_998, 80_000))
+    store = p._engine._context._jsc.sc().statusStore()
+    jobs = store.jobsList(None)  # the newest first
+    stages = jobs.apply(0).stageIds()
+    data = store.lastStageAttempt(max(stages.apply(number) for number in range(stages.size())))
+    assert data.numTasks() >= 4
+    assert 1 <= data.shuffleReadRecords() <= 2  # one block, two executors

@@ -82,7 +82,9 @@ def test_a_session_that_is_there(tmp_path: Path, options: str) -> None:
 def test_a_session_without_our_jar(tmp_path: Path) -> None:
     ended = run(sys.executable, program(tmp_path, session() + "\n    main()\n"))
     assert ended.returncode == 1
-    assert "this Spark runs without the jar of nestflow; start it with the setting spark.jars=" in ended.stderr
+    assert (
+        "this Spark runs without the jar of nestflow; start it with the setting spark.jars=" in ended.stderr
+    )
 
 
 def test_spark_submit(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 package nestflow.spark
 
 import org.apache.spark.{NarrowDependency, Partition, Partitioner, TaskContext}
+import org.apache.spark.nestflow.LocalBlocks
 import org.apache.spark.rdd.{RDD, ShuffledRDD}
 
 /** Sends a block to the channel that it names. */
@@ -36,12 +37,24 @@ private[spark] final class ChannelsRDD(@transient parent: RDD[Channels.Block], f
 
 private[spark] final class One(val index: Int, val parent: Partition) extends Partition
 
+/** The shuffle of a stage; an executor fetches a channel that all tasks read once. */
+private[spark] final class ShuffledChannels(stage: RDD[Channels.Block], channels: Int, everywhere: Set[Int])
+    extends ShuffledRDD[Int, Array[Byte], Array[Byte]](stage, new ChannelPartitioner(channels)) {
+
+  override def compute(split: Partition, context: TaskContext): Iterator[Channels.Block] =
+    if (everywhere(split.index)) LocalBlocks.once(id, split.index)(() => super.compute(split, context))
+    else super.compute(split, context)
+}
+
 private[spark] object Channels {
   /** The number of a channel and the bytes of a block. */
   type Block = (Int, Array[Byte])
 
-  /** All blocks of a stage by channel: one shuffle, whoever reads of it. */
-  def shuffled(stage: RDD[Block], channels: Int): RDD[Block] =
-    new ShuffledRDD[Int, Array[Byte], Array[Byte]](stage, new ChannelPartitioner(channels))
-      .setSerializer(new ChannelSerializer)
+  /** All blocks of a stage by channel: one shuffle, whoever reads of it. Of `everywhere`, all tasks of a reader
+    * read all.
+    */
+  def shuffled(stage: RDD[Block], channels: Int): RDD[Block] = shuffled(stage, channels, Set.empty[Int])
+
+  def shuffled(stage: RDD[Block], channels: Int, everywhere: Set[Int]): RDD[Block] =
+    new ShuffledChannels(stage, channels, everywhere).setSerializer(new ChannelSerializer)
 }

@@ -77,7 +77,7 @@ final class Driver(java: JavaSparkContext) {
 
   /** Writes the blocks of a kept dataset, in any order, each with its length in front. */
   def fetch(cache: Long, path: String): Unit = {
-    val Kept(rdd, small, _) = kept.get(cache)
+    val Kept(rdd, small, _, _) = kept.get(cache)
     val out = new BufferedOutputStream(nio.Files.newOutputStream(Paths.get(path)), 1 << 20)
     try {
       small match {
@@ -95,7 +95,7 @@ final class Driver(java: JavaSparkContext) {
   def size(cache: Long): Long = kept.get(cache).bytes
 
   /** Forgets a kept dataset. */
-  def release(cache: Long): Unit = Option(kept.remove(cache)).foreach(_.rdd.unpersist(blocking = false))
+  def release(cache: Long): Unit = Option(kept.remove(cache)).foreach(_.release())
 
   /** Files as tasks see them. */
   lazy val files: Files = new Files(sc.hadoopConfiguration)
@@ -120,7 +120,7 @@ final class Driver(java: JavaSparkContext) {
   def close(): Unit = {
     runs.values.forEach(run => sc.cancelJobGroup(run.group))
     if (!sc.isStopped) {
-      kept.values.forEach(_.rdd.unpersist(blocking = false))
+      kept.values.forEach(_.release())
       sc.removeSparkListener(faults)
     }
     kept.clear()
@@ -166,7 +166,7 @@ final class Driver(java: JavaSparkContext) {
       val shells = mutable.ArrayBuffer.empty[StageRDD]
       val shuffles = mutable.Map.empty[Int, RDD[Block]]
       def shuffled(stage: Int) = shuffles.getOrElseUpdate(stage, {
-        val rdd = Channels.shuffled(shells(stage), job.stages(stage).channels)
+        val rdd = Channels.shuffled(shells(stage), job.stages(stage).channels, job.stages(stage).everywhere)
         rdd.setName(job.stages(stage).name)
       })
       for (stage <- job.stages) {
@@ -188,6 +188,7 @@ final class Driver(java: JavaSparkContext) {
         }
         if (result.cache.isDefined) rdd.persist(StorageLevel.MEMORY_AND_DISK) else rdd
       }
+      val everywhere = shuffles.collect { case (stage, rdd) if job.stages(stage).everywhere.nonEmpty => rdd }.toSeq
       try {
         val all: RDD[Block] = if (results.size == 1) results.head else sc.union(results)
         // Reports are few and small, and all of them are wanted.
@@ -200,14 +201,14 @@ final class Driver(java: JavaSparkContext) {
         for ((result, rdd) <- job.results.zip(results)) {
           val own = parts.slice(next, next + rdd.partitions.length)
           next += own.length
-          result.cache.foreach(kept.put(_, Kept.of(rdd, own.toSeq)))
+          result.cache.foreach(kept.put(_, Kept.of(rdd, own.toSeq, everywhere)))
           if (result.kind == "files") own.flatMap(_.blocks).flatten.foreach(Driver.put(reported, _))
         }
       } catch {
         case failed: Throwable =>
           results.foreach(_.unpersist(blocking = false))
           throw failed
-      }
+      } finally everywhere.foreach(_.unpersist(blocking = false))
       sc.clearCallSite()
     }
 
@@ -225,13 +226,16 @@ final class Driver(java: JavaSparkContext) {
 private[spark] final case class Part(bytes: Long, blocks: Option[Array[Array[Byte]]])
 
 /** A kept dataset, with its blocks if these are few. */
-private final case class Kept(rdd: RDD[Block], small: Option[Seq[Array[Byte]]], bytes: Long)
+private final case class Kept(rdd: RDD[Block], small: Option[Seq[Array[Byte]]], bytes: Long, everywhere: Seq[RDD[Block]]) {
+  /** Frees it, and what executors fetched to make lost parts of it again. */
+  def release(): Unit = (rdd +: everywhere).foreach(_.unpersist(blocking = false))
+}
 
 private object Kept {
-  def of(rdd: RDD[Block], parts: Seq[Part]): Kept = {
+  def of(rdd: RDD[Block], parts: Seq[Part], everywhere: Seq[RDD[Block]]): Kept = {
     val bytes = parts.map(_.bytes).sum
     val small = if (bytes <= Driver.Small && parts.forall(_.blocks.isDefined)) Some(parts.flatMap(_.blocks.get.toSeq)) else None
-    Kept(rdd, small, bytes)
+    Kept(rdd, small, bytes, everywhere)
   }
 }
 

@@ -10,11 +10,13 @@ private[spark] final case class Job(
     results: Seq[Result],
     settings: Settings)
 
+/** `everywhere`: those of its channels that all tasks of a reader read. */
 private[spark] final case class Stage(
     name: String,
     site: String,
     bytes: Array[Byte],
     channels: Int,
+    everywhere: Set[Int],
     inputs: IndexedSeq[Input],
     tasks: IndexedSeq[Task])
 
@@ -54,6 +56,7 @@ private[spark] object Job {
         stage.get("site").asText,
         slice(stage.get("bytes")),
         stage.get("channels").asInt,
+        everywhere(stage.get("outputs")),
         inputs,
         tasks)
     }
@@ -64,6 +67,11 @@ private[spark] object Job {
     }
     Job(job.get("build").asText, job.get("remote_files").asBoolean, stages, results, settings)
   }
+
+  private def everywhere(outputs: JsonNode): Set[Int] = each(outputs) { output =>
+    val (first, count) = (output.get("first").asInt, output.get("channels").asInt)
+    if (output.get("kind").asText == "broadcast") first until first + count else Range(0, 0)
+  }.flatten.toSet
 
   private def present(node: JsonNode, name: String): Option[JsonNode] =
     Option(node.get(name)).filterNot(_.isNull)

@@ -1,0 +1,44 @@
+package org.apache.spark.nestflow
+
+import java.nio.file.{Files, Path}
+import java.util.Comparator
+
+import scala.reflect.ClassTag
+
+import org.apache.spark.SparkEnv
+import org.apache.spark.storage.{RDDBlockId, StorageLevel}
+
+/** A folder for temporary files among those that Spark uses on this machine; gone with the JVM. */
+object LocalFolder {
+  lazy val path: String = {
+    val local = SparkEnv.get.blockManager.diskBlockManager.localDirs.head.toPath
+    val folder = Files.createTempDirectory(local, "nestflow-")
+    Runtime.getRuntime.addShutdownHook(new Thread(() => remove(folder)))
+    folder.toString
+  }
+
+  private def remove(folder: Path): Unit =
+    try {
+      val files = Files.walk(folder)
+      try files.sorted(Comparator.reverseOrder[Path]()).forEach(file => Files.deleteIfExists(file))
+      finally files.close()
+    } catch {
+      case _: java.io.IOException => () // Spark removes its folders too, perhaps just now
+    }
+}
+
+/** What this executor has fetched for all of its tasks, among Spark's own blocks; gone with `RDD.unpersist`. */
+object LocalBlocks {
+  /** The elements of a partition, made by the first task here that wants them; others wait for it. */
+  def once[T: ClassTag](rdd: Int, partition: Int)(make: () => Iterator[T]): Iterator[T] = {
+    val blocks = SparkEnv.get.blockManager
+    val id = RDDBlockId(rdd, partition)
+    def held: Option[Iterator[T]] = blocks.getLocalValues(id).map(_.data.asInstanceOf[Iterator[T]])
+    held.getOrElse {
+      // Made only if nobody else does; the scheduler need not know, since there is one wherever it is wanted.
+      val made = Iterator.single(()).flatMap(_ => make())
+      blocks.putIterator(id, made, StorageLevel.MEMORY_AND_DISK, tellMaster = false)
+      held.getOrElse(make())
+    }
+  }
+}
