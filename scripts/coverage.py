@@ -15,11 +15,11 @@ import runpy
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
+    from types import CodeType, FrameType, ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "coverage.md"
@@ -68,11 +68,11 @@ def page() -> str:
     for title, names in public().items():
         lines += ["", f"## {title}", "", "| name | engines | cases | test files |", "|---|---|---|---|"]
         for name, key in sorted(names.items()):
-            word = key.rpartition(".")[2]
-            tests = [(test, where) for test, words, where in mentioned if word in words]
+            tests = [(test, where) for test, words, where in mentioned if _is_in(key, words)]
             # Of what has cases, they say it all.
             tests = [] if found[key] else tests
-            cells = [f"`{name}`", _engines(found[key] or tests), _listed(found[key], 3), _listed(tests)]
+            files = _listed(tests) if len(dict(tests)) <= 5 else "many"
+            cells = [f"`{name}`", _engines(found[key] or tests), _listed(found[key], 3), files]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -117,34 +117,34 @@ def called_by_cases() -> Iterator[tuple[str, str]]:
 
 @contextlib.contextmanager
 def _recorded(nf: ModuleType, calls: set[str]) -> Iterator[None]:
-    """Have public functions and methods say that they are called."""
-    replaced: list[tuple[Any, str, Any]] = []
-
-    def replace(owner: Any, name: str, shown: str) -> None:
-        original = inspect.getattr_static(owner, name)
-        if not inspect.isfunction(original):
-            return
-
-        def told(*args: Any, **kwargs: Any) -> Any:
-            calls.add(shown)
-            return original(*args, **kwargs)
-
-        told.__name__ = name
-        replaced.append((owner, name, original if name in vars(owner) else None))
-        setattr(owner, name, told)
-
+    """Have the calls of public functions and methods noted."""
+    shown: dict[CodeType, str] = {}
     for module in (nf.transforms, nf.schema, importlib.import_module("nestflow.future.fields")):
         for name in module.__all__:
-            replace(module, name, f"{module.__name__.partition('.')[2]}.{name}")
-    for kind in (nf.PCollection, nf.PObject, nf.PTable):
-        for name in dir(kind):
-            if not name.startswith("_") and not hasattr(object, name):
-                replace(kind, name, f"{kind.__name__}.{name}")
+            code = getattr(getattr(module, name), "__code__", None)
+            shown.setdefault(code, f"{module.__name__.partition('.')[2]}.{name}")
+    of_kind = {
+        (kind, getattr(getattr(kind, name), "__code__", None)): f"{kind.__name__}.{name}"
+        for kind in (nf.PCollection, nf.PObject, nf.PTable)
+        for name in dir(kind)
+        if not name.startswith("_")
+    }
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            code = frame.f_code
+            if code in shown:
+                calls.add(shown[code])
+            kind = type(frame.f_locals.get("self"))
+            for parent in kind.__mro__:
+                if (parent, code) in of_kind:
+                    calls.add(of_kind[parent, code])
+
+    sys.setprofile(note)
     try:
         yield
     finally:
-        for owner, name, original in reversed(replaced):
-            delattr(owner, name) if original is None else setattr(owner, name, original)
+        sys.setprofile(None)
 
 
 def mentions() -> Iterator[tuple[str, set[str], tuple[str, ...]]]:
@@ -176,19 +176,33 @@ def mentions() -> Iterator[tuple[str, set[str], tuple[str, ...]]]:
 
 
 def _words(node: ast.AST) -> set[str]:
+    """Give the names of a piece of code: ``name``, ``.attribute`` and ``owner.attribute``."""
     words = set()
     for part in ast.walk(node):
         if isinstance(part, ast.Attribute):
-            words.add(part.attr)
+            owner = part.value
+            last = getattr(owner, "attr", getattr(owner, "id", ""))
+            words |= {f".{part.attr}", f"{last}.{part.attr}"}
         elif isinstance(part, ast.Name):
             words.add(part.id)
         elif isinstance(part, (ast.FunctionDef, ast.ClassDef)):
-            words.add(part.name)
+            words |= {part.name, f".{part.name}"}
         elif isinstance(part, ast.alias):
-            words.add(part.name.rpartition(".")[2])
-        elif isinstance(part, ast.Constant) and isinstance(part.value, str) and len(part.value) < 100_000:
-            words.update(part.value.replace("(", " ").replace(".", " ").split())
+            words |= {part.name.rpartition(".")[2], part.asname or part.name}
     return words
+
+
+def _is_in(key: str, words: set[str]) -> bool:
+    """Whether code mentions a name: a method by any owner, a name of a module by the module's name."""
+    owner, _, name = key.rpartition(".")
+    owner = owner.rpartition(".")[2]
+    if owner[:1].isupper():
+        return f".{name}" in words
+    short = {"transforms": "T", "errors": "error"}.get(owner, owner)
+    return bool(
+        {name} - {"_"} & words
+        or {f"{owner}.{name}", f"{short}.{name}", f"nf.{name}", f"{owner}s.{name}"} & words
+    )
 
 
 def _module(name: str) -> ModuleType:

@@ -160,6 +160,9 @@ def test_descriptions(people: nf.PCollection) -> None:
     assert people.select("age", lambda a: a * 2).get()[0] == {"age": 60}
     assert people.agg("age => n", lambda a: a.count()).get() == [{"n": 5}]
     assert fields.flatten(people) is people
+    named = fields.group_by(people, "name").apply_values(fields.agg, "age", lambda a: a.sum())
+    assert {"name": "ann", "age": 37} in fields.flatten(named).get()
+    assert isinstance(schema.of("a"), fields.FieldsDictSerde)
     with pytest.raises(AssertionError):
         people.select("a => b => c", lambda a: a)
     with pytest.raises(AssertionError):

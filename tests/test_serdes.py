@@ -48,6 +48,8 @@ NAMES = {
     "tuple_of(int_(), any())": serde.of((int, serde._)),
     "list_of(int_())": serde.of([int]),
     "list_of(int_(), str_())": serde.of([int, str]),
+    "list_of(str_(), any())": serde.list_of(str, serde._),
+    "proto_of(dict)": serde.proto_of(dict),
     "set_of(int_())": serde.of({int}),
     "dict_of(int_(), str_())": serde.of({int: str}),
     "chain_of(str_(), bytes_())": serde.chain_of(str, bytes),

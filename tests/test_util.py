@@ -214,6 +214,15 @@ def test_transforms_with_their_arguments_first(p: nf.Pipeline) -> None:
         udf.nothing  # noqa: B018
 
 
+def test_what_is_absent() -> None:
+    numbers = nf.Pipeline.create("local").parallelize([1])
+    for refuse in (T.idl_to_str, T.str_to_idl):
+        with pytest.raises(NotImplementedError):
+            numbers.apply(refuse, log_type="log_text")
+    with pytest.raises(NotImplementedError, match="group_by a time"):
+        T.window_into(numbers, 5)
+
+
 def test_subtract_misspelt(p: nf.Pipeline) -> None:
     left, right = p.parallelize([1, 1, 2]), p.parallelize([2])
     with pytest.warns(DeprecationWarning, match="spelt subtract"):
