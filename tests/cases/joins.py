@@ -36,3 +36,9 @@ def _cases(name: str) -> Iterator[Case]:
 
 
 CASES = [case for name in ("join", "left_join", "right_join", "full_join") for case in _cases(name)]
+CASES += [
+    Case("join, as a method", lambda v, o: v.join(o, v), PAIRS, OTHERS),
+    Case("left_join, as a method", lambda v, o: v.left_join(o), PAIRS, OTHERS),
+    Case("right_join, as a method", lambda v, o: v.right_join(o), PAIRS, OTHERS),
+    Case("full_join, as a method", lambda v, o: v.full_join(o), PAIRS, OTHERS),
+]

@@ -1,8 +1,11 @@
 //! Sequence files: what is written is read, cut anywhere, and bytes that are none are errors.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::AsArray;
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use nestflow_batch::cell::{Cell, Item};
 
 use super::{Place, piece, storage};
@@ -61,6 +64,86 @@ fn written_pairs_are_read_once_wherever_the_file_is_cut() {
     }
     let many: Vec<u64> = (0..size).step_by(500).chain([size]).collect();
     assert_eq!(read(&path, &many).unwrap(), pairs);
+}
+
+/// A file whose values, or blocks, are compressed, as Hadoop would write it.
+fn compressed(pairs: &[Pair], codec: &str, blocks: bool, pack: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let mut bytes = b"SEQ\x06".to_vec();
+    let text = |out: &mut Vec<u8>, text: &str| {
+        out.push(text.len() as u8);
+        out.extend_from_slice(text.as_bytes());
+    };
+    text(&mut bytes, "org.apache.hadoop.io.BytesWritable");
+    text(&mut bytes, "org.apache.hadoop.io.BytesWritable");
+    bytes.extend_from_slice(&[1, u8::from(blocks)]);
+    text(&mut bytes, &format!("org.apache.hadoop.io.compress.{codec}"));
+    // One piece of metadata.
+    bytes.extend_from_slice(&[0, 0, 0, 1]);
+    text(&mut bytes, "who");
+    text(&mut bytes, "me");
+    bytes.extend_from_slice(&[7; 16]);
+    let sized = |part: &[u8]| [&(part.len() as u32).to_be_bytes(), part].concat();
+    let number = |out: &mut Vec<u8>, number: usize| {
+        // Four bytes follow the first.
+        out.push(-116_i8 as u8);
+        out.extend_from_slice(&(number as u32).to_be_bytes());
+    };
+    if blocks {
+        bytes.extend_from_slice(&[0xFF; 4]);
+        bytes.extend_from_slice(&[7; 16]);
+        number(&mut bytes, pairs.len());
+        for side in [0, 1] {
+            let (mut lengths, mut all) = (Vec::new(), Vec::new());
+            for (key, value) in pairs {
+                let part = sized(if side == 0 { key } else { value });
+                number(&mut lengths, part.len());
+                all.extend_from_slice(&part);
+            }
+            for part in [pack(&lengths), pack(&all)] {
+                number(&mut bytes, part.len());
+                bytes.extend_from_slice(&part);
+            }
+        }
+        return bytes;
+    }
+    for (key, value) in pairs {
+        let (key, value) = (sized(key), pack(&sized(value)));
+        bytes.extend_from_slice(&((key.len() + value.len()) as u32).to_be_bytes());
+        bytes.extend_from_slice(&(key.len() as u32).to_be_bytes());
+        bytes.extend_from_slice(&key);
+        bytes.extend_from_slice(&value);
+    }
+    bytes
+}
+
+#[test]
+fn compressed_records_and_blocks() {
+    let place = Place::new();
+    let pairs = pairs(50);
+    let gzip = |bytes: &[u8]| {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(bytes).unwrap();
+        packed.finish().unwrap()
+    };
+    let zlib = |bytes: &[u8]| {
+        let mut packed = ZlibEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(bytes).unwrap();
+        packed.finish().unwrap()
+    };
+    for blocks in [false, true] {
+        for bytes in
+            [compressed(&pairs, "GzipCodec", blocks, gzip), compressed(&pairs, "DefaultCodec", blocks, zlib)]
+        {
+            let size = bytes.len() as u64;
+            let path = place.file("a", &bytes);
+            assert_eq!(read(&path, &[0, size]).unwrap(), pairs);
+            assert_eq!(read(&path, &[0, size / 2, size]).unwrap(), pairs);
+        }
+    }
+    let unknown = place.file("a", compressed(&pairs, "SnappyCodec", false, gzip));
+    assert!(read(&unknown, &[0, 9999]).unwrap_err().to_string().contains("SnappyCodec"));
+    let damaged = place.file("a", compressed(&pairs, "DefaultCodec", true, gzip));
+    assert!(matches!(read(&damaged, &[0, 9999]), Err(Error::Data(_) | Error::Io { .. })));
 }
 
 #[test]
