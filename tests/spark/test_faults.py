@@ -1,0 +1,153 @@
+"""Things die at random moments of a run, and its answers and outputs are those of a run in peace.
+
+Each fault is tried some times with moments drawn from a seed; `make soak` tries 50.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import nestflow as nf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Make = Callable[..., nf.Pipeline]
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+TIMES = int(os.environ.get("NESTFLOW_FAULTS", "2"))
+"""How often each fault is tried."""
+
+LINES = [f"user-{number % 4999} {number % 97}" for number in range(120_000)]
+EXPECTED = Counter(line.split()[0] for line in LINES)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files with the lines."""
+    folder = tmp_path_factory.mktemp("source")
+    for part in range(6):
+        (folder / f"part-{part}").write_text("\n".join(LINES[part::6]) + "\n")
+    return folder
+
+
+def work(p: nf.Pipeline, source: Path, target: Path) -> None:
+    """Read, keep, shuffle, sort and write; compare."""
+    users = p.read(nf.input.TextFile(str(source))).map(lambda line: line.split()[0]).cache()
+    assert users.count().get() == len(LINES)
+    counts = users.group_by(lambda user: user).apply_values(lambda group: group.count())
+    p.write(counts.flatten().map(lambda pair: f"{pair[0]} {pair[1]}"), nf.output.TextFile(str(target)))
+    ordered = users.distinct().sort()
+    assert ordered.get() == sorted(EXPECTED)
+    written = [line for part in sorted(target.glob("part-*")) for line in part.read_text().splitlines()]
+    assert sorted(written) == sorted(f"{user} {count}" for user, count in EXPECTED.items())
+
+
+def workers() -> list[int]:
+    """All processes on this machine that run user functions."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                command = Path("/proc", entry, "cmdline").read_bytes()
+            except OSError:
+                continue  # it has just ended
+            if b"nestflow.host.worker" in command:
+                found.append(int(entry))
+    return found
+
+
+def parent(process: int) -> int:
+    try:
+        return int(Path("/proc", str(process), "stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return -1
+
+
+def kill(found: list[int], dice: random.Random) -> None:
+    if found:
+        try:
+            os.kill(dice.choice(sorted(found)), signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it was faster
+
+
+@pytest.fixture(scope="module")
+def duration(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Make], float]]:
+    """How many seconds a run in peace takes, on the second time."""
+    known: list[float] = []
+
+    def measured(spark: Make) -> float:
+        while len(known) < 2:
+            began = time.monotonic()
+            work(spark(), source, tmp_path_factory.mktemp("peace") / "out")
+            known.append(time.monotonic() - began)
+        return known[-1]
+
+    yield measured
+
+
+def leaves_nothing(folder: Path) -> None:
+    """No process of an executor that died, and no temporary file beside the output."""
+    until = time.monotonic() + 20
+    while orphans := [process for process in workers() if parent(process) == 1]:
+        assert time.monotonic() < until, orphans
+        time.sleep(0.1)
+    assert [path.name for path in folder.iterdir() if path.name != "out"] == []
+
+
+@pytest.mark.parametrize("seed", range(TIMES))
+@pytest.mark.parametrize("victim", ["executor", "worker"])
+def test_a_process_that_dies(
+    spark: Make,
+    executors: Callable[[], list[int]],
+    source: Path,
+    tmp_path: Path,
+    duration: Callable[[Make], float],
+    victim: str,
+    seed: int,
+) -> None:
+    dice = random.Random(f"{victim} {seed}")
+    moment = dice.uniform(0, duration(spark))
+    victims = executors if victim == "executor" else workers
+    timer = threading.Timer(moment, lambda: kill(victims(), dice))
+    timer.start()
+    try:
+        work(spark(), source, tmp_path / "out")
+    finally:
+        timer.cancel()
+        timer.join()
+    leaves_nothing(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(TIMES))
+def test_a_run_that_is_given_up(
+    spark: Make, source: Path, tmp_path: Path, duration: Callable[[Make], float], seed: int
+) -> None:
+    moment = random.Random(f"abort {seed}").uniform(0, duration(spark))
+    p = spark()
+    began = time.monotonic()
+
+    def watch(_: dict[str, Any]) -> None:
+        if time.monotonic() > began + moment:
+            raise KeyboardInterrupt
+
+    p._engine._progress = watch
+    try:
+        work(p, source, tmp_path / "out")
+    except KeyboardInterrupt:
+        # It is there as a whole, or not at all.
+        assert (tmp_path / "out").exists() == (tmp_path / "out" / "_SUCCESS").exists()
+    leaves_nothing(tmp_path)
+    # Nothing of it is in the way of the next.
+    work(spark(), source, tmp_path / "again")
