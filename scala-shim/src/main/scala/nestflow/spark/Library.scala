@@ -1,6 +1,6 @@
 package nestflow.spark
 
-import java.nio.file.{Files, Path, Paths, StandardCopyOption}
+import java.nio.file.{Path, Paths, StandardCopyOption, Files => LocalFiles}
 import java.util.Properties
 
 /** Loads the native library, once in each JVM, and checks that it is of the build of this jar. */
@@ -39,15 +39,15 @@ private[spark] object Library {
     if (stream == null) {
       throw new IllegalStateException(s"this jar of nestflow has no native library for $system")
     }
-    val folder = Files.createTempDirectory(Paths.get(System.getProperty("java.io.tmpdir")), "nestflow-jni-")
+    val folder = LocalFiles.createTempDirectory(Paths.get(System.getProperty("java.io.tmpdir")), "nestflow-jni-")
     val file = folder.resolve("libnestflow_jni.so")
     try {
-      Files.copy(stream, file, StandardCopyOption.REPLACE_EXISTING)
+      LocalFiles.copy(stream, file, StandardCopyOption.REPLACE_EXISTING)
       use(file)
     } finally {
       stream.close()
-      Files.deleteIfExists(file)
-      Files.deleteIfExists(folder)
+      LocalFiles.deleteIfExists(file)
+      LocalFiles.deleteIfExists(folder)
     }
   }
 }
