@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import on_spark
 import pytest
 
 import nestflow as nf
@@ -87,6 +89,30 @@ def test_side_inputs_and_setup(p: nf.Pipeline, tmp_path: Path) -> None:
     assert len(processes) == len(set(processes))
 
 
+def test_instances_are_shared_by_all_tasks(create: Create, tmp_path: Path) -> None:
+    path = str(tmp_path / "made")
+
+    def model() -> int:
+        with open(path, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        return os.getpid()
+
+    def where(batch: list[int], made: int) -> list[int]:
+        time.sleep(0.002)
+        assert made == os.getpid()
+        return [made] * len(batch)
+
+    p = create()
+    numbers = p.parallelize(list(range(4000)))
+    executors = 2 if str(on_spark.MASTER).startswith("local-cluster") else 1
+    for _ in range(2):
+        got = numbers.map_batches(where, setup=model, instances=1, batch_size=50).get()
+        assert len(got) == 4000
+        with open(path) as file:
+            assert {str(process) for process in got} == set(file.read().split())
+        assert len(set(got)) <= executors
+
+
 def test_setup_that_raises(p: nf.Pipeline) -> None:
     def model() -> None:
         raise LookupError("no weights")
@@ -142,7 +168,13 @@ def test_errors_show_the_batch(p: nf.Pipeline) -> None:
 
 def test_wrong_arguments(p: nf.Pipeline) -> None:
     numbers = p.parallelize([1])
-    for wrong in ({"format": "xml"}, {"batch_size": 0}, {"batch_size": "x"}, {"batch_size": (1, 2, 3)}):
+    for wrong in (
+        {"format": "xml"},
+        {"batch_size": 0},
+        {"batch_size": "x"},
+        {"batch_size": (1, 2, 3)},
+        {"instances": 0},
+    ):
         with pytest.raises(ValueError, match=r"map_batches|batch_size"):
             numbers.map_batches(doubled, **wrong)
     with pytest.raises(ValueError, match="callable"):

@@ -24,7 +24,7 @@ impl Host for InProcessHost {
             Program::Fold { .. } | Program::Combine { .. } => {
                 Ok(Box::new(Groups::open(py, chain, &open)?) as _)
             }
-            Program::Sequential { kind, site, sides } => {
+            Program::Sequential { kind, site, sides, .. } => {
                 Ok(Box::new(Walk::open(py, chain, (kind, site, sides), &open)?) as _)
             }
         })

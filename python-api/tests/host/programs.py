@@ -134,7 +134,8 @@ def sequential(kind: str, *parts: Any, shown: tuple[str, ...] = (), used: tuple[
     """`parts` are the encoded zero of an accumulate, and functions."""
     encoded = b"".join(part if isinstance(part, bytes) else function(part) for part in parts)
     body = _u32(3) + _u32(_SEQUENTIAL.index(kind)) + encoded
-    return body + site(kind) + _sequence(map(_u32, used)) + sides(*shown)
+    # In any number of processes.
+    return body + site(kind) + _sequence(map(_u32, used)) + b"\0" + sides(*shown)
 
 
 def fold_groups(

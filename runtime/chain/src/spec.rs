@@ -189,6 +189,8 @@ pub enum Program {
         site: CallSite,
         /// Side inputs, in order.
         sides: Vec<u32>,
+        /// In how many processes of a host it may run, which all tasks share then; `None`: in any.
+        instances: Option<u32>,
     },
 }
 

@@ -278,8 +278,14 @@ pub enum Op {
     /// `transform` with three functions.
     Transform { input: NodeId, init: FunctionId, step: FunctionId, done: FunctionId, sides: Vec<SideInput> },
     /// `transform` with a transformer instance. `parts`: it may see the parts of a dataset one by one, and
-    /// need not see one without records.
-    Transformer { input: NodeId, transformer: FunctionId, sides: Vec<SideInput>, parts: bool },
+    /// need not see one without records. `instances`: in how many processes of each node it may run.
+    Transformer {
+        input: NodeId,
+        transformer: FunctionId,
+        sides: Vec<SideInput>,
+        parts: bool,
+        instances: Option<u32>,
+    },
     /// `combine(pre_combine=False)`: one call on the whole group.
     Whole { input: NodeId, function: FunctionId },
     /// Concatenation, first argument first.

@@ -1,6 +1,7 @@
 //! The host of user functions in worker processes.
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -77,7 +78,15 @@ impl Host for WorkersHost {
         let sides = sides.collect::<Result<_, _>>().map_err(HostError::Internal)?;
         let cannot =
             |error: io::Error| HostError::Internal(format!("no worker process can be started: {error}"));
-        let worker = self.pool.lease(self.user).map_err(cannot)?;
+        let worker = match &chain.program {
+            Program::Sequential { instances: Some(most), .. } => {
+                let mut hasher = DefaultHasher::new();
+                chain.program.hash(&mut hasher);
+                self.pool.lease_one_of(self.user, hasher.finish(), *most as usize)
+            }
+            _ => self.pool.lease(self.user),
+        };
+        let worker = worker.map_err(cannot)?;
         let opened = worker.open(self.user, &program, sides);
         let (number, replies) = opened.map_err(|_| died(&worker, &steps_of(&chain.program), None))?;
         Ok(Box::new(Remote {

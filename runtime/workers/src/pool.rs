@@ -92,6 +92,8 @@ pub(crate) struct Pool {
     /// Threads that get no worker any more; numbers of threads are never used again.
     given_up: Mutex<HashSet<ThreadId>>,
     wanted: Sender<Request>,
+    /// The workers of programs that may run in a few only.
+    few: Mutex<HashMap<u64, Vec<Weak<Worker>>>>,
     /// The side inputs of the last chains, and the last number that one was given.
     sides: Mutex<(u64, Kept<Arc<Packed>>)>,
 }
@@ -112,6 +114,7 @@ impl Pool {
             last_used: Mutex::new(HashMap::new()),
             given_up: Mutex::new(HashSet::new()),
             wanted,
+            few: Mutex::default(),
             sides: Mutex::default(),
         });
         let (weak, options) = (Arc::downgrade(&pool), pool.options.clone());
@@ -155,6 +158,25 @@ impl Pool {
         last_used.retain(|_, worker| worker.strong_count() > 0);
         last_used.insert(me, Arc::downgrade(&worker));
         Ok(worker)
+    }
+
+    /// The worker for a new chain of a program that may run in so many: users share these.
+    pub(crate) fn lease_one_of(&self, user: u64, program: u64, most: usize) -> Started {
+        let mut few = lock(&self.few);
+        few.retain(|_, workers| workers.iter().any(|worker| worker.strong_count() > 0));
+        let known = few.entry(program).or_default();
+        known.retain(|worker| worker.upgrade().is_some_and(|worker| worker.usable()));
+        let workers: Vec<_> = known.iter().filter_map(Weak::upgrade).collect();
+        let free = workers.iter().any(|worker| worker.chains() == 0);
+        if workers.len() < most.max(1) && !free {
+            let worker = self.lease(user)?;
+            if !workers.iter().any(|known| Arc::ptr_eq(known, &worker)) {
+                known.push(Arc::downgrade(&worker));
+            }
+            return Ok(worker);
+        }
+        let least = workers.into_iter().min_by_key(|worker| worker.chains());
+        least.ok_or_else(|| io::Error::other("there is no worker"))
     }
 
     /// The number of a side input: that of an equal one, if it is remembered.

@@ -373,12 +373,16 @@ class Transform:
 
 @dataclass(frozen=True)
 class Transformer:
-    """``transform`` with a transformer instance. ``parts``: it may see a dataset part by part."""
+    """``transform`` with a transformer instance. ``parts``: it may see a dataset part by part.
+
+    ``instances``: in how many processes of each node it may run.
+    """
 
     input: NodeId
     transformer: FunctionId
     sides: tuple[SideInput, ...] = ()
     parts: bool = False
+    instances: U32 | None = None
 
 
 @dataclass(frozen=True)

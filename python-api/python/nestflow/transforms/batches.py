@@ -27,6 +27,7 @@ def map_batches(
     format: str = "list",
     batch_size: int | str | tuple[int, int | str] | None = None,
     setup: Callable[[], Any] | None = None,
+    instances: int | None = None,
     iterator: bool = False,
     **options: Any,
 ) -> PCollection:
@@ -48,6 +49,8 @@ def map_batches(
             record larger than that is a batch of its own. 1024 records and 64 MB, if not given.
         setup: makes what is needed for all batches, such as a model: once in each process, in the
             background, for all pipelines that ship the same function.
+        instances: in how many processes of each machine (each executor, on Spark) the function runs,
+            for all tasks there; as many as there are, if not given. For what `setup` makes that is large.
         iterator: call ``fn(batches, *side_inputs)`` once for each group, and each task's part of a whole
             dataset, with an iterator of batches; it gives an iterator of batches.
         options: hints, without effect on the result.
@@ -68,13 +71,15 @@ def map_batches(
 
     if format not in FORMATS:
         raise ValueError(f"map_batches has no format {format!r}: it is one of {', '.join(FORMATS)}")
+    if instances is not None and (type(instances) is not int or instances < 1):
+        raise ValueError(f"instances of map_batches has to be a number from 1, not {instances!r:.100}")
     rows, size = _sizes(batch_size)
     call = Call("map_batches", options, [pvalue], side_inputs)
     function = ship_function(fn)
     made = None if setup is None else ship_function(setup, "setup").pickled
     batches = Batches(function.pickled, made, Settings(format, rows, size, iterator))
     shipped = call.value(batches, function_name(fn))
-    return call.collection(op.Transformer(call.input(pvalue), shipped, call.sides, True))
+    return call.collection(op.Transformer(call.input(pvalue), shipped, call.sides, True, instances))
 
 
 def _sizes(batch_size: object) -> tuple[int, int]:

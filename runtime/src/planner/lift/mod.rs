@@ -219,8 +219,8 @@ impl<'a> Lift<'a> {
             Op::Transform { input, init, step, done, sides } => {
                 self.transform(*input, [*init, *step, *done], sides, at)
             }
-            Op::Transformer { input, transformer, sides, parts } => {
-                self.transformer(*input, *transformer, sides, *parts, at)
+            Op::Transformer { input, transformer, sides, parts, instances } => {
+                self.transformer(*input, *transformer, sides, (*parts, *instances), at)
             }
             Op::Whole { input, function } => self.whole(*input, *function, at),
             Op::Union { inputs } => self.union(inputs, at),

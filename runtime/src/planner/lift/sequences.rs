@@ -16,16 +16,16 @@ impl Lift<'_> {
         sides: &[SideInput],
         at: &At,
     ) -> Result<FlatId> {
-        self.sequential_over(main, kind, sides, false, at)
+        self.sequential_over(main, kind, sides, (false, None), at)
     }
 
-    /// The same; `parts`: over the parts of a whole dataset one by one.
+    /// The same; `parts`: over the parts of a whole dataset one by one; in how many `instances`.
     fn sequential_over(
         &mut self,
         main: FlatId,
         kind: impl FnOnce(&At) -> Sequential,
         sides: &[SideInput],
-        parts: bool,
+        (parts, instances): (bool, Option<u32>),
         at: &At,
     ) -> Result<FlatId> {
         let ready = self.sides(main, sides, at)?;
@@ -33,7 +33,7 @@ impl Lift<'_> {
         let always_answers = !matches!(kind, Sequential::Reduce(_));
         let in_order = self.in_order(ready.main, at);
         let numbers = (0..sides.len() as u32).collect();
-        let program = Program::Sequential { kind, site: at.site.clone(), sides: numbers };
+        let program = Program::Sequential { kind, site: at.site.clone(), sides: numbers, instances };
         let at_least_one = at.depth == 0 && always_answers && !parts;
         let op = FlatOp::Sequential { program, sides: ready.sides, at_least_one, parts };
         let inputs = std::iter::once(in_order).chain(ready.open).collect();
@@ -71,7 +71,7 @@ impl Lift<'_> {
         input: NodeId,
         transformer: FunctionId,
         sides: &[SideInput],
-        parts: bool,
+        parts: (bool, Option<u32>),
         at: &At,
     ) -> Result<FlatId> {
         let transformer = self.function(transformer)?;
