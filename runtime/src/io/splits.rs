@@ -54,8 +54,8 @@ impl Piece {
         }
         let (path, before) = (&self.path, &self.stamp);
         Err(Error::Data(format!(
-            "{path}: the file has changed since the run began: it had {} bytes, written at {}, and has {}, \
-             written at {}",
+            "{path}: the file has changed since the run began: it had {} bytes (version {}), and has {} \
+             (version {})",
             before.size, before.version, stamp.size, stamp.version
         )))
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod committing;
+mod far;
 mod finding;
 mod printing;
 mod reading;

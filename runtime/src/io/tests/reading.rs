@@ -239,7 +239,7 @@ fn files_that_change() {
         text.starts_with(&format!("{path}: the file has changed since the run began: it had 8 bytes")),
         "{text}"
     );
-    assert!(text.contains("and has 14, written at"), "{text}");
+    assert!(text.contains("and has 14 (version"), "{text}");
     // Another content of the same size.
     let before = piece(&path, 0, 4);
     let file = fs::File::options().write(true).open(&path).unwrap();

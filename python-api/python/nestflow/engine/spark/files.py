@@ -16,9 +16,11 @@ def asking(driver: Any) -> Callable[[str, str, str], str | None]:
     """
     from py4j.protocol import Py4JJavaError  # type: ignore[import-not-found, unused-ignore]
 
+    files = driver.files()
+
     def ask(operation: str, path: str, other: str) -> str | None:
         try:
-            answer: str | None = driver.files().ask(operation, path, other)
+            answer: str | None = files.ask(operation, path, other)
         except Py4JJavaError as error:
             raise OSError(str(error.java_exception.getMessage())) from error
         return answer

@@ -67,8 +67,9 @@ final class Files(configuration: Configuration) {
   }
 
   private def described(status: FileStatus): ObjectNode = {
+    // The times of a store that has tags are not the same in a listing and for one file.
     val version = status match {
-      case tagged: EtagSource if tagged.getEtag != null => tagged.getEtag
+      case tagged: EtagSource => Option(tagged.getEtag).fold("")(_.replace("\"", ""))
       case _ => java.time.Instant.ofEpochMilli(status.getModificationTime).toString
     }
     Files.json.createObjectNode

@@ -1,0 +1,195 @@
+//! A file system that is reached by texts: here, a folder that goes by another scheme.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::sync::{Arc, Mutex};
+
+use arrow::array::AsArray;
+use serde_json::{Value, json};
+
+use super::{Place, names};
+use crate::error::{Error, Result};
+use crate::io::paths::expand;
+use crate::io::storage::{ClaimMode, Entry, EntryKind};
+use crate::io::text_source::{TextEncoding, TextReader};
+use crate::io::{
+    DataLink, Files, Link, LocalStorage, NewFile, ReadAt, RemoteStorage, Split, Storage, plan_splits, refused,
+};
+
+type Asked = Arc<Mutex<Vec<String>>>;
+
+/// `far://x/a` is the file `a` of the folder; and what was asked.
+struct Far {
+    folder: String,
+    default: &'static str,
+    asked: Asked,
+}
+
+impl Far {
+    fn near(&self, path: &str) -> String {
+        path.replace("far://x", &self.folder)
+    }
+
+    fn described(&self, entry: &Entry) -> Value {
+        json!({
+            "directory": entry.kind == EntryKind::Directory,
+            "size": entry.stamp.size,
+            "version": entry.stamp.version,
+            "path": entry.path.replace(&self.folder, "far://x"),
+        })
+    }
+}
+
+impl Link for Far {
+    fn ask(&self, operation: &str, path: &str, other: &str) -> Result<Option<String>> {
+        self.asked.lock().unwrap().push(operation.into());
+        let near = self.near(path);
+        Ok(match operation {
+            "default" => Some(self.default.into()),
+            "resolve" if path.starts_with("far:") => Some(format!("{path}/")),
+            "resolve" => Some(format!("far://x/{path}")),
+            "home" => Some((path == "far://x/home").to_string()),
+            "stat" => LocalStorage.stat(&near)?.map(|entry| self.described(&entry).to_string()),
+            "list" => {
+                let entries = LocalStorage.list(&near)?;
+                Some(Value::from_iter(entries.iter().map(|entry| self.described(entry))).to_string())
+            }
+            "create_directory" => LocalStorage.create_directory(&near).map(|()| None)?,
+            "rename" => LocalStorage.rename(&near, &self.near(other)).map(|()| None)?,
+            "remove_tree" => LocalStorage.remove_tree(&near).map(|()| None)?,
+            "remove_empty" => LocalStorage.remove_empty(&near).map(|()| None)?,
+            "claim" => (other == "create").then(|| "7".into()),
+            "release" => (other == "7").then(String::new),
+            other => panic!("{other} of {path}"),
+        })
+    }
+}
+
+impl DataLink for Far {
+    fn open(&self, path: &str) -> Result<Box<dyn ReadAt>> {
+        LocalStorage.open(&self.near(path)).map(|(file, _)| file)
+    }
+
+    fn create(&self, path: &str) -> Result<Box<dyn NewFile>> {
+        LocalStorage.create(&self.near(path))
+    }
+}
+
+fn far(place: &Place, default: &'static str) -> RemoteStorage<Far> {
+    listened(place, default, &Asked::default())
+}
+
+fn listened(place: &Place, default: &'static str, asked: &Asked) -> RemoteStorage<Far> {
+    let folder = place.path("").to_str().unwrap().trim_end_matches('/').to_owned();
+    RemoteStorage::new(Far { folder, default, asked: Arc::clone(asked) })
+}
+
+#[test]
+fn a_path_is_what_the_default_says() {
+    let place = Place::new();
+    let here = std::env::current_dir().unwrap().join("a").to_str().unwrap().to_owned();
+    for (default, path, resolved) in [
+        ("file", "a", here.as_str()),
+        ("far", "a", "far://x/a"),
+        ("far", "file:/a/", "/a"),
+        ("file", "far://x/a", "far://x/a"),
+        ("far", "far://x/", "far://x"),
+    ] {
+        assert_eq!(far(&place, default).resolve(path).unwrap(), resolved);
+    }
+}
+
+#[test]
+fn what_is_local_is_not_asked_for() {
+    let place = Place::new();
+    let asked = Asked::default();
+    let storage = listened(&place, "far", &asked);
+    let path = place.file("dir/a", "one\n");
+    assert_eq!(storage.stat(&path).unwrap(), LocalStorage.stat(&path).unwrap());
+    assert_eq!(storage.list(&place.text("dir")).unwrap().len(), 1);
+    assert_eq!(storage.open(&path).unwrap().1.size, 4);
+    storage.create(&place.text("dir/b")).unwrap().finish().unwrap();
+    storage.rename(&place.text("dir/b"), &place.text("dir/c")).unwrap();
+    storage.create_directory(&place.text("dir/d")).unwrap();
+    storage.remove_empty(&place.text("dir/d")).unwrap();
+    storage.remove_tree(&place.text("dir/c")).unwrap();
+    assert!(storage.claim(&path, ClaimMode::Create).unwrap().is_some());
+    assert!(storage.renames_at_once(&path) && !storage.is_home(&path));
+    assert_eq!(names(&place.path("dir")), ["a"]);
+    assert!(asked.lock().unwrap().is_empty());
+}
+
+#[test]
+fn files_far_away_are_found_cut_and_read_as_here() {
+    let place = Place::new();
+    let storage = far(&place, "file");
+    for name in ["in/b.txt", "in/a.txt", "in/_c.txt", "in/more/d.txt"] {
+        place.file(name, format!("of {name}\n"));
+    }
+    let found = |paths: &[&str]| {
+        let paths: Vec<String> = paths.iter().map(|path| format!("far://x/{path}")).collect();
+        expand(&storage, &paths)
+    };
+    let files = found(&["in", "in/*/*", "in/_c.txt"]).unwrap();
+    let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
+    let wanted = ["in/a.txt", "in/b.txt", "in/more/d.txt", "in/_c.txt"].map(|name| format!("far://x/{name}"));
+    assert_eq!(paths, wanted);
+    for (path, text) in [("in/e.txt", "no such file or directory"), ("in/*.md", "no file matches")] {
+        assert_eq!(found(&[path]).unwrap_err().to_string(), format!("far://x/{path}: {text}"));
+    }
+    let [split] = &plan_splits(&files, 1 << 20, 1)[..] else { panic!("one split") };
+    let storage = Arc::new(storage);
+    let read = |split: &Split| {
+        TextReader::new(storage.clone(), split, TextEncoding::Utf8)
+            .map(|batch| Ok(batch?.column(0).as_binary_view().iter().flatten().count()))
+            .sum::<Result<usize>>()
+    };
+    assert_eq!(read(split).unwrap(), 4);
+    fs::write(place.path("in/more/d.txt"), "of another\n").unwrap();
+    let error = read(split).unwrap_err().to_string();
+    assert!(error.starts_with("far://x/in/more/d.txt: the file has changed"), "{error}");
+    fs::remove_file(place.path("in/more/d.txt")).unwrap();
+    assert_eq!(read(split).unwrap_err().to_string(), "far://x/in/more/d.txt: no such file");
+}
+
+#[test]
+fn what_is_made_far_away() {
+    let place = Place::new();
+    let asked = Asked::default();
+    let storage = listened(&place, "file", &asked);
+    storage.create_directory("far://x/a/b").unwrap();
+    let mut file = storage.create("far://x/a/b/c").unwrap();
+    file.write_all(b"text").unwrap();
+    file.finish().unwrap();
+    storage.rename("far://x/a/b", "far://x/d").unwrap();
+    assert_eq!(fs::read(place.path("d/c")).unwrap(), b"text");
+    storage.remove_empty("far://x/d").unwrap();
+    storage.remove_empty("far://x/a").unwrap();
+    assert_eq!(names(&place.path("")), ["d"]);
+    storage.remove_tree("far://x/d").unwrap();
+    assert!(names(&place.path("")).is_empty());
+    assert!(storage.is_home("far://x/home") && !storage.is_home("far://x/a"));
+    assert!(storage.renames_at_once("far://x/a") && !storage.renames_at_once("s3a://b/a"));
+
+    assert!(storage.claim("far://x/a", ClaimMode::Abandoned).unwrap().is_none());
+    let claim = storage.claim("far://x/a", ClaimMode::Create).unwrap();
+    assert_eq!(asked.lock().unwrap().last().unwrap(), "claim");
+    drop(claim);
+    assert_eq!(asked.lock().unwrap().last().unwrap(), "release");
+}
+
+#[test]
+fn texts_of_failures() {
+    for (text, kind) in [
+        ("missing:a: b", ErrorKind::NotFound),
+        ("denied:a: b", ErrorKind::PermissionDenied),
+        ("exists:a: b", ErrorKind::AlreadyExists),
+        ("other:a: b", ErrorKind::Other),
+    ] {
+        let error = refused(text).unwrap();
+        assert_eq!((error.kind(), error.to_string().as_str()), (kind, "a: b"));
+    }
+    assert!(refused("java.lang.Error: x").is_none() && refused("missing").is_none());
+    let error = Error::Io { path: "far://x/a".into(), source: refused("denied:Permission denied").unwrap() };
+    assert_eq!(error.to_string(), "far://x/a: Permission denied");
+}
