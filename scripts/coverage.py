@@ -31,7 +31,7 @@ MODULES = {
     "Serdes": ["serde"],
     "Errors": ["error"],
     "Other modules": ["base", "counter", "lazy_var", "udf", "test.magic", "test.test_base"],
-    "Helpers": [f"util.{name}" for name in ("broadcast", "utils", "path_util", "decorators", "log")],
+    "Utilities": [f"util.{name}" for name in ("broadcast", "utils", "path_util", "decorators", "log")],
 }
 """Modules below ``nestflow`` whose public names are listed."""
 

@@ -1,1 +1,1 @@
-"""Helpers that Bigflow programs import: see the modules."""
+"""Small functions that Bigflow programs import: see the modules."""
