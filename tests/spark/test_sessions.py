@@ -113,3 +113,34 @@ def test_blocks_are_compressed_where_spark_does_not(tmp_path: Path) -> None:
         assert ended.returncode == 0, ended.stderr[-3000:]
         put_out.append(int(ended.stdout.split("answer")[1].split()[0]))
     assert put_out[1] < put_out[0] / 2
+
+
+def test_settings_of_hadoop_and_settings_that_come_too_late(tmp_path: Path) -> None:
+    (tmp_path / "site.xml").write_text(
+        "<configuration><property><name>fs.odd.impl</name><value>no.such.FromAFile</value></property>"
+        "</configuration>"
+    )
+    end = """
+    import warnings
+
+    def error(**options):
+        p = nf.Pipeline.create("spark", progress=False, **options)
+        try:
+            p.read(nf.input.TextFile("odd://place/x")).get()
+        except Exception as raised:
+            return str(raised)
+
+    print("one", error(hadoop_conf={"fs.odd.impl": "no.such.FromADict"}))
+    print("two", error(hadoop_config_path=sys.argv[1]))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        main(spark_conf={"spark.executor.memory": "3g", "spark.master": "local[1]"})
+    print("three", told[0].message)
+    """
+    app = program(tmp_path, session(**{"spark.jars": jar()}) + end)
+    ended = run(sys.executable, app, str(tmp_path / "site.xml"))
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    one, two, three = (line for line in ended.stdout.splitlines() if line.startswith(("one", "two", "three")))
+    assert "no.such.FromADict" in one
+    assert "no.such.FromAFile" in two
+    assert "without these settings: spark.executor.memory" in three

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import NestflowRuntimeException
 from ..options import LEGACY_PIPELINE_OPTIONS, byte_size, folder, progress_wish, warn_unknown
-from .failure import rebuilt
-from .native import native
+from .native import answer, native
 from .progress import display
 from .surroundings import here, kits
 
@@ -48,18 +47,18 @@ class LocalEngine:
         with display(self._progress) as progress:
             summary: dict[str, object]
             if kit is None:
-                summary = _answer(module.run, session, plan, progress)
+                summary = answer(module.run, session, plan, progress)
             elif self._options["host"] == "in_process":
                 with here(kit) as around:
-                    summary = _answer(module.run, session, plan, progress, around)
+                    summary = answer(module.run, session, plan, progress, around)
             else:
                 told = json.dumps([kit.name, [kit.folder]]), kit.ends
-                summary = _answer(module.run, session, plan, progress, told)
+                summary = answer(module.run, session, plan, progress, told)
         return summary
 
     def fetch(self, cache: int) -> list[tuple[Any, ...]]:
         """Give the rows of a kept dataset, in order."""
-        rows: list[tuple[Any, ...]] = _answer(native().fetch, self._opened(), cache)
+        rows: list[tuple[Any, ...]] = answer(native().fetch, self._opened(), cache)
         return rows
 
     def close(self) -> None:
@@ -74,7 +73,7 @@ class LocalEngine:
             raise NestflowRuntimeException("this pipeline is closed")
         if self._session is None:
             module = native()
-            self._session = _answer(module.open_session, self._options)
+            self._session = answer(module.open_session, self._options)
             # Closes the session with this object, or at the latest when the interpreter ends.
             self._closer = weakref.finalize(self, module.close_session, self._session)
         return self._session
@@ -82,15 +81,6 @@ class LocalEngine:
 
 def _fetch(uri: str, _: str) -> None:
     raise NestflowRuntimeException(f"a local pipeline cannot fetch the resource {uri}: only Spark can")
-
-
-def _answer(function: Callable[..., Any], *args: object) -> Any:
-    """Call the compiled module; its errors become the exceptions that the user is to see."""
-    try:
-        return function(*args)
-    except native().RunError as error:
-        failure, cause = rebuilt(error.args[0])
-    raise failure from cause
 
 
 def _session_options(options: dict[str, Any]) -> dict[str, object]:

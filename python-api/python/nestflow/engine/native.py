@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import NestflowRuntimeException
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
     from typing import Any
 
@@ -58,13 +59,21 @@ def describe(plan: bytes, form: str) -> str:
     """
     if form not in (*FORMS, "code"):
         raise ValueError(f"explain has no form {form!r}: it is one of {', '.join(FORMS)}")
-    module = native()
+    text: str = answer(native().explain, plan, form)
+    return text
+
+
+def answer(function: Callable[..., Any], *args: object) -> Any:
+    """Call a function of the compiled module; its errors become the exceptions that the user is to see.
+
+    Example:
+        >>> answer(len, [1, 2])
+        2
+    """
     try:
-        text: str = module.explain(plan, form)
-    except module.RunError as error:
+        return function(*args)
+    except native().RunError as error:
         from .failure import rebuilt
 
         failure, cause = rebuilt(error.args[0])
-    else:
-        return text
     raise failure from cause

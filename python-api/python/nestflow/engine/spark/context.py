@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from ...errors import NestflowRuntimeException
@@ -33,10 +34,10 @@ def context(session: Any, conf: Mapping[str, str], name: str, memory: int | None
     """
     pyspark = _pyspark()
     if session is not None:
-        return _checked(_of_session(session))
+        return _checked(_with(_of_session(session), conf))
     found = pyspark.SparkContext._active_spark_context
     if found is not None:
-        return _checked(found)
+        return _checked(_with(found, conf))
     if os.environ.get("SPARK_REMOTE") or os.environ.get("SPARK_CONNECT_MODE_ENABLED"):
         raise NestflowRuntimeException(_CONNECT)
     settings = pyspark.SparkConf()
@@ -58,6 +59,16 @@ _CONNECT = (
     "a Spark Connect session has no RDDs, and nestflow needs them: use a classic session, such as "
     "SparkSession.builder.master(...).getOrCreate() without SPARK_REMOTE"
 )
+
+
+def _with(context: Any, conf: Mapping[str, str]) -> Any:
+    """Say which settings come too late for a context that is there."""
+    has = context.getConf() if context._jsc is not None else conf
+    late = sorted(key for key, value in conf.items() if has.get(key, None) != value)
+    if late:
+        message = f"the Spark session is there already, without these settings: {', '.join(late)}"
+        warnings.warn(f"nestflow: {message}", RuntimeWarning, stacklevel=2)
+    return context
 
 
 def _of_session(session: Any) -> Any:

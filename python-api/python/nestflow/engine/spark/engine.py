@@ -8,12 +8,13 @@ import tempfile
 import time
 import weakref
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import NestflowRuntimeException
 from ...options import LEGACY_PIPELINE_OPTIONS, byte_size, folder, progress_wish, warn_unknown
 from ..failure import rebuilt
-from ..native import native
+from ..native import answer, native
 from ..progress import display
 from . import memory
 from .context import context
@@ -59,6 +60,7 @@ class SparkEngine:
         wish = options.get("memory_limit")
         self._memory = None if wish is None else byte_size(wish, "memory_limit")
         self._session = options.get("session")
+        self._hadoop = _hadoop(options)
         self._name = str(options.get("job_name") or "nestflow")
         wanted = options.get("tmp_dir")
         self._folder = None if wanted is None else folder(wanted, "tmp_dir")
@@ -74,14 +76,14 @@ class SparkEngine:
         driver = self._opened()
         module = native()
         settings = json.dumps(self._settings(surroundings, plan))
-        run, description, data, keeps = _answer(module.spark_plan, plan, settings, asking(driver))
+        run, description, data, keeps = answer(module.spark_plan, plan, settings, asking(driver))
         reports, done = None, False
         try:
             try:
                 with display(self._progress) as progress:
                     metrics, counts, reports = self._execute(driver, description, data, progress)
             finally:
-                _answer(module.spark_end, run, reports)
+                answer(module.spark_end, run, reports)
             done = True
         finally:
             if not done:
@@ -106,7 +108,7 @@ class SparkEngine:
             driver.fetch(cache, path)
             with open(path, "rb") as file:
                 data = file.read()
-        rows: list[tuple[Any, ...]] = _answer(native().spark_rows, data, self._kept[cache]["depth"])
+        rows: list[tuple[Any, ...]] = answer(native().spark_rows, data, self._kept[cache]["depth"])
         return rows
 
     def close(self) -> None:
@@ -122,6 +124,7 @@ class SparkEngine:
             self._context = context(self._session, self._conf, self._name, self._memory)
             self._driver = self._context._jvm.nestflow.spark.Driver(self._context._jsc)
             self._closer = weakref.finalize(self, _close, self._driver)
+            self._driver.configure(*self._hadoop)
             memory.tell(self._context, self._driver, self._progress)
         return self._driver
 
@@ -166,6 +169,18 @@ class SparkEngine:
         return _File(self._folder)
 
 
+def _hadoop(options: dict[str, Any]) -> tuple[str | None, dict[str, str]]:
+    """Give the file and the settings of Hadoop's that a pipeline brings."""
+    settings = options.get("hadoop_conf") or options.get("hadoop_job_conf") or {}
+    if not hasattr(settings, "items"):
+        raise ValueError(f"hadoop_conf has to be a dict of settings, not {settings!r:.100}")
+    path = options.get("hadoop_config_path")
+    if path is not None and not os.path.isfile(path):
+        raise ValueError(f"hadoop_config_path names no file: {path!r:.200}")
+    uri = None if path is None else Path(path).absolute().as_uri()
+    return uri, {str(key): str(value) for key, value in settings.items()}
+
+
 def _measured(metrics: list[int]) -> dict[str, float]:
     rows, rows_out, written, spilled, nanoseconds = metrics
     return {
@@ -206,15 +221,6 @@ def _close(driver: Any) -> None:
         driver.close()
     except Exception:
         return  # the JVM is gone, and with it all that it held
-
-
-def _answer(function: Callable[..., Any], *args: object) -> Any:
-    """Call the compiled module; its errors become the exceptions that the user is to see."""
-    try:
-        return function(*args)
-    except native().RunError as error:
-        failure, cause = rebuilt(error.args[0])
-    raise failure from cause
 
 
 def _raised(description: str) -> BaseException:

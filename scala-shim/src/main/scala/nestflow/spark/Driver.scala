@@ -3,12 +3,15 @@ package nestflow.spark
 import java.io.{BufferedOutputStream, ByteArrayOutputStream, DataOutputStream, OutputStream}
 import java.nio.{file => nio}
 import java.nio.file.Paths
+import java.util.{Map => JavaMap}
 import java.util.concurrent.{ConcurrentHashMap, TimeUnit}
 import java.util.concurrent.atomic.{AtomicLong, AtomicReference}
 import java.util.concurrent.CountDownLatch
 
 import scala.collection.mutable
 
+import org.apache.hadoop.conf.Configuration
+import org.apache.hadoop.fs.Path
 import org.apache.spark.{SparkContext, TaskContext}
 import org.apache.spark.api.java.JavaSparkContext
 import org.apache.spark.nestflow.TaskMemory
@@ -27,12 +30,19 @@ final class Driver(java: JavaSparkContext) {
   private val next = new AtomicLong(1)
   private val id = java.hashCode.toHexString + System.nanoTime.toHexString
 
+  private val hadoop = new Configuration(sc.hadoopConfiguration)
   private lazy val sizing = Sizing.of(sc)
 
   sc.addSparkListener(faults)
 
   /** The build of this jar. */
   def buildId: String = Library.buildId
+
+  /** Settings of Hadoop's beside the application's, for the files of this client's jobs: a file, or null. */
+  def configure(file: String, settings: JavaMap[String, String]): Unit = {
+    if (file != null) hadoop.addResource(new Path(file))
+    settings.forEach((name, value) => hadoop.set(name, value))
+  }
 
   /** How native memory is sized, and a warning or null. */
   def memory: Array[String] = Array(sizing.rule, sizing.warning.orNull)
@@ -98,7 +108,7 @@ final class Driver(java: JavaSparkContext) {
   def release(cache: Long): Unit = Option(kept.remove(cache)).foreach(_.release())
 
   /** Files as tasks see them. */
-  lazy val files: Files = new Files(sc.hadoopConfiguration)
+  lazy val files: Files = new Files(hadoop)
 
   /** Tasks that an executor holds, bytes that these have taken, and bytes borrowed of Spark: the most of any
     * executor. Asks that many tasks, wherever they run.
@@ -161,8 +171,8 @@ final class Driver(java: JavaSparkContext) {
     }
 
     private def execute(): Unit = {
-      val hadoop =
-        if (job.remoteFiles) Some(sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration))) else None
+      val configuration =
+        if (job.remoteFiles) Some(sc.broadcast(new SerializableConfiguration(hadoop))) else None
       val shells = mutable.ArrayBuffer.empty[StageRDD]
       val shuffles = mutable.Map.empty[Int, RDD[Block]]
       def shuffled(stage: Int) = shuffles.getOrElseUpdate(stage, {
@@ -178,7 +188,7 @@ final class Driver(java: JavaSparkContext) {
           }
           new Reads(parent, stage.tasks.map(_.reads(number)))
         }
-        val shell = new StageRDD(sc, stage.bytes, stage.tasks, reads, job.settings, hadoop, counts, metrics(shells.size))
+        val shell = new StageRDD(sc, stage.bytes, stage.tasks, reads, job.settings, configuration, counts, metrics(shells.size))
         shells += shell.setName(stage.name).asInstanceOf[StageRDD]
       }
       val results = job.results.map { result =>
