@@ -1,4 +1,4 @@
-"""What programs find beside the datasets: small functions, the test module, exceptions, members of pipelines."""
+"""What programs find beside the datasets: small functions, test cases, exceptions, members of pipelines."""
 
 from __future__ import annotations
 
