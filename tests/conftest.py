@@ -7,6 +7,7 @@ in how many parts. Small data would be one part; `scattered` engines cut it up a
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -58,6 +59,10 @@ hypothesis.settings.register_profile(
     suppress_health_check=list(hypothesis.HealthCheck),
 )
 hypothesis.settings.load_profile("nestflow")
+
+
+# A shell that runs this in the background has Ctrl-C ignored, also by the processes that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
