@@ -262,3 +262,36 @@ def test_a_library_that_is_missing() -> None:
         lonely.set_init_hook("without", setup)
         with pytest.raises(ModuleNotFoundError, match="needs pyarrow"):
             lonely.parallelize([1]).map_batches(without, format="arrow").get()
+
+
+LOSSY = [
+    [1, "a"],
+    ["a\0", "b"],
+    [b"a\0", b"b"],
+    [2**53 + 1, 0.5],
+    [2**63, -1],
+    [True, 2],
+    [1, None],
+    [(1,), (2, 3)],
+    [[1], [2, 3]],
+]
+
+
+@pytest.mark.parametrize("records", LOSSY, ids=repr)
+@pytest.mark.parametrize("form", ["numpy", "pandas"])
+def test_what_a_column_cannot_hold_stays_an_object(form: str, records: list[Any]) -> None:
+    pytest.importorskip(form)
+    p = nf.Pipeline.create("local", host="in_process", progress=False)
+    got = p.parallelize(records).map_batches(lambda batch: batch, format=form).get()
+    assert got == records
+    assert list(map(type, got)) == list(map(type, records))
+
+
+@pytest.mark.parametrize("form", ["numpy", "pandas", "pyarrow"])
+def test_records_with_other_fields_are_refused(form: str) -> None:
+    pytest.importorskip(form)
+    name = "arrow" if form == "pyarrow" else form
+    p = nf.Pipeline.create("local", host="in_process", progress=False)
+    for records in ([{"a": 1}, {"a": 2, "b": 3}], [{"a": 1}, 2], [{}]):
+        with pytest.raises(ValueError, match="needs the same fields in all records"):
+            p.parallelize(records).map_batches(lambda batch: batch, format=name).get()

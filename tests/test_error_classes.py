@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -202,3 +202,23 @@ def test_warnings_of_workers_are_shown_once_and_lines_always(tmp_path: Path) -> 
     said = ran.stderr.splitlines()
     assert {f"line of {x}" for x in range(64)} | {f"error of {x}" for x in range(64)} <= set(said)
     assert "nestflow-warning" not in ran.stderr
+
+
+def test_stop_iteration_is_an_error_like_others(p: nf.Pipeline) -> None:
+    empty: list[int] = []
+    for dataset in (
+        p.parallelize([7]).map(lambda x: next(iter(empty))),
+        p.parallelize([7]).flat_map(lambda x: next(iter(empty))),
+        p.parallelize({"a": [7]}).apply_values(lambda v: v.flat_map(lambda x: next(iter(empty)))),
+    ):
+        with pytest.raises(StopIteration) as caught:
+            dataset.get()
+        assert "record: 7" in "\n".join(caught.value.__notes__)
+
+
+def test_a_generator_that_lets_it_out_has_pythons_own_error(p: nf.Pipeline) -> None:
+    def bad(x: int) -> Iterator[int]:
+        yield next(iter([]))
+
+    with pytest.raises(RuntimeError, match="generator raised StopIteration"):
+        p.parallelize([7]).flat_map(bad).get()

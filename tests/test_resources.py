@@ -263,3 +263,28 @@ def test_workers_leave_no_directory(create: Create, engine: str) -> None:
         directory = told(p, lambda: os.path.dirname(resource("x")))
     if "spark" not in engine:
         assert not os.path.exists(directory)
+
+
+def test_modules_of_one_pipeline_are_not_those_of_another(create: Create) -> None:
+    def version() -> int:
+        import helper_of_some_version  # type: ignore[import-not-found]
+
+        return int(helper_of_some_version.V)
+
+    for number in (1, 2):
+        p = create()
+        p.add_file(f"V = {number}\n".encode(), "helper_of_some_version.py", from_bytes=True)
+        assert told(p, version) == number
+
+
+def test_who_changes_a_resource_changes_no_other(create: Create) -> None:
+    first, second = create(), create()
+
+    def change() -> None:
+        with open(resource("res.txt"), "a") as file:
+            file.write("!")
+
+    first.add_file(b"hello", "res.txt", from_bytes=True)
+    second.add_file(b"hello", "other.txt", from_bytes=True)
+    told(first, lambda: (os.chmod(resource("res.txt"), 0o644), change()))
+    assert told(second, lambda: open(resource("other.txt")).read()) == "hello"  # noqa: SIM115

@@ -188,3 +188,14 @@ def test_an_empty_column_fails_as_in_groups(people: nf.PCollection) -> None:
     made = schema.select(people, lambda c: {"a": c["age"] + T.filter(c["age"], lambda a: a > 6).first()})
     with pytest.raises(nf.errors.NestflowRuntimeException, match="empty PObject"):
         made.get()
+
+
+def test_a_reduce_may_change_its_first_argument(p: nf.Pipeline) -> None:
+    nested = p.parallelize([{"l": [[1], [2]]}]).as_schema(["l"])
+
+    def longer(a: list[int], b: list[int]) -> list[int]:
+        a.extend(b)
+        return a
+
+    chosen = schema.select(nested, lambda c: {"d": c["l"].flat_map(lambda x: x).reduce(longer), "l": c["l"]})
+    assert chosen.get() == [{"d": [1, 2], "l": [[1], [2]]}]

@@ -9,22 +9,26 @@ use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::remote::{HostSpec, Process, ProcessSettings};
 use nestflow_workers::{Elsewhere, Options, WorkersHost};
 
-static PROCESS: Mutex<Option<&'static Process>> = Mutex::new(None);
+/// One for each way that a JVM was set up: it can have one SparkContext after the other.
+static PROCESSES: Mutex<Vec<(ProcessSettings, &'static Process)>> = Mutex::new(Vec::new());
 
-/// The process as its first task set it up.
+/// The process as the first task with these settings made it.
 pub fn process(folder: String, slots: usize, memory: usize) -> Result<&'static Process> {
-    let mut process = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(process) = *process {
+    let settings = ProcessSettings { folder: PathBuf::from(folder), slots, memory };
+    let mut processes = PROCESSES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, process)) = processes.iter().find(|(known, _)| *known == settings) {
         return Ok(process);
     }
     // It lives as long as the JVM; whoever named the folder removes it.
-    let made = Process::new(ProcessSettings { folder: PathBuf::from(folder), slots, memory })?;
-    Ok(process.insert(Box::leak(Box::new(made))))
+    let made: &'static Process = Box::leak(Box::new(Process::new(settings.clone())?));
+    processes.push((settings, made));
+    Ok(made)
 }
 
 /// Bytes that tasks have taken.
 pub fn taken() -> usize {
-    PROCESS.lock().unwrap_or_else(PoisonError::into_inner).map_or(0, Process::taken)
+    let processes = PROCESSES.lock().unwrap_or_else(PoisonError::into_inner);
+    processes.iter().map(|(_, process)| process.taken()).sum()
 }
 
 /// The worker processes for a program: one pool for all tasks that name the same,

@@ -16,7 +16,8 @@ use crate::internal;
 
 /// Schemes of stores in which a directory is no thing of its own: giving it another name copies file
 /// after file, and may end half-way.
-const WITHOUT_RENAME: [&str; 8] = ["s3a", "s3", "s3n", "gs", "oss", "obs", "cosn", "wasbs"];
+const WITHOUT_RENAME: [&str; 11] =
+    ["s3a", "s3", "s3n", "gs", "oss", "obs", "cosn", "wasb", "wasbs", "abfs", "abfss"];
 
 /// Who answers.
 pub trait Link: Send + Sync {

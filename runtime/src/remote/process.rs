@@ -15,7 +15,7 @@ use crate::memory::{FixedPool, Pool, TaskPool};
 const REMEMBERED: usize = 16;
 
 /// How a process is set up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessSettings {
     /// Where temporary files go.
     pub folder: PathBuf,

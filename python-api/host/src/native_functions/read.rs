@@ -141,7 +141,7 @@ impl<'a, 'py> Reader<'a, 'py> {
                 return dict.set_item(&field.key, value);
             }
             let value = reader.value(shape.and_then(|shape| reader.shapes.at(shape.rest)))?;
-            match integer_keys.then(|| name.parse::<i64>()) {
+            match integer_keys.then(|| name.parse::<i128>()) {
                 Some(Ok(number)) => dict.set_item(number, value),
                 _ => dict.set_item(name, value),
             }
@@ -158,7 +158,7 @@ impl<'a, 'py> Reader<'a, 'py> {
         for (key, value) in dict.iter() {
             let Ok(text) = key.cast::<PyString>() else { return Ok(dict.into_any()) };
             let text = text.to_str()?;
-            match text.parse::<i64>() {
+            match text.parse::<i128>() {
                 // Only what an integer is written as: not "+1" or "007".
                 Ok(number) if number.to_string() == text => whole.set_item(number, value)?,
                 _ => return Ok(dict.into_any()),

@@ -68,10 +68,21 @@ class Failure(NamedTuple):
     record: str
 
 
+def _unwrapped(error: BaseException) -> BaseException:
+    """What a function raised in a driver that is a generator: it lets no `StopIteration` out (PEP 479)."""
+    cause = error.__cause__
+    if not isinstance(error, RuntimeError) or not isinstance(cause, StopIteration):
+        return error
+    # A generator of the user's has a frame of its own first: there it is Python's error, and stays.
+    first = cause.__traceback__
+    return cause if first is not None and first.tb_frame.f_code.co_filename == FILENAME else error
+
+
 def raised(
     error: BaseException, driver: Driver, records: Iterator[Any] | None, given: list[Any] | None
 ) -> Failure:
     """The failure of a run; `given` are the records that the iterator `records` went over."""
+    error = _unwrapped(error)
     step, record = _place(error.__traceback__, driver, records, given)
     shown = show(record[0]) if record else ""
     if isinstance(error, EmptySide):

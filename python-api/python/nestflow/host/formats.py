@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 FORMATS = ("list", "numpy", "arrow", "pandas")
 
 _VALUE = "value"
+_EXACT = 1 << 53
+"""The largest integer up to which a float is any integer."""
 # NumPy's kinds whose elements Python has numbers, texts and objects for.
 _PLAIN = frozenset("biufcSUO")
 
@@ -54,28 +56,60 @@ def _of_list(batch: Any) -> Iterable[Any]:
     raise _wrong(batch, "list", "a list")
 
 
+def _columns(records: list[Any], form: str) -> dict[str, list[Any]]:
+    """The fields of dicts: the same in all of them, since a column cannot say absent."""
+    names = list(records[0])
+    for record in records:
+        if not isinstance(record, dict) or not names or record.keys() != records[0].keys():
+            fields = ", ".join(map(str, names)) or "none"
+            raise ValueError(
+                f"map_batches(format={form!r}) needs the same fields in all records of a batch: the first "
+                f"has {fields}, and one is {record!r:.100}"
+            )
+    return {name: [record[name] for record in records] for name in names}
+
+
 def _to_numpy(records: list[Any]) -> Any:
     numpy = _library("numpy", "numpy")
     first = records[0]
     if isinstance(first, dict):
-        return {name: _array(numpy, [record[name] for record in records]) for name in first}
-    if isinstance(first, tuple):
+        return {name: _array(numpy, column) for name, column in _columns(records, "numpy").items()}
+    if isinstance(first, tuple) and first and all(_is_like(record, first) for record in records):
         return tuple(_array(numpy, list(column)) for column in zip(*records, strict=True))
     return _array(numpy, records)
 
 
 def _array(numpy: ModuleType, values: list[Any]) -> Any:
-    if isinstance(values[0], numpy.ndarray) and len({value.shape for value in values}) == 1:
+    first = values[0]
+    if isinstance(first, numpy.ndarray) and all(_is_stackable(value, first) for value in values):
         return numpy.stack(values)
-    try:
+    if _is_one_kind(values):
         array = numpy.array(values)
-    except ValueError:
-        array = None
-    if array is None or array.ndim != 1:
-        # Values that are sequences themselves stay what they are.
-        array = numpy.empty(len(values), dtype=object)
-        array[:] = values
+        if array.ndim == 1 and (array.dtype.kind != "f" or type(values[0]) is not int):
+            return array
+    # Values that are sequences themselves, or of several kinds, stay what they are.
+    array = numpy.empty(len(values), dtype=object)
+    array[:] = values
     return array
+
+
+def _is_like(record: Any, first: tuple[Any, ...]) -> bool:
+    return isinstance(record, tuple) and len(record) == len(first)
+
+
+def _is_stackable(value: Any, first: Any) -> bool:
+    return isinstance(value, type(first)) and (value.shape, value.dtype) == (first.shape, first.dtype)
+
+
+def _is_one_kind(values: list[Any]) -> bool:
+    """Whether an array with a type of its own keeps all that the values are."""
+    kinds = set(map(type, values))
+    if kinds == {int, float}:
+        return all(type(value) is float or abs(value) <= _EXACT for value in values)
+    if len(kinds) != 1 or isinstance(values[0], (list, tuple, dict, set)):
+        return False
+    # NumPy cuts zeros off the end of texts.
+    return not isinstance(values[0], (str, bytes)) or not any(value[-1:] in ("\0", b"\0") for value in values)
 
 
 def _of_numpy(batch: Any) -> Iterable[Any]:
@@ -101,7 +135,12 @@ def _elements(numpy: ModuleType, array: Any) -> list[Any]:
 def _to_arrow(records: list[Any]) -> Any:
     arrow = _library("pyarrow", "arrow")
     if isinstance(records[0], dict):
-        return arrow.RecordBatch.from_pylist(records)
+        columns = _columns(records, "arrow")
+        if list(columns) == [_VALUE]:
+            raise ValueError(
+                "for map_batches(format='arrow'), one column 'value' is of records without names"
+            )
+        return arrow.RecordBatch.from_pydict(columns)
     return arrow.RecordBatch.from_pydict({_VALUE: records})
 
 
@@ -119,8 +158,14 @@ def _of_arrow(batch: Any) -> Iterable[Any]:
 def _to_pandas(records: list[Any]) -> Any:
     pandas = _library("pandas", "pandas")
     if isinstance(records[0], dict):
-        return pandas.DataFrame.from_records(records)
-    return pandas.Series(records, name=_VALUE)
+        columns = _columns(records, "pandas")
+        return pandas.DataFrame({name: _series(pandas, column) for name, column in columns.items()})
+    return _series(pandas, records, name=_VALUE)
+
+
+def _series(pandas: ModuleType, values: list[Any], **options: Any) -> Any:
+    # pandas makes floats of integers beside None.
+    return pandas.Series(values, dtype=None if _is_one_kind(values) else object, **options)
 
 
 def _of_pandas(batch: Any) -> Iterable[Any]:

@@ -87,9 +87,20 @@ class Around:
         for path in (self.directory, *self._paths):
             if path in sys.path:
                 sys.path.remove(path)
+        self._forget_modules()
         if self.directory:
             _directories.remove(self.directory)
             shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _forget_modules(self) -> None:
+        """Let the next user of this process import its own of the same names."""
+        import importlib
+
+        places = tuple(path + os.sep for path in (self.directory, *self._paths) if path)
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", None) or "").startswith(places):
+                del sys.modules[name]
+        importlib.invalidate_caches()
 
     def begin(self) -> None:
         """Call the hooks of the start."""
@@ -132,7 +143,10 @@ class Around:
             if kind == "archive":
                 os.symlink(_unpacked(source), path)
             else:
-                _link(source, path)
+                import shutil
+
+                # A copy: who changes it changes nobody else's.
+                shutil.copy(source, path)
 
 
 class Missing:
@@ -162,15 +176,6 @@ def of_worker(where: str | None) -> Around | None:
         os.chdir(around.directory)
     around.begin()
     return around
-
-
-def _link(source: str, path: str) -> None:
-    import shutil
-
-    try:
-        os.link(source, path)
-    except OSError:
-        shutil.copy(source, path)
 
 
 def _unpacked(source: str) -> str:

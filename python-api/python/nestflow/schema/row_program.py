@@ -110,7 +110,11 @@ def _reduce(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any
     if not given[0]:
         return []
     f, extra = load(i.functions[0]), sides() if len(given[0]) > 1 else []
-    return [functools.reduce(lambda a, b: f(a, b, *extra), given[0])]
+    first, *rest = given[0]
+    if rest:
+        # It may be changed, and belongs to the record and to other columns too.
+        first = pickle.loads(pickle.dumps(first))
+    return [functools.reduce(lambda a, b: f(a, b, *extra), rest, first)]
 
 
 def _start(i: Instruction, sides: Callable[[], list[Any]]) -> Any:

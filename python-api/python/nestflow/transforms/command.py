@@ -113,7 +113,10 @@ class Command(Transformer):
         while chunk := output.read1(1 << 16):  # type: ignore[attr-defined]
             *lines, rest = (rest + chunk).split(form.line)
             self._check(len(rest))
-            yield from (self._decoded(line) for line in lines if line.strip(b"\r\n"))
+            for line in lines:
+                self._check(len(line))
+                if line.strip(b"\r\n"):
+                    yield self._decoded(line)
         if rest.strip(b"\r\n"):
             yield self._decoded(rest)
 

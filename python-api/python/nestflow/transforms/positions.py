@@ -6,6 +6,7 @@ attempt at a task, with gaps between the parts that tasks work on.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from ..functions import ship_function
@@ -81,7 +82,7 @@ def sample(
         True
     """
     most = float("inf") if with_replacement else 1
-    if not isinstance(fraction, (int, float)) or not 0 <= fraction <= most:
+    if not isinstance(fraction, (int, float)) or not 0 <= fraction <= most or math.isinf(fraction):
         raise ValueError(f"the fraction of a sample is from 0 to {most}, not {fraction!r:.100}")
     if seed is None:
         import secrets

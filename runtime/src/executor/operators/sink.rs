@@ -62,11 +62,16 @@ pub fn open(
         }
         OutputTo::Sink(Sink::Files { encode, .. }) => {
             let output = (env.outputs)(task.stage.id, number).ok_or_else(|| internal!("no output files"))?;
-            let writer = output.part_writer(env.files.clone(), task.ordinal)?;
+            // Without its folder, the output is there already, or given up: this task is done again for what
+            // else the stage puts out. A run that goes on misses its report.
+            let writer = match output.part_writer(env.files.clone(), task.ordinal) {
+                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
+                writer => Some(writer?),
+            };
             Ok(Box::new(FileParts {
                 stage: task.stage.id,
                 number,
-                writer: Some(writer),
+                writer,
                 encode: encode.clone(),
                 env: env.clone(),
                 open: None,

@@ -105,7 +105,9 @@ class SparkEngine:
         """Give the rows of a kept dataset, in order."""
         driver = self._opened()
         with self._file() as path:
-            driver.fetch(cache, path)
+            error = driver.fetch(cache, path)
+            if error:
+                raise _raised(error)
             with open(path, "rb") as file:
                 data = file.read()
         rows: list[tuple[Any, ...]] = answer(native().spark_rows, data, self._kept[cache]["depth"])

@@ -12,7 +12,7 @@ import scala.collection.mutable
 
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.Path
-import org.apache.spark.{SparkContext, TaskContext}
+import org.apache.spark.{SparkException, SparkContext, TaskContext}
 import org.apache.spark.api.java.JavaSparkContext
 import org.apache.spark.nestflow.TaskMemory
 import org.apache.spark.rdd.RDD
@@ -30,7 +30,8 @@ final class Driver(java: JavaSparkContext) {
   private val next = new AtomicLong(1)
   private val id = java.hashCode.toHexString + System.nanoTime.toHexString
 
-  private val hadoop = new Configuration(sc.hadoopConfiguration)
+  /** Settings of Hadoop's that this client brings. */
+  private val own = new Configuration(false)
   private lazy val sizing = Sizing.of(sc)
 
   sc.addSparkListener(faults)
@@ -40,8 +41,15 @@ final class Driver(java: JavaSparkContext) {
 
   /** Settings of Hadoop's beside the application's, for the files of this client's jobs: a file, or null. */
   def configure(file: String, settings: JavaMap[String, String]): Unit = {
-    if (file != null) hadoop.addResource(new Path(file))
-    settings.forEach((name, value) => hadoop.set(name, value))
+    if (file != null) own.addResource(new Path(file))
+    settings.forEach((name, value) => own.set(name, value))
+  }
+
+  /** Those, over the application's as they are now. */
+  private def hadoop: Configuration = {
+    val all = new Configuration(sc.hadoopConfiguration)
+    own.forEach(setting => all.set(setting.getKey, setting.getValue))
+    all
   }
 
   /** How native memory is sized, and a warning or null. */
@@ -67,7 +75,10 @@ final class Driver(java: JavaSparkContext) {
   /** Waits a little for the end of a run: null, or "" for success, or the description of its error. */
   def poll(number: Long, millis: Long): String = {
     val run = runs.get(number)
-    if (run.ended.await(millis, TimeUnit.MILLISECONDS)) run.error.get else null
+    if (run.ended.await(millis, TimeUnit.MILLISECONDS)) return run.error.get
+    // A job that was not there yet when it was cancelled may be there now.
+    if (run.cancelled) sc.cancelJobGroup(run.group)
+    null
   }
 
   /** What user functions counted in a run that succeeded: a list of JSON. */
@@ -77,16 +88,35 @@ final class Driver(java: JavaSparkContext) {
   def metrics(number: Long): Array[Long] = runs.get(number).metrics.flatMap(_.values).toArray
 
   /** Forgets a run, and gives what its tasks reported: blocks, each with its length in front. */
-  def reports(number: Long): Array[Byte] = Option(runs.remove(number)).fold(Array.empty[Byte])(_.reports)
+  def reports(number: Long): Array[Byte] = {
+    val run = runs.get(number)
+    // One that goes on although it was given up is known until the end.
+    if (run.ended.getCount == 0) runs.remove(number)
+    run.reports
+  }
 
   /** How far a run is: stages, tasks, tasks that are done. */
   def progress(number: Long): Array[Int] = Option(runs.get(number)).fold(Array.empty[Int])(_.progress)
 
   /** Ends a run; `poll` says when it has. */
-  def cancel(number: Long): Unit = Option(runs.get(number)).foreach(run => sc.cancelJobGroup(run.group))
+  def cancel(number: Long): Unit = runs.get(number).cancel()
 
-  /** Writes the blocks of a kept dataset, in any order, each with its length in front. */
-  def fetch(cache: Long, path: String): Unit = {
+  /** Writes the blocks of a kept dataset, in any order, each with its length in front. Answers as `poll`. */
+  def fetch(cache: Long, path: String): String = {
+    val group = s"${Fault.Group}$id-${next.getAndIncrement()}"
+    val answer = new AtomicReference("")
+    // The job group of the thread that calls is somebody else's.
+    val thread = new Thread(() => {
+      sc.setJobGroup(group, "nestflow: fetch", interruptOnCancel = false)
+      try write(cache, path)
+      catch { case failed: Throwable => answer.set(explained(failed, group)) }
+    }, group)
+    thread.start()
+    thread.join()
+    answer.get
+  }
+
+  private def write(cache: Long, path: String): Unit = {
     val Kept(rdd, small, _, _) = kept.get(cache)
     val out = new BufferedOutputStream(nio.Files.newOutputStream(Paths.get(path)), 1 << 20)
     try {
@@ -108,7 +138,7 @@ final class Driver(java: JavaSparkContext) {
   def release(cache: Long): Unit = Option(kept.remove(cache)).foreach(_.release())
 
   /** Files as tasks see them. */
-  lazy val files: Files = new Files(hadoop)
+  def files: Files = new Files(hadoop)
 
   /** Tasks that an executor holds, bytes that these have taken, and bytes borrowed of Spark: the most of any
     * executor. Asks that many tasks, wherever they run.
@@ -128,12 +158,25 @@ final class Driver(java: JavaSparkContext) {
 
   /** Gives everything back. */
   def close(): Unit = {
-    runs.values.forEach(run => sc.cancelJobGroup(run.group))
+    runs.values.forEach(_.cancel())
     if (!sc.isStopped) {
       kept.values.forEach(_.release())
       sc.removeSparkListener(faults)
     }
     kept.clear()
+  }
+
+  /** What was cancelled for an error has that one as its cause, and the listener is told of it at about the same
+    * time as who waits.
+    */
+  private def explained(failed: Throwable, group: String): String = Fault.of(failed).getOrElse {
+    val until = System.nanoTime + Driver.Patience
+    var found = faults.take(group)
+    while (found.isEmpty && System.nanoTime < until) {
+      Thread.sleep(10)
+      found = faults.take(group)
+    }
+    found.getOrElse(Fault.describe(failed))
   }
 
   /** One job on a thread of its own. */
@@ -142,6 +185,7 @@ final class Driver(java: JavaSparkContext) {
     val error = new AtomicReference[String]
     val counts = new Counts
     val metrics: IndexedSeq[Metrics] = job.stages.map(_ => Metrics.of(sc))
+    @volatile var cancelled = false
     private val reported = new ByteArrayOutputStream
     sc.register(counts)
     setDaemon(true)
@@ -155,19 +199,12 @@ final class Driver(java: JavaSparkContext) {
         error.set("")
       } catch {
         case failed: Throwable =>
-          // What was cancelled for an error has that one as its cause.
-          error.set(Fault.of(failed).orElse(awaited).getOrElse(Fault.describe(failed)))
+          error.set(explained(failed, group))
       } finally ended.countDown()
 
-    /** The listener is told of an error at about the same time as this thread. */
-    private def awaited: Option[String] = {
-      val until = System.nanoTime + Driver.Patience
-      var found = faults.take(group)
-      while (found.isEmpty && System.nanoTime < until) {
-        Thread.sleep(10)
-        found = faults.take(group)
-      }
-      found
+    def cancel(): Unit = {
+      cancelled = true
+      sc.cancelJobGroup(group)
     }
 
     private def execute(): Unit = {
@@ -206,6 +243,7 @@ final class Driver(java: JavaSparkContext) {
           rdd.partitions.map(_ => result.kind == "files")
         }.toArray
         val drain = (context: TaskContext, blocks: Iterator[Block]) => Driver.drain(blocks, reporting(context.partitionId()))
+        if (cancelled) throw new SparkException("the run was cancelled")
         val parts = if (results.isEmpty) Array.empty[Part] else sc.runJob(all, drain)
         var next = 0
         for ((result, rdd) <- job.results.zip(results)) {

@@ -3,12 +3,14 @@ package nestflow.spark
 import com.fasterxml.jackson.databind.ObjectMapper
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.{ExceptionFailure, SparkContext}
-import org.apache.spark.scheduler.{SparkListener, SparkListenerTaskEnd}
+import org.apache.spark.scheduler.{SparkListener, SparkListenerJobEnd, SparkListenerTaskEnd}
 
 /** Ends a run at the first error that no retry can mend, and remembers it. */
 private[spark] final class Faults(sc: SparkContext) extends SparkListener {
   private val found = new java.util.concurrent.ConcurrentHashMap[String, String]
   private val groups = new java.util.concurrent.ConcurrentHashMap[Int, String]
+
+  private val stages = new java.util.concurrent.ConcurrentHashMap[Int, Seq[Int]]
 
   /** These kinds come again however often a task is tried. */
   private val Final = Set("user", "data", "plan")
@@ -18,7 +20,13 @@ private[spark] final class Faults(sc: SparkContext) extends SparkListener {
       properties <- Option(start.properties)
       group <- Option(properties.getProperty("spark.jobGroup.id")) if group.startsWith(Fault.Group)
       stage <- start.stageIds
-    } groups.put(stage, group)
+    } {
+      groups.put(stage, group)
+      stages.put(start.jobId, start.stageIds)
+    }
+
+  override def onJobEnd(end: SparkListenerJobEnd): Unit =
+    Option(stages.remove(end.jobId)).foreach(_.foreach(groups.remove(_)))
 
   override def onTaskEnd(end: SparkListenerTaskEnd): Unit = end.reason match {
     case failure: ExceptionFailure if groups.containsKey(end.stageId) =>

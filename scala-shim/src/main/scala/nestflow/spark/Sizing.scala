@@ -52,7 +52,7 @@ private[spark] object Sizing {
   private def overheadOf(sc: SparkContext): Option[Long] = {
     val conf = sc.getConf
     if (sc.isLocal || sc.master.startsWith("local-cluster")) return None
-    val heap = conf.getSizeAsBytes("spark.executor.memory", "1g")
+    val heap = conf.getSizeAsMb("spark.executor.memory", "1g") * Mib
     val factor = conf.getDouble("spark.executor.memoryOverheadFactor", 0.1)
     val least = math.max((heap * factor).toLong, 384 * Mib)
     Some(Option(conf.get("spark.executor.memoryOverhead", null)).fold(least)(JavaUtils.byteStringAsMb(_) * Mib))

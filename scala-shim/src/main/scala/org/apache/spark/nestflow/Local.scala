@@ -10,8 +10,19 @@ import org.apache.spark.storage.{RDDBlockId, StorageLevel}
 
 /** A folder for temporary files among those that Spark uses on this machine; gone with the JVM. */
 object LocalFolder {
-  lazy val path: String = {
+  private var known: Option[(Path, String)] = None
+
+  /** Of the SparkContext that there is now: a JVM can have one after the other. */
+  def path: String = synchronized {
     val local = SparkEnv.get.blockManager.diskBlockManager.localDirs.head.toPath
+    known.collect { case (of, path) if of == local => path }.getOrElse {
+      val path = made(local)
+      known = Some((local, path))
+      path
+    }
+  }
+
+  private def made(local: Path): String = {
     val folder = Files.createTempDirectory(local, "nestflow-")
     Runtime.getRuntime.addShutdownHook(new Thread(() => remove(folder)))
     folder.toString

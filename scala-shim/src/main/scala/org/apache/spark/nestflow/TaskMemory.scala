@@ -15,6 +15,7 @@ final class TaskMemory(context: TaskContext, unused: () => Long)
 
   private val held = new AtomicLong
   private val waiting = ConcurrentHashMap.newKeySet[Thread]
+  private val owner = Thread.currentThread
   @volatile private var closed = false
 
   /** Borrows up to so many bytes; may wait for other tasks, until this one is closed. */
@@ -33,7 +34,11 @@ final class TaskMemory(context: TaskContext, unused: () => Long)
       }
     } catch {
       case _: InterruptedException => 0
-    } finally waiting.remove(me)
+    } finally {
+      waiting.remove(me)
+      // `cancel` may have come too late to wake a native thread; nothing else is to be interrupted by it.
+      if (closed && (me ne owner)) Thread.interrupted()
+    }
   }
 
   def release(bytes: Long): Unit = {
