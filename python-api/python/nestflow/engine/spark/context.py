@@ -64,11 +64,16 @@ _CONNECT = (
 def _with(context: Any, conf: Mapping[str, str]) -> Any:
     """Say which settings come too late for a context that is there."""
     has = context.getConf() if context._jsc is not None else conf
-    late = sorted(key for key, value in conf.items() if has.get(key, None) != value)
+    late = sorted(key for key, value in conf.items() if not _has(has.get(key, None), key, value))
     if late:
         message = f"the Spark session is there already, without these settings: {', '.join(late)}"
         warnings.warn(f"nestflow: {message}", RuntimeWarning, stacklevel=2)
     return context
+
+
+def _has(there: str | None, key: str, value: str) -> bool:
+    # Spark adds its own to the options of JVMs.
+    return there == value or (key.endswith("JavaOptions") and value in (there or ""))
 
 
 def _of_session(session: Any) -> Any:
