@@ -178,3 +178,20 @@ def test_what_all_tasks_read_is_fetched_once_by_an_executor(spark: Make) -> None
     data = store.lastStageAttempt(max(stages.apply(number) for number in range(stages.size())))
     assert data.numTasks() >= 4
     assert 1 <= data.shuffleReadRecords() <= 2  # one block, two executors
+
+
+def test_what_a_run_kept_is_made_again_although_it_also_wrote(
+    spark: Make, executors: Callable[[], list[int]], tmp_path: Path
+) -> None:
+    (tmp_path / "source").write_text("\n".join(WORDS) + "\n")
+    p = spark()
+    words = p.read(nf.input.TextFile(str(tmp_path / "source"))).map(lambda word: word + "!")
+    p.write(words, nf.output.TextFile(str(tmp_path / "out")))
+    kept = words.distinct().cache()
+    assert kept.count().get() == 997
+    written = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    for victim in executors():
+        os.kill(victim, signal.SIGKILL)
+    assert sorted(kept.map(lambda word: word[:-1]).get()) == sorted(set(WORDS))
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == written
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "source"]
