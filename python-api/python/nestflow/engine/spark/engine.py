@@ -8,6 +8,7 @@ import tempfile
 import time
 import weakref
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,7 @@ class SparkEngine:
         wish = options.get("memory_limit")
         self._memory = None if wish is None else byte_size(wish, "memory_limit")
         self._session = options.get("session")
-        self._hadoop = _hadoop(options)
+        self._hadoop = partial(_hadoop, dict(options))
         self._name = str(options.get("job_name") or "nestflow")
         wanted = options.get("tmp_dir")
         self._folder = None if wanted is None else folder(wanted, "tmp_dir")
@@ -123,10 +124,11 @@ class SparkEngine:
         if self._closed or (self._closer is not None and not getattr(self._closer, "alive", True)):
             raise NestflowRuntimeException("this pipeline is closed")
         if self._driver is None:
+            hadoop = self._hadoop()
             self._context = context(self._session, self._conf, self._name, self._memory)
             self._driver = self._context._jvm.nestflow.spark.Driver(self._context._jsc)
             self._closer = weakref.finalize(self, _close, self._driver)
-            self._driver.configure(*self._hadoop)
+            self._driver.configure(*hadoop)
             memory.tell(self._context, self._driver, self._progress)
         return self._driver
 
