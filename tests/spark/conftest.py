@@ -41,35 +41,6 @@ def nothing_left(spark: Callable[..., nf.Pipeline]) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def executors() -> Callable[[], list[int]]:
-    """Gives the processes of the executors."""
-
-    def find() -> list[int]:
-        found = []
-        for entry in os.listdir("/proc"):
-            if entry.isdigit() and _is_ours(int(entry)):
-                found.append(int(entry))
-        return found
-
-    return find
-
-
-def _is_ours(process: int) -> bool:
-    try:
-        with open(f"/proc/{process}/cmdline", "rb") as file:
-            return b"CoarseGrainedExecutorBackend" in file.read() and os.getpid() in _ancestors(process)
-    except OSError:
-        return False  # it has just ended
-
-
-def _ancestors(process: int) -> Iterator[int]:
-    while process > 1:
-        with open(f"/proc/{process}/stat") as file:
-            process = int(file.read().rsplit(")", 1)[1].split()[1])
-        yield process
-
-
-@pytest.fixture(scope="session")
 def hdfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an HDFS; it takes ten seconds to start."""
     yield from places.started_hdfs(tmp_path_factory.mktemp("hdfs"))

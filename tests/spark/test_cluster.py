@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import processes
 import pytest
 
 import nestflow as nf
@@ -121,11 +122,11 @@ def test_interrupted_runs_leave_nothing(spark: Make) -> None:
     assert spark().parallelize([1]).map(lambda x: x + 1).get() == [2]
 
 
-def test_the_loss_of_an_executor_changes_nothing(spark: Make, executors: Callable[[], list[int]]) -> None:
+def test_the_loss_of_an_executor_changes_nothing(spark: Make) -> None:
     p = spark()
     words = p.parallelize(WORDS).map(lambda word: word + "!").cache()
     assert words.count().get() == len(WORDS)
-    victims = executors()
+    victims = processes.executors()
     assert len(victims) == 2
     os.kill(victims[0], signal.SIGKILL)
     counts = words.group_by(lambda word: word).apply_values(lambda group: group.count()).get()
@@ -180,9 +181,7 @@ def test_what_all_tasks_read_is_fetched_once_by_an_executor(spark: Make) -> None
     assert 1 <= data.shuffleReadRecords() <= 2  # one block, two executors
 
 
-def test_what_a_run_kept_is_made_again_although_it_also_wrote(
-    spark: Make, executors: Callable[[], list[int]], tmp_path: Path
-) -> None:
+def test_what_a_run_kept_is_made_again_although_it_also_wrote(spark: Make, tmp_path: Path) -> None:
     (tmp_path / "source").write_text("\n".join(WORDS) + "\n")
     p = spark()
     words = p.read(nf.input.TextFile(str(tmp_path / "source"))).map(lambda word: word + "!")
@@ -190,7 +189,7 @@ def test_what_a_run_kept_is_made_again_although_it_also_wrote(
     kept = words.distinct().cache()
     assert kept.count().get() == 997
     written = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    for victim in executors():
+    for victim in processes.executors():
         os.kill(victim, signal.SIGKILL)
     assert sorted(kept.map(lambda word: word[:-1]).get()) == sorted(set(WORDS))
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == written

@@ -12,15 +12,16 @@ import signal
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import processes
 import pytest
 
 import nestflow as nf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     Make = Callable[..., nf.Pipeline]
 
@@ -54,27 +55,6 @@ def work(p: nf.Pipeline, source: Path, target: Path) -> None:
     assert sorted(written) == sorted(f"{user} {count}" for user, count in EXPECTED.items())
 
 
-def workers() -> list[int]:
-    """All processes on this machine that run user functions."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                command = Path("/proc", entry, "cmdline").read_bytes()
-            except OSError:
-                continue  # it has just ended
-            if b"nestflow.host.worker" in command:
-                found.append(int(entry))
-    return found
-
-
-def parent(process: int) -> int:
-    try:
-        return int(Path("/proc", str(process), "stat").read_text().rsplit(")", 1)[1].split()[1])
-    except OSError:
-        return -1
-
-
 def kill(found: list[int], dice: random.Random) -> None:
     if found:
         with contextlib.suppress(ProcessLookupError):  # it was faster
@@ -99,8 +79,8 @@ def duration(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def leaves_nothing(folder: Path) -> None:
     """No process of an executor that died, and no temporary file beside the output."""
     until = time.monotonic() + 20
-    while orphans := [process for process in workers() if parent(process) == 1]:
-        assert time.monotonic() < until, orphans
+    while left := processes.orphans():
+        assert time.monotonic() < until, left
         time.sleep(0.1)
     assert [path.name for path in folder.iterdir() if path.name != "out"] == []
 
@@ -109,7 +89,6 @@ def leaves_nothing(folder: Path) -> None:
 @pytest.mark.parametrize("victim", ["executor", "worker"])
 def test_a_process_that_dies(
     spark: Make,
-    executors: Callable[[], list[int]],
     source: Path,
     tmp_path: Path,
     duration: Callable[[Make], float],
@@ -118,7 +97,7 @@ def test_a_process_that_dies(
 ) -> None:
     dice = random.Random(f"{victim} {seed}")
     moment = dice.uniform(0, duration(spark))
-    victims = executors if victim == "executor" else workers
+    victims = processes.executors if victim == "executor" else processes.workers
     timer = threading.Timer(moment, lambda: kill(victims(), dice))
     timer.start()
     try:

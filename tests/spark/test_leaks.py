@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from processes import executors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,24 +75,22 @@ def rounds(p: nf.Pipeline, tasks: int) -> int:
     return done
 
 
-def test_short_tasks_leave_nothing(
-    spark: Make, executors: Callable[[], list[int]], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_short_tasks_leave_nothing(spark: Make, capsys: pytest.CaptureFixture[str]) -> None:
     p = spark()
     # Before the first look: what a JVM loads, compiles and starts once.
     rounds(p, max(60, TASKS // 10))
     jvm = p._engine._context._jvm
-    processes = executors() or [jvm.java.lang.ProcessHandle.current().pid()]
-    before = [look(process) for process in processes]
+    found = executors() or [jvm.java.lang.ProcessHandle.current().pid()]
+    before = [look(process) for process in found]
     began = time.monotonic()
     done = rounds(p, TASKS)
     seconds = time.monotonic() - began
     assert list(p._engine._driver.held(16)) == [0, 0, 0]
-    after = [look(process) for process in processes]
+    after = [look(process) for process in found]
     with capsys.disabled():  # memory is reported only: the JVM's heap takes what it is given
-        print(f"\n{done} tasks in {len(processes)} processes, {seconds:.0f} s")
+        print(f"\n{done} tasks in {len(found)} processes, {seconds:.0f} s")
         for one, other in zip(before, after, strict=True):
-            grown = (other["resident"] - one["resident"]) / done * len(processes) / 1024
+            grown = (other["resident"] - one["resident"]) / done * len(found) / 1024
             print(f"  before {one}\n  after  {other}: {grown:.1f} KB a task")
     for one, other in zip(before, after, strict=True):
         assert other["tasks"] == 0

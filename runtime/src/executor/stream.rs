@@ -99,7 +99,7 @@ impl StreamExec {
             let counted = Spills { plan, progress };
             Ok(rows
                 .map(move |batch| {
-                    let _ = &counted;
+                    let _ = &counted; // Named, so that the stream keeps it until it ends.
                     batch.map_err(&place)
                 })
                 .boxed())

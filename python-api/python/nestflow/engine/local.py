@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import weakref
 from typing import TYPE_CHECKING
 
 from ..errors import NestflowRuntimeException
 from ..options import LEGACY_PIPELINE_OPTIONS, byte_size, folder, progress_wish, warn_unknown
+from .lifetime import Closing
 from .native import answer, native
 from .progress import display
 from .surroundings import here, kits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from ..resources import Surroundings
@@ -24,7 +23,7 @@ HOSTS = ("auto", "in_process", "workers")
 _KNOWN = frozenset({"memory_limit", "threads", "host", "tmp_dir", "progress"}) | LEGACY_PIPELINE_OPTIONS
 
 
-class LocalEngine:
+class LocalEngine(Closing):
     """Executes plans on the threads of this machine."""
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -37,8 +36,6 @@ class LocalEngine:
         self._options = _session_options(options)
         self._progress = progress_wish(options.get("progress"))
         self._session: int | None = None
-        self._closed = False
-        self._closer: Callable[[], object] | None = None
 
     def run(self, plan: bytes, surroundings: Surroundings) -> dict[str, object]:
         """Execute a plan and describe what was done; on an error nothing of it is kept."""
@@ -61,21 +58,12 @@ class LocalEngine:
         rows: list[tuple[Any, ...]] = answer(native().fetch, self._opened(), cache)
         return rows
 
-    def close(self) -> None:
-        """Give everything back; closing twice is harmless."""
-        self._closed = True
-        if self._closer is not None:
-            self._closer()
-
     def _opened(self) -> int:
-        alive = self._closer is None or getattr(self._closer, "alive", True)
-        if self._closed or not alive:
-            raise NestflowRuntimeException("this pipeline is closed")
+        self._check_open()
         if self._session is None:
             module = native()
             self._session = answer(module.open_session, self._options)
-            # Closes the session with this object, or at the latest when the interpreter ends.
-            self._closer = weakref.finalize(self, module.close_session, self._session)
+            self._at_end(module.close_session, self._session)
         return self._session
 
 

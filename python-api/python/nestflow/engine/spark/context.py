@@ -63,6 +63,8 @@ _CONNECT = (
 
 def _with(context: Any, conf: Mapping[str, str]) -> Any:
     """Say which settings come too late for a context that is there."""
+    if not conf:
+        return context
     has = context.getConf() if context._jsc is not None else conf
     late = sorted(key for key, value in conf.items() if not _has(has.get(key, None), key, value))
     if late:

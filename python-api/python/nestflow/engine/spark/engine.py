@@ -6,15 +6,14 @@ import json
 import os
 import tempfile
 import time
-import weakref
 from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import NestflowRuntimeException
 from ...options import LEGACY_PIPELINE_OPTIONS, byte_size, folder, progress_wish, warn_unknown
 from ..failure import rebuilt
+from ..lifetime import Closing
 from ..native import answer, native
 from ..progress import display
 from . import memory
@@ -44,7 +43,7 @@ _METRICS = 5
 """Numbers of each stage that the JVM tells."""
 
 
-class SparkEngine:
+class SparkEngine(Closing):
     """Executes plans in the executors of a Spark application."""
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -66,10 +65,10 @@ class SparkEngine:
         wanted = options.get("tmp_dir")
         self._folder = None if wanted is None else folder(wanted, "tmp_dir")
         self._progress = progress_wish(options.get("progress"))
-        self._closed = False
         self._context: Any = None
         self._driver: Any = None
-        self._closer: Callable[[], object] | None = None
+        self._worker_memory: int | None = None
+        self._compress = False
         self._kept: dict[int, dict[str, int]] = {}
 
     def run(self, plan: bytes, surroundings: Surroundings) -> dict[str, object]:
@@ -114,30 +113,27 @@ class SparkEngine:
         rows: list[tuple[Any, ...]] = answer(native().spark_rows, data, self._kept[cache]["depth"])
         return rows
 
-    def close(self) -> None:
-        """Give everything back; closing twice is harmless."""
-        self._closed = True
-        if self._closer is not None:
-            self._closer()
-
     def _opened(self) -> Any:
-        if self._closed or (self._closer is not None and not getattr(self._closer, "alive", True)):
-            raise NestflowRuntimeException("this pipeline is closed")
+        self._check_open()
         if self._driver is None:
             hadoop = self._hadoop()
             self._context = context(self._session, self._conf, self._name, self._memory)
             self._driver = self._context._jvm.nestflow.spark.Driver(self._context._jsc)
-            self._closer = weakref.finalize(self, _close, self._driver)
+            self._at_end(_close, self._driver)
             self._driver.configure(*hadoop)
+            # Asked for once: a look at the application's settings takes milliseconds.
+            conf = self._context.getConf()
+            self._worker_memory = memory.of_worker(conf, self._driver)
+            # Once is enough: Spark compresses what it shuffles, unless it is told not to.
+            self._compress = conf.get("spark.shuffle.compress", "true").lower() == "false"
             memory.tell(self._context, self._driver, self._progress)
         return self._driver
 
     def _settings(self, surroundings: Surroundings, plan: bytes) -> dict[str, object]:
         return {
             "cores": max(1, self._context.defaultParallelism),
-            "host": host(self._context, surroundings, memory.of_worker(self._context, self._driver), plan),
-            # Once is enough: Spark compresses what it shuffles, unless it is told not to.
-            "compress": self._context.getConf().get("spark.shuffle.compress", "true").lower() == "false",
+            "host": host(self._context, surroundings, self._worker_memory, plan),
+            "compress": self._compress,
             "kept": {str(cache): kept for cache, kept in self._kept.items()},
         }
 

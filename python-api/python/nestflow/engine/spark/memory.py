@@ -41,10 +41,10 @@ def settings(conf: Any, limit: int | None) -> dict[str, str]:
 
 def tell(context: Any, driver: Any, progress: object) -> None:
     """Say, once for each application, how memory is sized there, and warn of what cannot work."""
-    rule, warning = driver.memory()
     if context.applicationId in _told:
         return
     _told.add(context.applicationId)
+    rule, warning = driver.memory()
     _LOG.info("%s", rule)
     if is_shown(progress):
         print(f"nestflow: {rule}", file=sys.stderr)
@@ -52,16 +52,13 @@ def tell(context: Any, driver: Any, progress: object) -> None:
         warnings.warn(f"nestflow on Spark: {warning}", RuntimeWarning, stacklevel=2)
 
 
-def of_worker(context: Any, driver: Any) -> int | None:
+def of_worker(conf: Any, driver: Any) -> int | None:
     """Give the bytes that one worker process may take: its part of what Spark grants Python."""
-    granted = context.getConf().get("spark.executor.pyspark.memory", None)
-    # Spark reads a bare number as MiB.
-    return (
-        None
-        if granted is None
-        else byte_size(_with_unit(granted), "spark.executor.pyspark.memory") // driver.slots()
-    )
+    key = "spark.executor.pyspark.memory"
+    granted = conf.get(key, None)
+    return None if granted is None else byte_size(_with_unit(granted), key) // driver.slots()
 
 
 def _with_unit(size: str) -> str:
+    # Spark reads a bare number as MiB.
     return f"{size}m" if size.isdigit() else size

@@ -1,0 +1,52 @@
+"""The processes of the Spark under test, as the system shows them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def executors() -> list[int]:
+    """The executors that descend from this process."""
+    return [process for process in _running(b"CoarseGrainedExecutorBackend") if _is_ours(process)]
+
+
+def workers() -> list[int]:
+    """The processes with user functions that descend from this process."""
+    return [process for process in _running(b"nestflow.host.worker") if _is_ours(process)]
+
+
+def orphans() -> list[int]:
+    """The processes with user functions whose parent has ended, on the whole machine."""
+    return [process for process in _running(b"nestflow.host.worker") if _parent(process) == 1]
+
+
+def _running(name: bytes) -> Iterator[int]:
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                command = Path("/proc", entry, "cmdline").read_bytes()
+            except OSError:
+                continue  # it has just ended
+            if name in command:
+                yield int(entry)
+
+
+def _is_ours(process: int) -> bool:
+    while process > 1:
+        process = _parent(process)
+        if process == os.getpid():
+            return True
+    return False
+
+
+def _parent(process: int) -> int:
+    """Its parent, or -1 if it has ended."""
+    try:
+        return int(Path("/proc", str(process), "stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return -1
