@@ -4,13 +4,13 @@
 # dependencies go when CI is set (~/.cache/nestflow); for `make bench` see scripts/bench.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check fmt bench docs soak clean
+.PHONY: help build demo test test-fast check fmt bench docs soak clean
 
 py := .venv/bin/python
 python_sources := bench examples scripts tests
 
 help: ## list the tasks
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: ## compile the engine and put the package into .venv
 	@scripts/build
@@ -20,6 +20,9 @@ demo: build ## a year of flights from New York, grouped twice; then again on Spa
 
 test: build ## all tests of Rust and Python
 	@$(py) scripts/test.py
+
+test-fast: build ## those that need no cluster of Hadoop's
+	@$(py) scripts/test.py --fast
 
 check: build ## formats, lints and types
 	cargo fmt --check

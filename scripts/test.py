@@ -1,7 +1,7 @@
 """Runs the tests of Rust and of Python, and ends with one line that counts all of them.
 
 What is built must be up to date before (`make test` sees to that). Gives a status other than 0 if
-anything failed, a part that could not be run at all included.
+anything failed, a part that could not be run at all included. With `--fast`, the tests on YARN are left out.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def python(
     return _result(part, counts, 0 if status == 5 else status, started)
 
 
-def spark() -> list[Result]:
-    """Run the pipelines' tests on Spark: on one machine, and what only Spark does on a small cluster."""
+def spark(fast: bool) -> list[Result]:
+    """Run the pipelines' tests on Spark: on one machine, on a small cluster and on YARN."""
     if not list((ROOT / "python-api/python/nestflow/engine/spark/jars").glob("*.jar")):
         print("\n== No tests on Spark: there is no jar, since there is no JDK or no Maven", flush=True)
         return []
@@ -103,6 +103,8 @@ def spark() -> list[Result]:
             results.append(python(part, ROOT, [*CONFIG, *arguments], environment))
         # A local cluster leaves the folders of its executors, with a copy of the jar in each.
         shutil.rmtree(Path(install.stdout.strip()) / "work", ignore_errors=True)
+    if not fast:
+        results.append(python("YARN", ROOT, [*CONFIG, "tests/yarn"]))
     return results
 
 
@@ -115,7 +117,7 @@ def main() -> int:
         python("API", api, ["tests/api"]),
         python("host", api, ["tests/host"]),
         python("pipeline", ROOT, [*CONFIG, "tests"]),
-        *spark(),
+        *spark(fast="--fast" in sys.argv[1:]),
     ]
     print()
     for part, passed, failed, skipped, seconds in results:

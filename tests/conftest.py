@@ -32,7 +32,7 @@ ENGINES: dict[str, dict[str, Any]] = {
 if on_spark.MASTER:
     ENGINES = {"spark": {"spark_conf": on_spark.CONF}, "spark_scattered": {"spark_conf": on_spark.CONF}}
 
-collect_ignore = [] if on_spark.MASTER else ["spark"]
+collect_ignore = ["yarn"] if on_spark.MASTER else ["spark", "yarn"]
 
 SKIP_WORKERS = bool(os.environ.get("NESTFLOW_SKIP_WORKERS"))
 """Set the variable to leave worker processes out, where they cannot be started."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+import hadoop_server
 import places
 import pytest
 from on_spark import CONF
@@ -43,7 +44,8 @@ def nothing_left(spark: Callable[..., nf.Pipeline]) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def hdfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an HDFS; it takes ten seconds to start."""
-    yield from places.started_hdfs(tmp_path_factory.mktemp("hdfs"))
+    with hadoop_server.started(tmp_path_factory.mktemp("hdfs")) as hadoop:
+        yield hadoop.hdfs
 
 
 @pytest.fixture(params=["local", "hdfs"])

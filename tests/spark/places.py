@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-ROOT = Path(__file__).resolve().parents[2]
+    from pathlib import Path
 
 
 class Place(Protocol):
@@ -82,27 +76,3 @@ class Hdfs:
     def deny(self, name: str) -> None:
         """Let nobody read a file."""
         self.system.setPermission(self.at(name), self._permission("000"))
-
-
-def started_hdfs(folder: Path) -> Iterator[str]:
-    """Start HDFS, give its address, and stop it."""
-    found = subprocess.run(["scripts/hdfs"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true"]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            ["java", *options, "-cp", found.stdout.strip(), "MiniHdfs", str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env={name: value for name, value in os.environ.items() if name != "HADOOP_USER_NAME"},
-        )
-    try:
-        assert server.stdout is not None
-        address = server.stdout.readline().strip()
-        assert address.startswith("hdfs://"), (folder / "log").read_text()
-        yield address
-    finally:
-        server.kill()
-        server.wait()
-        shutil.rmtree(folder / "dfs", ignore_errors=True)

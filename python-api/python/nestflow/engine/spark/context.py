@@ -13,7 +13,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from ...errors import NestflowRuntimeException
-from .jars import jar_for
+from .jars import jar_for, jar_of
 from .memory import settings as memory_settings
 
 if TYPE_CHECKING:
@@ -45,10 +45,14 @@ def context(session: Any, conf: Mapping[str, str], name: str, memory: int | None
         settings.set(key, str(value))
     if not settings.get("spark.app.name", None):
         settings.setAppName(name)
-    if not settings.get("spark.master", None) and "PYSPARK_GATEWAY_PORT" not in os.environ:
-        settings.setMaster("local[*]")
     for key, value in memory_settings(settings, memory).items():
         settings.set(key, value)
+    if (
+        "PYSPARK_GATEWAY_PORT" in os.environ
+    ):  # the JVM is there, with our jar or without
+        return _checked(pyspark.SparkContext(conf=settings))
+    if not settings.get("spark.master", None):
+        settings.setMaster("local[*]")
     jars = [jar for jar in (settings.get("spark.jars", "") or "").split(",") if jar]
     if not any("nestflow" in os.path.basename(jar) for jar in jars):
         settings.set("spark.jars", ",".join([*jars, jar_for(_home())]))
@@ -94,7 +98,7 @@ def _checked(context: Any) -> Any:
     if type(context._jvm.nestflow.spark.Driver).__name__ != "JavaClass":
         raise NestflowRuntimeException(
             "this Spark runs without the jar of nestflow; start it with the setting "
-            f"spark.jars={jar_for(_home())} (or spark-submit --jars)"
+            f"spark.jars={_jar(context)} (or spark-submit --jars)"
         )
     return context
 
@@ -112,6 +116,13 @@ def _pyspark() -> Any:
         sys.path.extend(archives)
         import pyspark  # type: ignore[import-not-found, unused-ignore]
     return pyspark
+
+
+def _jar(context: Any) -> str:
+    """The jar for a Spark that runs, wherever it is installed."""
+    scala = context._jvm.scala.util.Properties.versionNumberString()
+    major, minor = context.version.split(".")[:2]
+    return jar_of(".".join(scala.split(".")[:2]), major, minor)
 
 
 def _home() -> str:

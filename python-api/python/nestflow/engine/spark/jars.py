@@ -23,7 +23,20 @@ def jar_for(home: str) -> str:
     Raises:
         NestflowRuntimeException: a Spark that is not supported, or the jar was not built.
     """
-    scala, major, minor = _version(home)
+    return jar_of(*_version(home))
+
+
+def jar_of(scala: str, major: str, minor: str) -> str:
+    """Give the jar for a version of Spark.
+
+    Args:
+        scala: the version of Scala that it was compiled for, ``"2.12"`` or ``"2.13"``.
+        major: the first number of its version.
+        minor: the second one.
+
+    Raises:
+        NestflowRuntimeException: a Spark that is not supported, or the jar was not built.
+    """
     line = f"{major}.{minor}" if major == "3" else major
     name = f"nestflow-spark-{line}_{scala}.jar"
     path = FOLDER / name

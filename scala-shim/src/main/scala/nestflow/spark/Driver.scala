@@ -48,7 +48,12 @@ final class Driver(java: JavaSparkContext) {
   /** Those, over the application's as they are now. */
   private def hadoop: Configuration = {
     val all = new Configuration(sc.hadoopConfiguration)
-    own.forEach(setting => all.set(setting.getKey, setting.getValue))
+    val texts = mutable.SortedSet.empty[String]
+    own.forEach { setting =>
+      all.set(setting.getKey, setting.getValue)
+      texts += setting.toString
+    }
+    if (texts.nonEmpty) all.set(Files.Own, texts.mkString("\n"))
     all
   }
 

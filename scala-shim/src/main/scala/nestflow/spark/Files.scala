@@ -54,7 +54,7 @@ final class Files(configuration: Configuration) {
     if (path.toUri.getPath.isEmpty) new Path(path, "/") else path
   }
 
-  private def system(path: String): FileSystem = at(path).getFileSystem(configuration)
+  private def system(path: String): FileSystem = Files.system(at(path), configuration, user)
 
   private def status(path: String): Option[FileStatus] =
     try Some(system(path).getFileStatus(at(path)))
@@ -85,7 +85,7 @@ final class Files(configuration: Configuration) {
     }
 
   /** Hadoop's plain rename would move something into a folder that is there; HDFS can be told not to. */
-  private def rename(from: Path, to: Path): String = from.getFileSystem(configuration) match {
+  private def rename(from: Path, to: Path): String = Files.system(from, configuration, user) match {
     case hdfs: DistributedFileSystem =>
       hdfs.rename(from, to, Options.Rename.NONE)
       null
@@ -112,6 +112,20 @@ final class Files(configuration: Configuration) {
 
 private object Files {
   private val json = new ObjectMapper
+
+  /** The setting that tells which settings are those of a client of ours, beside the application's. */
+  val Own = "nestflow.hadoop_conf"
+  private val systems = new ConcurrentHashMap[(String, String, UserGroupInformation), FileSystem]
+
+  /** Hadoop's own cache looks at the address and the user only: it would give a client with other settings. */
+  private def system(path: Path, configuration: Configuration, user: UserGroupInformation): FileSystem =
+    Option(configuration.get(Own)) match {
+      case None => path.getFileSystem(configuration)
+      case Some(own) =>
+        val uri = if (path.toUri.getScheme == null) FileSystem.getDefaultUri(configuration) else path.toUri
+        val place = s"${uri.getScheme}://${Option(uri.getAuthority).getOrElse("")}"
+        systems.computeIfAbsent((own, place, user), _ => FileSystem.newInstance(uri, configuration))
+    }
 
   private def fault(error: Throwable): FileFault = error match {
     case fault: FileFault => fault

@@ -1,0 +1,26 @@
+"""A program that nobody has changed, run by spark-submit on YARN, with its input and output on HDFS."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Yarn
+
+LINES = [f"word{number % 7} and word{number % 11}" for number in range(20_000)]
+"""Enough for several blocks of HDFS."""
+
+COUNTS = sorted(f"{word} {count}" for word, count in Counter(" ".join(LINES).split()).items())
+
+
+@pytest.mark.parametrize("spark, mode", [("3.5.9", "client"), ("3.5.9", "cluster"), ("4.3.0", "cluster")])
+def test_words(yarn: Yarn, spark: str, mode: str) -> None:
+    folder = f"/user/tester/words-{spark}-{mode}"
+    yarn.hadoop.put(f"{folder}/in/a", "\n".join(LINES).encode())
+    ended = yarn.submit(mode, "words.py", f"{folder}/in", f"{yarn.hadoop.hdfs}{folder}/out", spark=spark)
+    assert f"different words: {len(COUNTS)}" in ended.succeeded().text
+    assert yarn.hadoop.lines(f"{folder}/out") == COUNTS
+    assert yarn.hadoop.names(folder) == ["in", "out"]
