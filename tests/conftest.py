@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -30,7 +31,8 @@ ENGINES: dict[str, dict[str, Any]] = {
 }
 
 if on_spark.MASTER:
-    ENGINES = {"spark": {"spark_conf": on_spark.CONF}, "spark_scattered": {"spark_conf": on_spark.CONF}}
+    SPARK = {"spark_conf": on_spark.CONF, "host": on_spark.HOST}
+    ENGINES = {"spark": SPARK, "spark_scattered": SPARK}
 
 collect_ignore = ["yarn"] if on_spark.MASTER else ["spark", "yarn"]
 
@@ -62,7 +64,9 @@ hypothesis.settings.load_profile("nestflow")
 
 
 # A shell that runs this in the background has Ctrl-C ignored, also by the processes that tests start.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+# Functions import this too, and in an embedded interpreter signals are not for them.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,6 +7,9 @@ import os
 MASTER = os.environ.get("NESTFLOW_TEST_SPARK")
 """The master of a Spark that all tests run on instead of the local engine."""
 
+HOST = os.environ.get("NESTFLOW_TEST_HOST", "auto")
+"""Where functions run on it: `workers`, or `embedded` in its JVMs."""
+
 CONF = {
     "spark.master": str(MASTER),
     "spark.driver.bindAddress": "127.0.0.1",

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import on_spark
 import pytest
 from conftest import ENGINES
 
@@ -47,7 +48,7 @@ def content(path: str) -> Callable[[], str]:
 
 def has_directory(engine: str) -> bool:
     """Whether the engine's functions run in a directory of their own."""
-    return "in_process" not in engine
+    return "in_process" not in engine and on_spark.HOST != "embedded"
 
 
 def test_files_under_relative_paths(create: Create, engine: str, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
-//! What the tasks of this process share: its memory and temporary files, and the worker processes.
+//! What the tasks of this process share: its memory and temporary files, and where user functions run.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use nestflow_chain::Host;
+use nestflow_embedded::{EmbeddedHost, Settings};
 use nestflow_runtime::error::{Error, Result};
-use nestflow_runtime::remote::{HostSpec, Process, ProcessSettings};
+use nestflow_runtime::remote::{HostSpec, Interrupt, Process, ProcessSettings};
 use nestflow_workers::{Elsewhere, Options, WorkersHost};
 
 /// One for each way that a JVM was set up: it can have one SparkContext after the other.
@@ -31,9 +33,44 @@ pub fn taken() -> usize {
     processes.iter().map(|(_, process)| process.taken()).sum()
 }
 
+/// Where the functions of one task run, and what interrupts them.
+pub fn host(spec: &HostSpec, slots: usize) -> Result<(Arc<dyn Host>, Interrupt)> {
+    if spec.embedded {
+        let host = embedded(spec)?;
+        let same = host.clone();
+        return Ok((Arc::new(host), Box::new(move || same.interrupt())));
+    }
+    let host = workers(spec, slots)?;
+    let same = host.clone();
+    Ok((Arc::new(host), Box::new(move || same.kill_busy())))
+}
+
+/// The interpreter in this process, each task a user of its own.
+fn embedded(spec: &HostSpec) -> Result<EmbeddedHost> {
+    static HOSTS: OnceLock<Mutex<HashMap<Settings, EmbeddedHost>>> = OnceLock::new();
+    let mut hosts = HOSTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let settings = Settings {
+        program: spec.program.clone(),
+        arguments: spec.arguments.clone(),
+        environment: spec.environment.clone(),
+    };
+    if let Some(host) = hosts.get(&settings) {
+        return Ok(host.for_another(spec.around.clone(), spec.idle));
+    }
+    let refused = |reason: String| {
+        Error::Plan(format!(
+            "functions cannot run in this process (host=\"embedded\"): {reason}; use host=\"workers\""
+        ))
+    };
+    let host = EmbeddedHost::new(&settings).map_err(refused)?;
+    let mine = host.for_another(spec.around.clone(), spec.idle);
+    hosts.insert(settings, host);
+    Ok(mine)
+}
+
 /// The worker processes for a program: one pool for all tasks that name the same,
 /// each of them a user of its own.
-pub fn host(spec: &HostSpec, slots: usize) -> Result<WorkersHost> {
+fn workers(spec: &HostSpec, slots: usize) -> Result<WorkersHost> {
     static HOSTS: OnceLock<Mutex<HashMap<HostSpec, WorkersHost>>> = OnceLock::new();
     let mut hosts = HOSTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(host) = hosts.get(spec) {

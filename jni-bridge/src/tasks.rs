@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use nestflow_chain::Host;
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::io::Files;
 use nestflow_runtime::memory::Pool;
-use nestflow_runtime::remote::{LentPool, Process, StagePart, TaskDriver};
-use nestflow_workers::WorkersHost;
+use nestflow_runtime::remote::{Interrupt, LentPool, Process, StagePart, TaskDriver};
 
 use crate::guard::Fault;
 use crate::lender::SparkMemory;
@@ -62,15 +62,13 @@ pub fn create(
     part: &StagePart,
     task: &[u8],
     files: Arc<dyn Files>,
-    host: WorkersHost,
+    (host, interrupt): (Arc<dyn Host>, Interrupt),
 ) -> Result<u64> {
     let share = process.task_pool();
     let lent = lender.map(|lender| Arc::new(LentPool::new(share.clone(), Arc::new(lender))));
     let pool = lent.clone().map_or(share, |lent| lent as Arc<dyn Pool>);
     let lent = lent.as_ref().map(Arc::downgrade);
-    let workers = host.clone();
-    let interrupt = Box::new(move || workers.kill_busy());
-    let driver = TaskDriver::new(process, pool, part, task, files, Arc::new(host), interrupt)?;
+    let driver = TaskDriver::new(process, pool, part, task, files, host, interrupt)?;
     let cancelled = driver.canceller();
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     tasks().insert(number, Arc::new(Task { driver: Mutex::new(driver), cancelled, lent }));

@@ -5,7 +5,7 @@
 //! interpreter where there is no function, `groups` and `sequential` run what works on groups; `rows`
 //! stores what comes out, `keys` where a key is wanted; `fast` and `odd` turn objects into cells and
 //! back. `failure` is how errors leave, `pin` how engine threads meet the interpreter, `gate` how
-//! it ends, `worker` what a worker process does with all this. `native_functions` is beside it all:
+//! it ends, `worker` what a worker process does with all this, `embedded` what a process of another kind calls. `native_functions` is beside it all:
 //! functions in libraries of others, for Python to call.
 //!
 //! Also the module `nestflow._host`, which worker processes import. Must not know the planner or
@@ -13,6 +13,7 @@
 
 mod chunk;
 mod counting;
+mod embedded;
 mod failure;
 mod fast;
 pub mod gate;

@@ -42,13 +42,18 @@ thread_local! {
     static SLOT: Slot = const { Slot(Cell::new(None)) };
 }
 
+/// What Python calls this thread.
+pub(crate) fn thread() -> u64 {
+    // SAFETY: asks the system for a number of this thread; needs no state of Python's.
+    let thread = unsafe { ffi::PyThread_get_thread_ident() };
+    thread as u64
+}
+
 /// [`Python::attach`] with the thread's own lasting state; fails where the interpreter is ending.
 pub(crate) fn attach<R>(
     work: impl for<'py> FnOnce(Python<'py>) -> Result<R, HostError>,
 ) -> Result<R, HostError> {
-    // SAFETY: asks the system for a number of this thread, the one that Python knows it by.
-    let thread = unsafe { ffi::PyThread_get_thread_ident() };
-    let inside = gate::enter_to_run(thread as u64);
+    let inside = gate::enter_to_run(thread());
     let _inside = inside.ok_or_else(|| HostError::Died("the interpreter is shutting down".to_owned()))?;
     // SAFETY: asks for the state of this thread; null where Python does not know the thread.
     if unsafe { ffi::PyGILState_GetThisThreadState() }.is_null() {

@@ -82,7 +82,8 @@ class Pipeline(PipelineMembers, Surrounded):
                 (``"auto"``, ``"in_process"``, ``"workers"``), ``tmp_dir``, ``progress`` (True, False
                 or a function of a dict). For spark: ``spark_conf`` (settings, where no Spark is active
                 yet), ``session`` (a SparkSession), ``memory_limit`` (of an executor's native code, beside
-                its JVM), ``job_name``, ``tmp_dir``, ``progress``. Unknown ones warn and are ignored.
+                its JVM), ``host`` (``"workers"``, or ``"embedded"``: inside the executors),
+                ``job_name``, ``tmp_dir``, ``progress``. Unknown ones warn and are ignored.
 
         Raises:
             ValueError: no engine of that name, or an impossible value of an option.

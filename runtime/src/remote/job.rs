@@ -94,7 +94,7 @@ pub struct JobResult {
     pub cache: Option<u64>,
 }
 
-/// How the processes of user functions are started where tasks run.
+/// How the processes of user functions are started where tasks run, or which interpreter is embedded there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HostSpec {
     /// The program.
@@ -105,6 +105,11 @@ pub struct HostSpec {
     pub environment: Vec<(String, String)>,
     /// Seconds that one may be idle.
     pub idle: u64,
+    /// Whether functions run in the process of the task itself; started, the program tells then of its
+    /// interpreter.
+    pub embedded: bool,
+    /// The kit of resources and hooks for functions in the process of the task.
+    pub around: Option<String>,
 }
 
 /// Where blocks of an input belong, as the executor knows it.

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from ..resources import Surroundings
 
-HOSTS = ("auto", "in_process", "workers")
-"""Where user functions run: in this interpreter, in processes of their own, or as the engine sees fit."""
+HOSTS = ("auto", "in_process", "workers", "embedded")
+"""Where user functions run: in this interpreter, in processes of their own, or as the engine sees fit.
+
+The interpreter of the process that runs tasks, which `embedded` asks for, is this one."""
 
 _KNOWN = frozenset({"memory_limit", "threads", "host", "tmp_dir", "progress"}) | LEGACY_PIPELINE_OPTIONS
 
@@ -83,7 +85,7 @@ def _session_options(options: dict[str, Any]) -> dict[str, object]:
     host = options.get("host", "auto")
     if host not in HOSTS:
         raise ValueError(f"host has to be one of {', '.join(HOSTS)}, not {host!r}")
-    session["host"] = host
+    session["host"] = "in_process" if host == "embedded" else host
     if options.get("tmp_dir") is not None:
         session["tmp_dir"] = folder(options["tmp_dir"], "tmp_dir")
     return session

@@ -166,16 +166,21 @@ def of_worker(where: str | None) -> Around | None:
     """What a worker process finds around it: its kit, with its directory as the current one."""
     if where is None:
         return None
-    name, folders = json.loads(where)
-    found = [os.path.abspath(folder) for folder in folders if os.path.exists(os.path.join(folder, name))]
-    if not found:
-        raise FileNotFoundError(f"the kit {name} is in none of {', '.join(map(os.path.abspath, folders))}")
-    around = Around(found[0], name)
+    around = found(where)
     around.enter()
     if around.directory:
         os.chdir(around.directory)
     around.begin()
     return around
+
+
+def found(where: str) -> Around:
+    """Unpack the kit that a process is told of, from the folder that has it."""
+    name, folders = json.loads(where)
+    found = [os.path.abspath(folder) for folder in folders if os.path.exists(os.path.join(folder, name))]
+    if not found:
+        raise FileNotFoundError(f"the kit {name} is in none of {', '.join(map(os.path.abspath, folders))}")
+    return Around(found[0], name)
 
 
 def _unpacked(source: str) -> str:

@@ -19,7 +19,7 @@ from ..progress import display
 from . import memory
 from .context import context
 from .files import asking
-from .workers import host
+from .workers import HOSTS, host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ...resources import Surroundings
 
 _KNOWN = (
-    frozenset({"session", "spark_conf", "job_name", "memory_limit", "tmp_dir", "progress"})
+    frozenset({"session", "spark_conf", "job_name", "memory_limit", "host", "tmp_dir", "progress"})
     | LEGACY_PIPELINE_OPTIONS
 )
 
@@ -59,6 +59,9 @@ class SparkEngine(Closing):
         self._conf = {str(key): str(value) for key, value in conf.items()}
         wish = options.get("memory_limit")
         self._memory = None if wish is None else byte_size(wish, "memory_limit")
+        self._host = str(options.get("host", "auto"))
+        if self._host not in HOSTS:
+            raise ValueError(f"on Spark, host has to be one of {', '.join(HOSTS)}, not {self._host!r}")
         self._session = options.get("session")
         self._hadoop = partial(_hadoop, dict(options))
         self._name = str(options.get("job_name") or "nestflow")
@@ -132,7 +135,7 @@ class SparkEngine(Closing):
     def _settings(self, surroundings: Surroundings, plan: bytes) -> dict[str, object]:
         return {
             "cores": max(1, self._context.defaultParallelism),
-            "host": host(self._context, surroundings, self._worker_memory, plan),
+            "host": host(self._context, self._host, surroundings, self._worker_memory, plan),
             "compress": self._compress,
             "kept": {str(cache): kept for cache, kept in self._kept.items()},
         }

@@ -1,4 +1,6 @@
-"""How the processes of user functions are started beside an executor, and what they bring along."""
+"""Where user functions run in an executor: how processes for them are started, or an interpreter is found
+for its own; and what they bring along.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
 # Given the paths of modules, it starts as `python -m` would.
 _START = (
     "import json, runpy, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
-    "runpy.run_module('nestflow.host.worker', run_name='__main__', alter_sys=False)"
+    "runpy.run_module('nestflow.host.{}', run_name='__main__', alter_sys=False)"
 )
+
+HOSTS = ("auto", "workers", "embedded")
+"""Where functions may run: in processes of their own (so does `auto`), or in the executor itself."""
 
 _IDLE = 60
 """Seconds that a process may be idle."""
@@ -29,22 +34,24 @@ _IDLE = 60
 _sent: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
 
 
-def host(context: Any, around: Surroundings, memory: int | None, plan: bytes) -> dict[str, Any]:
-    """Describe how a worker process is started, and send what it is to find around it.
+def host(context: Any, name: str, around: Surroundings, memory: int | None, plan: bytes) -> dict[str, Any]:
+    """Describe where functions run, and send what they are to find around them.
 
-    It finds the modules that this process finds, those of the project on machines that do not have them too.
+    They find the modules that this process finds, those of the project on machines that do not have them too.
 
     Args:
         context: the SparkContext.
+        name: one of `HOSTS`.
         around: what the pipeline brings.
         memory: bytes that each process may take for data; None: as many as it likes.
         plan: what is run; the native libraries of its functions are sent too.
     """
     pickles.travel(True)
     environment = {"NESTFLOW_CLASSES": pickles.folder(), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
-    for name in ("PYTHONHASHSEED", "OMP_NUM_THREADS"):
-        environment[name] = os.environ.get(name, environment[name])
-    if memory is not None:
+    for variable in ("PYTHONHASHSEED", "OMP_NUM_THREADS"):
+        environment[variable] = os.environ.get(variable, environment[variable])
+    embedded = name == "embedded"
+    if memory is not None and not embedded:
         environment[LIMIT] = str(memory)
 
     def fetch(uri: str, to: str) -> None:
@@ -56,12 +63,22 @@ def host(context: Any, around: Surroundings, memory: int | None, plan: bytes) ->
         _send(context, kit)
         # Spark puts files into an executor's folder; in the driver, into one that it names.
         folders = [".", str(context._jvm.org.apache.spark.SparkFiles.getRootDirectory())]
-        environment[surroundings.VARIABLE] = json.dumps([kit.name, folders])
+        found = json.dumps([kit.name, folders])
+        if not embedded:
+            environment[surroundings.VARIABLE] = found
+    else:
+        found = None
     return {
         "program": os.environ.get("PYSPARK_PYTHON") or sys.executable,
-        "arguments": ["-c", _START, json.dumps(modules.search_path())],
+        "arguments": [
+            "-c",
+            _START.format("embedded" if embedded else "worker"),
+            json.dumps(modules.search_path()),
+        ],
         "environment": sorted(environment.items()),
         "idle": 1 if kit is not None and kit.ends else _IDLE,
+        "embedded": embedded,
+        "around": found if embedded else None,
     }
 
 

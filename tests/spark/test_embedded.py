@@ -1,0 +1,204 @@
+"""Functions in an interpreter inside the executors; the cases run there too (`scripts/test.py`)."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import processes
+import pytest
+from on_spark import CONF
+
+import nestflow as nf
+from nestflow import counter
+from nestflow.resources import resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Make = Callable[..., nf.Pipeline]
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+NUMBERS = list(range(60_000))
+"""Enough for several tasks."""
+
+
+def process() -> tuple[int, str]:
+    return os.getpid(), os.path.basename(os.readlink("/proc/self/exe"))
+
+
+def test_functions_run_in_the_executors(spark: Make) -> None:
+    p = spark(host="embedded")
+    found = set(p.parallelize(NUMBERS).map(lambda x: process()).get())
+    assert {name for _, name in found} == {"java"}
+    assert {number for number, _ in found} <= set(processes.executors())
+    seen = p.parallelize([0]).map(lambda x: (sys.executable, sys.prefix, sys.flags.hash_randomization)).get()
+    assert seen == [(sys.executable, sys.prefix, 0)]
+    doubled = p.parallelize(NUMBERS).map(lambda x: (x % 7, f"{x} and some text beside it")).group_by_key()
+    local = nf.Pipeline.create("local", host="embedded", progress=False)
+    there, here = (
+        q.parallelize(NUMBERS).map(lambda x: (x % 7, -x)).group_by_key().apply_values(lambda g: g.sum()).get()
+        for q in (p, local)
+    )
+    assert there == here
+    assert doubled.apply_values(lambda group: group.count()).get() == {
+        k: len(NUMBERS[k::7]) for k in range(7)
+    }
+
+
+def test_errors_counters_and_side_inputs_are_those_of_workers(spark: Make) -> None:
+    class OddError(Exception):
+        def __init__(self, one: int, two: int) -> None:
+            super().__init__(f"{one} and {two}")
+
+    def raising(x: int) -> int:
+        if x == 41_000:
+            raise OddError(x, 2)
+        return x
+
+    def told(host: str) -> tuple[str, list[str], str]:
+        with pytest.raises(OddError) as caught:
+            spark(host=host).parallelize(NUMBERS).map(raising).get()
+        return str(caught.value), list(getattr(caught.value, "__notes__", [])), str(caught.value.__cause__)
+
+    assert told("embedded") == told("workers")
+
+    def counted(x: int, other: int) -> int:
+        counter.increase("embedded")
+        return x + other
+
+    p = spark(host="embedded")
+    counter.reset("embedded")
+    total = p.parallelize(NUMBERS).map(counted, p.parallelize([1, 2]).sum()).sum().get()
+    assert total == sum(NUMBERS) + 3 * len(NUMBERS)
+    assert counter.get("embedded") == len(NUMBERS)
+
+
+def test_two_pipelines_with_files_and_hooks(spark: Make, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+
+    def hook(word: str) -> Callable[[], None]:
+        def write() -> None:
+            with open(trace, "a") as file:
+                file.write(f"{os.getpid()} {word}\n")
+
+        return write
+
+    def content() -> str:
+        with open(resource("number")) as file:
+            return file.read()
+
+    pipelines = []
+    for number in (b"1", b"2"):
+        p = spark(host="embedded")
+        p.add_file(number, "number", from_bytes=True)
+        pipelines.append(p)
+    pipelines[0].set_init_hook("a", hook("first"))
+    pipelines[0].set_fini_hook("a", hook("last"))
+    for _ in range(2):
+        found = [p.parallelize([0]).map(lambda _: content()).get() for p in pipelines]
+        assert found == [["1"], ["2"]]
+    with pytest.raises(FileNotFoundError):
+        spark(host="embedded").parallelize([0]).map(lambda _: content()).get()
+
+    def words() -> list[str]:
+        return [line.split()[1] for line in trace.read_text().splitlines()]
+
+    until = time.monotonic() + 30
+    while words().count("first") != words().count("last") and time.monotonic() < until:
+        time.sleep(0.05)
+    assert words().count("first") == words().count("last") > 0
+
+
+def test_an_interrupt_reaches_functions(spark: Make, tmp_path: Path) -> None:
+    busy = tmp_path / "busy"
+
+    def forever(x: int) -> int:
+        busy.touch()
+        while True:
+            x += 1
+
+    def interrupt() -> None:
+        while not busy.exists():
+            time.sleep(0.02)
+        _thread.interrupt_main()
+
+    p = spark(host="embedded")
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        p.parallelize([1]).map(forever).get()
+    assert p.parallelize([1]).map(lambda x: x + 1).get() == [2]
+
+
+@pytest.mark.parametrize(
+    ("python", "reason"),
+    [
+        ("echo nestflow-embedded '{}'", "has no shared library"),
+        ("echo oops >&2; exit 3", "does not tell of itself (exit status: 3): oops"),
+    ],
+)
+def test_an_interpreter_that_cannot_be_embedded(
+    spark: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str, reason: str
+) -> None:
+    fake = tmp_path / "python"
+    told = '{"refused": "it has no shared library", "executable": "", "library": "", "host": "", "path": [], '
+    told += '"version": "", "hash_seed": null}'
+    fake.write_text("#!/bin/sh\n" + python.replace("{}", told) + "\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PYSPARK_PYTHON", str(fake))
+    with pytest.raises(nf.errors.NestflowError, match='use host="workers"') as caught:
+        spark(host="embedded").parallelize([1]).map(lambda x: x).get()
+    assert reason in str(caught.value)
+
+
+def test_a_second_interpreter_is_refused(
+    spark: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert spark(host="embedded").parallelize(NUMBERS).map(lambda x: 1).sum().get() == len(NUMBERS)
+    other = tmp_path / "other" / "bin"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(other.parent)], check=True)
+    monkeypatch.setenv("PYSPARK_PYTHON", str(other / "python"))
+    with pytest.raises(nf.errors.NestflowError, match=r"cannot embed .*/other/bin/python beside it"):
+        spark(host="embedded").parallelize(NUMBERS).map(lambda x: 1).sum().get()
+
+
+def test_hosts_that_spark_does_not_have() -> None:
+    for host in ("in_process", "mars"):
+        with pytest.raises(ValueError, match="on Spark, host has to be one of auto, workers, embedded"):
+            nf.Pipeline.create("spark", host=host)
+
+
+def test_a_second_context_in_the_same_jvm(tmp_path: Path) -> None:
+    program = f"""
+    import os, sys
+    import nestflow as nf
+
+    conf = {dict(CONF, **{"spark.master": "local[2]"})!r}
+    found = set()
+    for _ in range(2):
+        p = nf.Pipeline.create("spark", spark_conf=conf, host="embedded", progress=False)
+        found.update(p.parallelize([1, 2]).map(lambda x: os.getpid()).get())
+        p._engine._context.stop()
+    print("answer", len(found))
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert "answer 1" in ended.stdout, ended.stderr[-3000:]
+
+
+def test_what_this_process_makes_of_the_same_host() -> None:
+    p = nf.Pipeline.create("local", host="embedded", progress=False)
+    assert set(p.parallelize([1, 2]).map(lambda x: os.getpid()).get()) == {os.getpid()}
