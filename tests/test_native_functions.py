@@ -753,6 +753,41 @@ TREE = {
 }
 
 
+def _or_null(*schemas: Any) -> dict[str, Any]:
+    return {"anyOf": [*schemas, {"type": "null"}]}
+
+
+@pytest.mark.parametrize(
+    "definitions",
+    [
+        {"A": _or_null({"type": "integer"})},
+        {"A": {"$ref": "#/$defs/B"}, "B": _or_null({"type": "integer"})},
+        {"A": _or_null({"$ref": "#/$defs/B"}), "B": _or_null({"type": "integer"})},
+        {"A": _or_null({"$ref": "#/$defs/B"}), "B": {"$ref": "#/$defs/C"}, "C": {"type": "integer"}},
+    ],
+)
+def test_definitions_that_may_be_null(definitions: dict[str, Any]) -> None:
+    asked = {"$ref": "#/$defs/A"}
+    whole = {"type": "object", "properties": {"first": asked, "again": asked}, "$defs": definitions}
+    fields = shapes.shape_of(whole).fields
+    for name in ("first", "again"):
+        assert (fields[name].only, fields[name].kinds) == ("integer", {"integer", "null"})
+
+
+def test_definitions_that_may_be_null_and_refer_to_themselves() -> None:
+    again = {"$ref": "#/$defs/Tree"}
+    tree = {"type": "object", "properties": {"left": _or_null(again), "right": again}}
+    made = shapes.shape_of({**again, "$defs": {"Tree": _or_null(tree)}})
+    for shape in (made, made.fields["left"], made.fields["right"].fields["left"]):
+        assert (shape.only, shape.kinds, set(shape.fields)) == (
+            "object",
+            {"object", "null"},
+            {"left", "right"},
+        )
+    # What is nothing but itself, or null, says nothing.
+    assert shapes.shape_of({**again, "$defs": {"Tree": _or_null(again)}}).kinds == set()
+
+
 def test_json_schemas() -> None:
     assert _shape({"type": ["string", "null"]}) == {
         "kinds": {"string", "null"},

@@ -98,6 +98,7 @@ unsafe fn slice<'a, T>(from: *const T, length: usize) -> &'a [T] {
     if length == 0 || from.is_null() {
         &[]
     } else {
+        // SAFETY: by the caller's promise, and it is not null.
         unsafe { std::slice::from_raw_parts(from, length) }
     }
 }
@@ -174,6 +175,8 @@ fn schema(format: &'static CStr, name: &str, children: Vec<*mut ArrowSchema>) ->
 /// # Safety
 /// An array that was made here and was not released.
 unsafe extern "C" fn release_array(array: *mut ArrowArray) {
+    // SAFETY: by the caller's promise it is whole, its data and children are boxes of `batch`, and each is
+    // given back here only.
     unsafe {
         let held = Box::from_raw((*array).private_data.cast::<Held>());
         for &child in &held.children {
@@ -190,6 +193,7 @@ unsafe extern "C" fn release_array(array: *mut ArrowArray) {
 /// # Safety
 /// A schema that was made here and was not released.
 unsafe extern "C" fn release_schema(schema: *mut ArrowSchema) {
+    // SAFETY: as for an array.
     unsafe {
         let named = Box::from_raw((*schema).private_data.cast::<Named>());
         for &child in &named.children {

@@ -35,10 +35,12 @@ pub unsafe extern "C" fn nestflow_arrow_totals(
     err: *mut *mut c_char,
 ) -> i32 {
     // The argument stays the caller's: it is only looked at.
+    // SAFETY: by the caller's promise both are whole and live as long as this call.
     let made = std::panic::catch_unwind(|| unsafe { totals(&*argument, &*argument_schema) });
     let problem = match made {
         Ok(Ok(values)) => {
             let (array, schema) = interface::batch("total", values);
+            // SAFETY: by the caller's promise there is room for both.
             unsafe {
                 result.write(array);
                 result_schema.write(schema);
@@ -49,6 +51,7 @@ pub unsafe extern "C" fn nestflow_arrow_totals(
         Err(_) => "a panic".to_owned(),
     };
     let problem = CString::new(problem.replace('\0', " ")).unwrap_or_default();
+    // SAFETY: by the caller's promise there is room for it; whoever takes it gives it to `nestflow_free`.
     unsafe { *err = problem.into_raw() };
     1
 }
@@ -71,6 +74,7 @@ pub extern "C" fn nestflow_schema_totals() -> *mut c_char {
 #[no_mangle]
 pub unsafe extern "C" fn nestflow_free(text: *mut c_char) {
     if !text.is_null() {
+        // SAFETY: by the caller's promise it was made by `CString::into_raw` in this library.
         drop(unsafe { CString::from_raw(text) });
     }
 }

@@ -120,7 +120,12 @@ class _Compiler:
         self._or_null: list[tuple[Shape, Shape]] = []
 
     def finish(self) -> None:
+        meant = {id(made): other for made, other in self._or_null}
         for made, other in self._or_null:
+            seen = {id(made)}
+            while id(other) in meant and id(other) not in seen:
+                seen.add(id(other))
+                other = meant[id(other)]
             made.__dict__.update(other.__dict__)
             made.kinds = other.kinds | {"null"} if other.kinds else other.kinds
 
@@ -153,6 +158,7 @@ class _Compiler:
         made = self._named[reference] = Shape()
         found = self.shape(place, reference.rsplit("/", 1)[-1])
         made.__dict__.update(found.__dict__)
+        self._or_null += [(made, other) for pending, other in self._or_null if pending is found]
         return made
 
     def _either(self, schemas: list[Any], name: str) -> Shape:
