@@ -61,7 +61,7 @@ class Yarn:
         jar: bool = True,
     ) -> Ended:
         """Run a program by spark-submit, and wait for its end."""
-        home = _home(spark)
+        home = home_of(spark)
         settings = {**self.settings(home), **(conf or {})}
         if jar:
             settings.setdefault("spark.jars", jar_for(home))
@@ -114,7 +114,8 @@ class Ended:
         return self
 
 
-def _home(version: str) -> str:
+def home_of(version: str) -> str:
+    """Where a version of Spark is installed."""
     found = subprocess.run(
         ["scripts/spark", version], cwd=hadoop_server.ROOT, stdout=subprocess.PIPE, text=True, check=True
     )
@@ -131,7 +132,7 @@ def yarn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yarn]:
 @pytest.fixture(scope="session")
 def _session(yarn: Yarn) -> Iterator[dict[str, str]]:
     """Lets this process make a session on YARN, one for all tests; gives its settings."""
-    home = _home("3.5.9")
+    home = home_of("3.5.9")
     os.environ.update(yarn.environment(home, "tester"))
     alone = {
         "spark.driver.bindAddress": "127.0.0.1",
