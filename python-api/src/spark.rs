@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::io::{Link, RemoteStorage, Storage, refused};
-use nestflow_runtime::remote::{Plan, plan_job, rows_of};
+use nestflow_runtime::remote::{Plan, Settings, plan_job, rows_of};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -54,8 +54,12 @@ pub fn spark_plan<'py>(
 ) -> PyResult<Planned<'py>> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let planned = py.detach(|| -> Result<(Plan, String)> {
-        let settings = serde_json::from_str(settings).map_err(Error::from)?;
-        let storage: Arc<dyn Storage> = Arc::new(RemoteStorage::new(Asking(ask)));
+        let settings: Settings = serde_json::from_str(settings).map_err(Error::from)?;
+        let storage = RemoteStorage::new(Asking(ask));
+        let storage: Arc<dyn Storage> = match &settings.temporary {
+            Some(path) => Arc::new(storage.with_copies(path)?),
+            None => Arc::new(storage),
+        };
         let plan = plan_job(plan, &settings, &storage)?;
         let description = serde_json::to_string(&plan.job).map_err(Error::from)?;
         Ok((plan, description))

@@ -89,6 +89,7 @@ public final class MiniHadoop {
     conf.set("yarn.scheduler.minimum-allocation-mb", "128");
     conf.setBoolean("yarn.minicluster.control-resource-monitoring", true);
     conf.setBoolean("yarn.nodemanager.pmem-check-enabled", true);
+    conf.setBoolean("yarn.nodemanager.resource.memory.enforced", false); // or control groups are to do it
     conf.setBoolean("yarn.nodemanager.vmem-check-enabled", false); // JVMs reserve far more than they use
     conf.set("yarn.nodemanager.container-monitor.interval-ms", "500");
     String root = "yarn.scheduler.capacity.root.";

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,40 @@ def test_settings_of_hadoop(create: Make, yarn: Yarn, tmp_path: Path) -> None:
         p.run()
         status = yarn.hadoop.status("/tmp/replicated/part-00000")
         assert status is not None and status["replication"] == (3 if options else 1)
+
+
+def test_files_of_this_machine(create: Make, yarn: Yarn, tmp_path: Path) -> None:
+    hdfs = yarn.hadoop
+    for name in ("young", "dead"):
+        hdfs.put(f"/tmp/copies/temporary-tester-{name}/owner", b"")
+    old = 1_000 * int(time.time() - 25 * 3600)
+    hdfs.change("SETTIMES", "/tmp/copies/temporary-tester-dead", modificationtime=old)
+    (tmp_path / "in.txt").write_text("".join(f"{line}\n" for line in LINES))
+    (tmp_path / "in.gz").write_bytes(gzip.compress(b"of an archive\n"))
+    p = create(tmp_data_path="/tmp/copies")
+    by_file = p.read(nf.TextFile(f"file://{tmp_path}/in*", partitioned=True))
+    lines = by_file.flatten_values()
+    p.write(lines.map(str.upper), nf.output.TextFile(f"file://{tmp_path}/out"))
+    assert by_file.apply_values(nf.transforms.count).get() == {
+        f"{tmp_path}/in.gz": 1,
+        f"{tmp_path}/in.txt": len(LINES),
+    }
+    parts = sorted((tmp_path / "out").iterdir())
+    written = [line for part in parts for line in part.read_text().splitlines()]
+    assert sorted(written) == sorted(line.upper() for line in [*LINES, "of an archive"])
+    # One copy of each, also for the next run; nobody else sees them.
+    mine, young = hdfs.names("/tmp/copies")
+    assert young == "temporary-tester-young"
+    status = hdfs.status(f"/tmp/copies/{mine}")
+    assert status is not None and status["permission"] == "700"
+    assert lines.count().get() == len(LINES) + 1
+    assert [name.split("-")[0] for name in hdfs.names(f"/tmp/copies/{mine}")] == ["input", "input", "owner"]
+    # A run of this pipeline reads what it has read before, or fails.
+    (tmp_path / "in.gz").unlink()
+    with pytest.raises(nf.errors.NestflowRuntimeException, match=r"in\*: no such file|in\.gz"):
+        p.read(nf.TextFile(f"file://{tmp_path}/in.gz")).get()
+    p.close()
+    assert hdfs.names("/tmp/copies") == [young]
 
 
 def test_executors_come_and_go(create: Make, yarn: Yarn) -> None:

@@ -24,3 +24,11 @@ def test_words(yarn: Yarn, spark: str, mode: str) -> None:
     assert f"different words: {len(COUNTS)}" in ended.succeeded().text
     assert yarn.hadoop.lines(f"{folder}/out") == COUNTS
     assert yarn.hadoop.names(folder) == ["in", "out"]
+
+
+def test_too_much_memory(yarn: Yarn) -> None:
+    ended = yarn.submit("client", "greedy.py", conf={"spark.task.maxFailures": "1"})
+    assert ended.status == 1, ended.text[-20_000:]
+    error = ended.text[ended.text.index("NestflowRuntimeException") :]
+    assert "Container killed by YARN for exceeding physical memory limits" in error
+    assert "take their memory from spark.executor.memoryOverhead: raise it" in error

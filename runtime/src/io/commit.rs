@@ -2,7 +2,8 @@
 //!
 //! Beside the target `name` stands `.writing-<name>-<unique>/` for as long as the run lasts:
 //! - `owner`: claimed by the process that writes, so that others can tell whether it is alive;
-//! - `attempts/`: files that tasks are writing or have written, each under a name of its own;
+//! - `attempts/`: files that tasks are writing or have written, each under a name of its own; where they
+//!   do not see this machine's files, it lies elsewhere, and the commit copies;
 //! - `parts/`: what the commit gives the target's name, with one attempt for each part: the one that
 //!   the task named which was taken for it, whatever others have written beside it;
 //! - `old`: during the commit, the target that is being replaced.
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use nestflow_chain::CallSite;
 
+use super::remote_storage::is_local;
 use super::storage::{Claim, ClaimMode, EntryKind, Storage, join};
 use super::text_sink::{TaskOutput, Written};
 use crate::error::{Error, Result};
@@ -80,8 +82,11 @@ impl OutputJob {
         storage.create_directory(parent)?;
         remove_left_overs(storage.as_ref(), parent, name, &target);
         let (work, claim) = make_work(storage.as_ref(), parent, name)?;
-        let output =
-            TaskOutput { attempts: join(&work, ATTEMPTS), target: target.clone(), form: sink.form.clone() };
+        let attempts = match is_local(&work).then(|| storage.elsewhere()).transpose()?.flatten() {
+            Some(elsewhere) => join(&elsewhere, &format!("{ATTEMPTS}-{}", unique())),
+            None => join(&work, ATTEMPTS),
+        };
+        let output = TaskOutput { attempts, target: target.clone(), form: sink.form.clone() };
         let job = OutputJob {
             storage,
             target,
@@ -188,7 +193,11 @@ impl OutputJob {
                 )));
             }
             let to = join(&self.parts, &self.output.part_name(*part));
-            self.storage.rename(&join(&self.output.attempts, attempt), &to)?;
+            let from = join(&self.output.attempts, attempt);
+            match self.is_elsewhere() {
+                true => self.storage.copy(&from, &to)?,
+                false => self.storage.rename(&from, &to)?,
+            }
         }
         Ok(())
     }
@@ -224,6 +233,11 @@ impl OutputJob {
         }
     }
 
+    /// Whether tasks write to where the output does not appear, since they do not see this machine's files.
+    fn is_elsewhere(&self) -> bool {
+        is_local(&self.work) && !is_local(&self.output.attempts)
+    }
+
     fn put_back(&mut self) {
         if let Err(error) = self.storage.rename(&join(&self.work, OLD), &self.target) {
             tracing::error!(target = self.target, kept = self.work, %error, "cannot put the old output back; it is kept");
@@ -241,6 +255,11 @@ impl OutputJob {
             return;
         }
         self.state = State::Over;
+        if self.is_elsewhere()
+            && let Err(error) = self.storage.remove_tree(&self.output.attempts)
+        {
+            tracing::warn!(path = self.output.attempts, %error, "what tasks wrote stays behind");
+        }
         if let Err(error) = self.storage.remove_tree(&self.work) {
             tracing::warn!(path = self.work, %error, "a temporary directory stays behind");
         }

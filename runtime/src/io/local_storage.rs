@@ -93,6 +93,14 @@ impl Storage for LocalStorage {
         fs::rename(from, to).map_err(at(to))
     }
 
+    fn copy(&self, from: &str, to: &str) -> Result<()> {
+        fs::copy(from, to).map(drop).map_err(at(from))
+    }
+
+    fn elsewhere(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     fn remove_tree(&self, path: &str) -> Result<()> {
         let gone = match fs::symlink_metadata(path) {
             Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),

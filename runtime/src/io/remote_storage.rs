@@ -38,6 +38,8 @@ pub trait DataLink: Link {
 /// See the module.
 pub struct RemoteStorage<L> {
     link: Arc<L>,
+    /// Where copies go, if any are needed.
+    temporary: Option<String>,
 }
 
 /// Whether a path, as `resolve` gave it, is of this machine's file system.
@@ -94,7 +96,7 @@ impl<L: Link> Drop for Claimed<L> {
 impl<L: Link> RemoteStorage<L> {
     /// What `link` reaches, and this machine's own.
     pub fn new(link: L) -> RemoteStorage<L> {
-        RemoteStorage { link: Arc::new(link) }
+        RemoteStorage { link: Arc::new(link), temporary: None }
     }
 
     fn ask(&self, operation: &str, path: &str) -> Result<Option<String>> {
@@ -103,6 +105,15 @@ impl<L: Link> RemoteStorage<L> {
 
     fn answer(&self, operation: &str, path: &str) -> Result<String> {
         self.ask(operation, path)?.ok_or_else(|| internal!("no answer to {operation} of {path}"))
+    }
+}
+
+impl<L: Link + 'static> RemoteStorage<L> {
+    /// With copies of this machine's files in a directory of `path`, for tasks that do not see them.
+    /// Where that is of this machine too, they do.
+    pub fn with_copies(mut self, path: &str) -> Result<RemoteStorage<L>> {
+        self.temporary = Some(self.resolve(path)?).filter(|path| !is_local(path));
+        Ok(self)
     }
 }
 
@@ -158,6 +169,17 @@ impl<L: Link + 'static> Storage for RemoteStorage<L> {
             true => LocalStorage.rename(from, to),
             false => self.link.ask("rename", from, to).map(drop),
         }
+    }
+
+    fn copy(&self, from: &str, to: &str) -> Result<()> {
+        match is_local(from) && is_local(to) {
+            true => LocalStorage.copy(from, to),
+            false => self.link.ask("copy", from, to).map(drop),
+        }
+    }
+
+    fn elsewhere(&self) -> Result<Option<String>> {
+        self.temporary.as_ref().map(|path| self.answer("elsewhere", path)).transpose()
     }
 
     fn remove_tree(&self, path: &str) -> Result<()> {

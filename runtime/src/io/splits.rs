@@ -40,6 +40,8 @@ pub struct Piece {
     pub start: u64,
     /// One past the last byte.
     pub end: u64,
+    /// Where tasks find the file, if not there: a copy.
+    pub copy: Option<String>,
     /// The content of the file that was cut: no other is read.
     pub stamp: Stamp,
 }
@@ -48,7 +50,7 @@ impl Piece {
     /// Opens the file. One that is not what it was when it was cut is an error: other tasks, or an
     /// earlier attempt at this one, may have read the other content.
     pub(super) fn open(&self, files: &dyn Files) -> Result<Box<dyn ReadAt>> {
-        let (file, stamp) = files.open(&self.path)?;
+        let (file, stamp) = files.open(self.copy.as_ref().unwrap_or(&self.path))?;
         if stamp == self.stamp {
             return Ok(file);
         }
@@ -91,7 +93,13 @@ pub fn plan_splits(files: &[SourceFile], target_bytes: u64, min_splits: usize) -
             }
             room = room.saturating_sub(cost);
             if let Some(pieces) = splits.last_mut() {
-                pieces.push(Piece { path: file.path.clone(), start, end, stamp: file.stamp.clone() });
+                pieces.push(Piece {
+                    path: file.path.clone(),
+                    start,
+                    end,
+                    copy: None,
+                    stamp: file.stamp.clone(),
+                });
             }
         }
     }

@@ -41,6 +41,14 @@ pub trait Storage: Send + Sync {
     /// replaced by a file; an existing directory is an error.
     fn rename(&self, from: &str, to: &str) -> Result<()>;
 
+    /// Copies a file into a directory that is there. It may be of this machine, and the copy not, or
+    /// the other way round; an older copy is replaced.
+    fn copy(&self, from: &str, to: &str) -> Result<()>;
+
+    /// A directory for copies of what only this machine has, and for what it is to get; it goes with
+    /// whoever asked. `None`: whoever runs tasks sees the files of this machine.
+    fn elsewhere(&self) -> Result<Option<String>>;
+
     /// Removes a file, or a directory with all that it holds. Nothing there is fine. After an error
     /// some of it may be gone.
     fn remove_tree(&self, path: &str) -> Result<()>;

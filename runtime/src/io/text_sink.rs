@@ -73,6 +73,11 @@ impl TaskOutput {
         })
     }
 
+    /// Where attempts write.
+    pub(crate) fn attempts(&self) -> &str {
+        &self.attempts
+    }
+
     /// The directory that appears in the end.
     pub fn target(&self) -> &str {
         &self.target

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::copies;
 use super::job::*;
 use super::report::blocks;
 use crate::error::Result;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub compress: bool,
     /// What earlier jobs have kept, by name.
     pub kept: HashMap<u64, Held>,
+    /// A directory that all of them see, for copies of what only the client sees. `None`: they see all of it.
+    pub temporary: Option<String>,
 }
 
 /// A kept dataset.
@@ -83,14 +86,15 @@ impl Plan {
 pub fn plan_job(plan: &[u8], settings: &Settings, storage: &Arc<dyn Storage>) -> Result<Plan> {
     let logical = planner::prune(&wire::decode_plan(plan)?)?;
     let held = |cache| settings.kept.get(&cache).map_or(0, |held| held.bytes);
-    let (splits, wide) = sources::measure(&logical, storage.as_ref(), settings.cores as usize, held)?;
+    let (mut splits, wide) = sources::measure(&logical, storage.as_ref(), settings.cores as usize, held)?;
+    copies::make(&mut splits, storage.as_ref())?;
     let graph = planner::plan_pruned(&logical, wide)?;
     let (at, sinks): (Vec<_>, Vec<_>) = graph.texts().unzip();
     let outputs: Vec<_> = at.into_iter().zip(OutputJob::begin_all(storage, &sinks)?).collect();
     let texts: HashMap<_, _> = outputs.iter().map(|(at, job)| (*at, job.output().clone())).collect();
     let mut pieces = splits.values().flatten().flat_map(|split| &split.pieces);
-    let remote_files =
-        pieces.any(|piece| !is_local(&piece.path)) || texts.values().any(|text| !is_local(text.target()));
+    let remote_files = pieces.any(|piece| piece.copy.is_some() || !is_local(&piece.path))
+        || texts.values().any(|text| !is_local(text.attempts()));
     let mut making =
         Making { graph: &graph, splits, settings, texts, tasks_of: Vec::new(), first: Vec::new() };
     let mut made = Made::default();

@@ -6,6 +6,7 @@
 //! at its borders and `lent` for memory that is not its own; `report` is how errors travel. Knows neither Spark nor a JVM: whoever schedules
 //! moves blocks between outputs and inputs by the numbers that the job gives them.
 
+mod copies;
 mod inputs;
 mod job;
 mod jobs;

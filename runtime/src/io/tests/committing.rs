@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::io::{OutputJob, Storage, Written};
 use crate::plan::logical::{FileSink, SinkForm};
 
-fn sink(path: &str, overwrite: bool) -> FileSink {
+pub(super) fn sink(path: &str, overwrite: bool) -> FileSink {
     FileSink {
         path: path.into(),
         overwrite,

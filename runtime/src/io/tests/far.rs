@@ -4,16 +4,18 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::sync::{Arc, Mutex};
 
-use arrow::array::AsArray;
+use arrow::array::{AsArray, BinaryViewArray};
 use serde_json::{Value, json};
 
+use super::committing::sink;
 use super::{Place, names};
 use crate::error::{Error, Result};
 use crate::io::paths::expand;
 use crate::io::storage::{ClaimMode, Entry, EntryKind};
 use crate::io::text_source::{TextEncoding, TextReader};
 use crate::io::{
-    DataLink, Files, Link, LocalStorage, NewFile, ReadAt, RemoteStorage, Split, Storage, plan_splits, refused,
+    DataLink, Files, Link, LocalStorage, NewFile, OutputJob, ReadAt, RemoteStorage, Split, Storage,
+    plan_splits, refused,
 };
 
 type Asked = Arc<Mutex<Vec<String>>>;
@@ -58,6 +60,12 @@ impl Link for Far {
             "rename" => LocalStorage.rename(&near, &self.near(other)).map(|()| None)?,
             "remove_tree" => LocalStorage.remove_tree(&near).map(|()| None)?,
             "remove_empty" => LocalStorage.remove_empty(&near).map(|()| None)?,
+            "copy" => LocalStorage.copy(&near, &self.near(other)).map(|()| None)?,
+            "elsewhere" => {
+                let folder = format!("{path}/temporary");
+                LocalStorage.create_directory(&self.near(&folder))?;
+                Some(folder)
+            }
             "claim" => (other == "create").then(|| "7".into()),
             "release" => (other == "7").then(String::new),
             other => panic!("{other} of {path}"),
@@ -176,6 +184,27 @@ fn what_is_made_far_away() {
     assert_eq!(asked.lock().unwrap().last().unwrap(), "claim");
     drop(claim);
     assert_eq!(asked.lock().unwrap().last().unwrap(), "release");
+}
+
+#[test]
+fn what_only_this_machine_is_to_have_is_written_elsewhere() {
+    let place = Place::new();
+    let storage = Arc::new(far(&place, "far").with_copies("tmp").unwrap());
+    let sink = sink(&format!("file:{}", place.text("out")), true);
+    for text in ["one", "two"] {
+        let mut job = OutputJob::begin(storage.clone(), &sink).unwrap();
+        assert!(job.output().attempts().starts_with("far://x/tmp/temporary/attempts-"));
+        let mut writer = job.output().part_writer(storage.clone(), 0).unwrap();
+        writer.write(&BinaryViewArray::from_iter_values([format!(" {text}")])).unwrap();
+        job.take(1, vec![writer.finish().unwrap()]).unwrap();
+        job.commit().unwrap();
+        assert_eq!(fs::read_to_string(place.path("out/part-00000")).unwrap(), format!("{text}\n"));
+    }
+    drop(OutputJob::begin(storage, &sink).unwrap());
+    assert!(names(&place.path("tmp/temporary")).is_empty());
+    assert_eq!(names(&place.path("")), ["out", "tmp"]);
+    // Where that is of this machine too, tasks see all of it.
+    assert!(far(&place, "far").with_copies("file:/tmp").unwrap().elsewhere().unwrap().is_none());
 }
 
 #[test]

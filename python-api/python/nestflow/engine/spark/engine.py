@@ -19,7 +19,7 @@ from ..progress import display
 from . import memory
 from .context import context
 from .files import asking
-from .workers import HOSTS, host
+from .workers import HOSTS, host, is_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +67,8 @@ class SparkEngine(Closing):
         self._name = str(options.get("job_name") or "nestflow")
         wanted = options.get("tmp_dir")
         self._folder = None if wanted is None else folder(wanted, "tmp_dir")
+        shared = options.get("tmp_data_path")
+        self._temporary = None if shared is None else folder(shared, "tmp_data_path")
         self._progress = progress_wish(options.get("progress"))
         self._context: Any = None
         self._driver: Any = None
@@ -137,6 +139,7 @@ class SparkEngine(Closing):
             "cores": max(1, self._context.defaultParallelism),
             "host": host(self._context, self._host, surroundings, self._worker_memory, plan),
             "compress": self._compress,
+            "temporary": None if is_here(self._context) else self._temporary,
             "kept": {str(cache): kept for cache, kept in self._kept.items()},
         }
 

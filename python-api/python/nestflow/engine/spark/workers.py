@@ -57,7 +57,7 @@ def host(context: Any, name: str, around: Surroundings, memory: int | None, plan
     def fetch(uri: str, to: str) -> None:
         _fetch(context, uri, to)
 
-    here = _is_here(context)
+    here = is_here(context)
     kit = around.pack(fetch, kits(), {} if here else modules.archives(), {} if here else _libraries(plan))
     if kit is not None:
         _send(context, kit)
@@ -82,7 +82,7 @@ def host(context: Any, name: str, around: Surroundings, memory: int | None, plan
     }
 
 
-def _is_here(context: Any) -> bool:
+def is_here(context: Any) -> bool:
     """Whether all tasks run in this machine's own JVM."""
     return str(context.master).split("[")[0] == "local"
 

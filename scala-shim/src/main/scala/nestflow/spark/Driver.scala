@@ -32,6 +32,7 @@ final class Driver(java: JavaSparkContext) {
 
   /** Settings of Hadoop's that this client brings. */
   private val own = new Configuration(false)
+  private val temporary = new Temporary
   private lazy val sizing = Sizing.of(sc)
 
   sc.addSparkListener(faults)
@@ -143,7 +144,7 @@ final class Driver(java: JavaSparkContext) {
   def release(cache: Long): Unit = Option(kept.remove(cache)).foreach(_.release())
 
   /** Files as tasks see them. */
-  def files: Files = new Files(hadoop)
+  def files: Files = new Files(hadoop, temporary)
 
   /** Tasks that an executor holds, bytes that these have taken, and bytes borrowed of Spark: the most of any
     * executor. Asks that many tasks, wherever they run.
@@ -168,6 +169,7 @@ final class Driver(java: JavaSparkContext) {
       kept.values.forEach(_.release())
       sc.removeSparkListener(faults)
     }
+    temporary.remove()
     kept.clear()
   }
 
@@ -181,7 +183,7 @@ final class Driver(java: JavaSparkContext) {
       Thread.sleep(10)
       found = faults.take(group)
     }
-    found.getOrElse(Fault.describe(failed))
+    found.getOrElse(Fault.describe(failed, faults.takeLost(group)))
   }
 
   /** One job on a thread of its own. */

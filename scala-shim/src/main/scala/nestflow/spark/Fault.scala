@@ -2,13 +2,15 @@ package nestflow.spark
 
 import com.fasterxml.jackson.databind.ObjectMapper
 import com.fasterxml.jackson.databind.node.ObjectNode
-import org.apache.spark.{ExceptionFailure, SparkContext}
+import org.apache.spark.{ExceptionFailure, ExecutorLostFailure, SparkContext}
 import org.apache.spark.scheduler.{SparkListener, SparkListenerJobEnd, SparkListenerTaskEnd}
 
 /** Ends a run at the first error that no retry can mend, and remembers it. */
 private[spark] final class Faults(sc: SparkContext) extends SparkListener {
   private val found = new java.util.concurrent.ConcurrentHashMap[String, String]
   private val groups = new java.util.concurrent.ConcurrentHashMap[Int, String]
+
+  private val lost = new java.util.concurrent.ConcurrentHashMap[String, String]
 
   private val stages = new java.util.concurrent.ConcurrentHashMap[Int, Seq[Int]]
 
@@ -35,11 +37,16 @@ private[spark] final class Faults(sc: SparkContext) extends SparkListener {
         found.putIfAbsent(group, description)
         sc.cancelJobGroup(group)
       }
+    case ExecutorLostFailure(_, _, Some(reason)) =>
+      Option(groups.get(end.stageId)).foreach(lost.put(_, reason))
     case _ => ()
   }
 
   /** The error that ended the run of a group. */
   def take(group: String): Option[String] = Option(found.remove(group))
+
+  /** Why an executor was lost that had a task of a group, the last of them. */
+  def takeLost(group: String): Option[String] = Option(lost.remove(group))
 }
 
 private[spark] object Fault {
@@ -47,6 +54,9 @@ private[spark] object Fault {
   val Group = "nestflow-"
 
   private val json = new ObjectMapper
+
+  private val Memory = "\nThe processes of user functions take their memory from spark.executor.memoryOverhead: raise " +
+    "it, or lower spark.executor.cores, which is how many of them an executor has at a time"
 
   /** The kind that a description names. */
   def kind(description: String): String =
@@ -65,11 +75,14 @@ private[spark] object Fault {
       case native: NativeError => native.getMessage
     }
 
-  /** Any error as a description. */
-  def describe(error: Throwable): String = of(error).getOrElse {
+  /** Any error as a description. Spark may say no more than that the application has ended: `lost` says why. */
+  def describe(error: Throwable, lost: Option[String]): String = of(error).getOrElse {
     val description: ObjectNode = json.createObjectNode()
+    val message = String.valueOf(error.getMessage)
+    val more = lost.map(_.trim).filterNot(message.contains).fold("")(reason => s"\nAn executor was lost: $reason")
+    val hint = if (s"$message$more".contains("physical memory limits")) Memory else ""
     description.put("kind", "spark")
-    description.put("message", String.valueOf(error.getMessage))
+    description.put("message", s"$message$more$hint")
     description.put("class", error.getClass.getName)
     description.toString
   }

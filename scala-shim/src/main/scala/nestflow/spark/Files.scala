@@ -20,7 +20,7 @@ final class FileFault(kind: String, text: String) extends IOException(s"$kind:$t
 
 /** Hadoop's file systems for native code, and for the client; made where the user of the task is known,
   * called from any thread. */
-final class Files(configuration: Configuration) {
+final class Files(configuration: Configuration, temporary: Temporary = new Temporary) {
   private val user = UserGroupInformation.getCurrentUser
   private val loader = Thread.currentThread.getContextClassLoader
 
@@ -39,6 +39,8 @@ final class Files(configuration: Configuration) {
         val empty = try system(path).listStatus(at(path)).isEmpty catch { case _: FileNotFoundException => false }
         done(empty && system(path).delete(at(path), false))
       case "claim" => Claims.take(system(path), at(path), create = other == "create").map(_.toString).orNull
+      case "copy" => copy(at(path), at(other))
+      case "elsewhere" => system(path).makeQualified(temporary.in(system(path), at(path))).toString
       case "release" => done(Claims.release(other.toLong))
     }
   }
@@ -92,6 +94,15 @@ final class Files(configuration: Configuration) {
     case system =>
       if (system.exists(to)) throw new FileAlreadyExistsException(s"$to is there already")
       check(system.rename(from, to), s"it cannot be renamed to $to")
+  }
+
+  /** As plain bytes on this machine: no file of checksums beside. */
+  private def copy(from: Path, to: Path): String = {
+    def local(path: Path) = path.toUri.getScheme == null || path.toUri.getScheme == "file"
+    def here(path: Path) = new Path("file", null, path.toUri.getPath)
+    if (local(from)) system(to.toString).copyFromLocalFile(false, true, here(from), to)
+    else system(from.toString).copyToLocalFile(false, from, here(to), true)
+    null
   }
 
   private def check(success: Boolean, otherwise: String): String =
