@@ -58,14 +58,18 @@ class Yarn:
         conf: Mapping[str, str] | None = None,
         user: str = "tester",
         spark: str = "3.5.9",
-        jar: bool = True,
+        by: str = "spark-submit",
     ) -> Ended:
-        """Run a program by spark-submit, and wait for its end."""
+        """Run a program by spark-submit or by nestflow submit, and wait for its end."""
         home = home_of(spark)
         settings = {**self.settings(home), **(conf or {})}
-        if jar:
+        if by == "spark-submit":
             settings.setdefault("spark.jars", jar_for(home))
-        command = [f"{home}/bin/spark-submit", "--master=yarn", f"--deploy-mode={mode}"]
+            command = [f"{home}/bin/spark-submit"]
+        else:  # it is to find these itself
+            settings = {key: value for key, value in settings.items() if "PYTHON" not in key}
+            command = [sys.executable, "-m", "nestflow", "submit"]
+        command += ["--master=yarn", f"--deploy-mode={mode}"]
         command += [f"--conf={key}={value}" for key, value in settings.items()]
         return self._run([*command, str(PROGRAMS / program), *arguments], home, user)
 

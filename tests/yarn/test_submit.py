@@ -16,11 +16,20 @@ LINES = [f"word{number % 7} and word{number % 11}" for number in range(20_000)]
 COUNTS = sorted(f"{word} {count}" for word, count in Counter(" ".join(LINES).split()).items())
 
 
-@pytest.mark.parametrize("spark, mode", [("3.5.9", "client"), ("3.5.9", "cluster"), ("4.3.0", "cluster")])
-def test_words(yarn: Yarn, spark: str, mode: str) -> None:
+@pytest.mark.parametrize(
+    "spark, mode, by",
+    [
+        ("3.5.9", "client", "spark-submit"),
+        ("3.5.9", "cluster", "spark-submit"),
+        ("4.3.0", "cluster", "nestflow submit"),
+    ],
+)
+def test_words(yarn: Yarn, spark: str, mode: str, by: str) -> None:
     folder = f"/user/tester/words-{spark}-{mode}"
     yarn.hadoop.put(f"{folder}/in/a", "\n".join(LINES).encode())
-    ended = yarn.submit(mode, "words.py", f"{folder}/in", f"{yarn.hadoop.hdfs}{folder}/out", spark=spark)
+    ended = yarn.submit(
+        mode, "words.py", f"{folder}/in", f"{yarn.hadoop.hdfs}{folder}/out", spark=spark, by=by
+    )
     assert f"different words: {len(COUNTS)}" in ended.succeeded().text
     assert yarn.hadoop.lines(f"{folder}/out") == COUNTS
     assert yarn.hadoop.names(folder) == ["in", "out"]

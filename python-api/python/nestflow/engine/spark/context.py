@@ -55,7 +55,7 @@ def context(session: Any, conf: Mapping[str, str], name: str, memory: int | None
         settings.setMaster("local[*]")
     jars = [jar for jar in (settings.get("spark.jars", "") or "").split(",") if jar]
     if not any("nestflow" in os.path.basename(jar) for jar in jars):
-        settings.set("spark.jars", ",".join([*jars, jar_for(_home())]))
+        settings.set("spark.jars", ",".join([*jars, jar_for(home())]))
     return _checked(pyspark.SparkContext(conf=settings))
 
 
@@ -125,7 +125,13 @@ def _jar(context: Any) -> str:
     return jar_of(".".join(scala.split(".")[:2]), major, minor)
 
 
-def _home() -> str:
+def home() -> str:
+    """Give the folder of the Spark in use.
+
+    Raises:
+        NestflowRuntimeException: there is none.
+    """
+    _pyspark()
     from pyspark.find_spark_home import _find_spark_home  # type: ignore[import-not-found, unused-ignore]
 
     return str(_find_spark_home())
