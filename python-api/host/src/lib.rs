@@ -3,7 +3,7 @@
 //! Read in this order: [`host`] opens a program; `program` describes it to the Python half
 //! (`nestflow/host/`), which writes a driver; `records` runs it chunk by chunk, `native` without the
 //! interpreter where there is no function, `groups` and `sequential` run what works on groups; `rows`
-//! stores what comes out, `keys` where a key is wanted; `fast` and `odd` turn objects into cells and
+//! stores what comes out, `keys` where a key is wanted; `fast`, `odd` and `arrays` turn objects into cells and
 //! back. `failure` is how errors leave, `pin` how engine threads meet the interpreter, `gate` how
 //! it ends, `worker` what a worker process does with all this, `embedded` what a process of another kind calls. `native_functions` is beside it all:
 //! functions in libraries of others, for Python to call.
@@ -11,6 +11,7 @@
 //! Also the module `nestflow._host`, which worker processes import. Must not know the planner or
 //! DataFusion, and must not hold the GIL while waiting for others.
 
+mod arrays;
 mod chunk;
 mod counting;
 mod embedded;

@@ -9,6 +9,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyType};
 
+use crate::arrays;
 use crate::kinds::{Kinds, kinds};
 
 const DAY: i64 = 86_400_000_000;
@@ -37,10 +38,14 @@ pub(crate) fn put(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, nested: bool) -> 
     } else {
         false
     };
-    if !done {
-        put_pickle(value, out, nested)?;
+    if done {
+        return Ok(());
     }
-    Ok(())
+    if let Some(array) = arrays::bytes_of(value)? {
+        put::put_object(out, &array, nested);
+        return Ok(());
+    }
+    put_pickle(value, out, nested)
 }
 
 /// Appends the pickle of any value.
@@ -201,7 +206,10 @@ pub(crate) fn get<'py>(py: Python<'py>, cell: &Cell<'_>) -> PyResult<Bound<'py, 
         Cell::Timedelta { days, micros } => kinds.timedelta.bind(py).call1((*days, 0, *micros)),
         Cell::Uuid(bytes) => kinds.uuid.bind(py).call1((py.None(), PyBytes::new(py, bytes))),
         Cell::Decimal(text) => kinds.decimal.bind(py).call1((String::from_utf8_lossy(text),)),
-        Cell::Object(pickle) => kinds.loads.bind(py).call1((PyBytes::new(py, pickle),)),
+        Cell::Object(bytes) => match arrays::array_of(py, bytes)? {
+            Some(array) => Ok(array),
+            None => kinds.loads.bind(py).call1((PyBytes::new(py, bytes),)),
+        },
         _ => Err(PyValueError::new_err("the identity of an object cannot be made an object again")),
     }
 }

@@ -6,6 +6,7 @@ import decimal
 import enum
 import fractions
 import math
+import pickle
 import struct
 import uuid
 
@@ -143,3 +144,40 @@ def test_any_value_survives(value):
     back = there_and_back(value)
     assert type(back) is type(value)
     assert repr(back) == repr(value) or back == value
+
+
+@pytest.mark.parametrize(
+    "dtype", ["?", "i1", "u8", "f2", "f4", "f8", "c16", ">i4", "M8[ns]", "S3", "U2", "O", "i4,f8"]
+)
+def test_arrays(dtype):
+    numpy = pytest.importorskip("numpy")
+    numbers = numpy.arange(24).reshape(2, 3, 4)
+    made = numpy.zeros((2, 3, 4), dtype) if "," in dtype else numbers.astype(dtype)
+    odd = [made[:, ::2], made.T, numpy.asfortranarray(made), made[0, 0, 0:0], made[..., 0]]
+    for array in (made, made.ravel(), made[0, 0, :1].reshape(()), made[:0], made[..., None], *odd):
+        for value in (array, [array], {"a": (array, 1)}):
+            back = there_and_back(value)
+            while type(back) in (list, dict, tuple):
+                back = back["a"] if type(back) is dict else back[0]
+            assert type(back) is type(array)
+            assert (back.dtype, back.shape) == (pickle.loads(pickle.dumps(array, 5)).dtype, array.shape)
+            assert back.tobytes() == array.tobytes() or dtype in ("O", ">i4")
+            assert numpy.array_equal(back, array)
+            if back.shape:
+                assert back.flags.writeable
+                assert back.flags.f_contiguous == array.flags.f_contiguous or not array.flags.contiguous
+
+
+def test_plain_arrays_are_not_pickled():
+    numpy = pytest.importorskip("numpy")
+    vector = numpy.arange(8, dtype=numpy.float32)
+    (cell,) = _host.encode([vector])
+    assert len(cell) < 8 * 4 + 24
+    assert b"numpy" not in cell
+
+    assert type(there_and_back(vector.view(numpy.matrix))) is numpy.matrix
+    masked = numpy.ma.masked_array([1, 2], mask=[True, False])
+    assert there_and_back(masked).mask.tolist() == [True, False]
+    for length in range(2, len(cell) - 1):
+        with pytest.raises((ValueError, TypeError, pickle.UnpicklingError)):
+            _host.decode([cell[:length]])

@@ -1,0 +1,247 @@
+"""What a record costs on each host of user functions, beside a bare comprehension and PySpark.
+
+    python bench/hosts.py records               # nestflow's hosts, on this machine
+    python bench/hosts.py pyspark               # PySpark's RDD worker and its pandas UDF; needs SPARK_HOME
+    python bench/hosts.py spark                 # embedded against workers, in executors of local clusters
+
+`records` and `pyspark` give nanoseconds of processor time for each record, of all processes together: what a
+stage takes that reads what is kept, calls the function and keeps (PySpark: counts) the results, less what the
+same stage takes without a function. `spark` gives wall time, and processor time in brackets. Each figure is
+the least of ROUNDS rounds, in which the candidates take turns: other work on the machine makes it larger.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+RECORDS = int(os.environ.get("RECORDS", "400000"))
+
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dogs", "and", "then", "sleeps"]
+
+
+def shapes():
+    """Records of each shape, and a function that does little with one."""
+    count = range(RECORDS)
+    return {
+        "int": ([n * 7 for n in count], lambda x: x + 1),
+        "float": ([n * 0.5 for n in count], lambda x: x * 2.0),
+        "word": ([WORDS[n % 11] + str(n % 1000) for n in count], lambda x: x.upper()),
+        "line of 60": ([" ".join(WORDS[(n + k) % 11] for k in range(12)) for n in count], lambda x: x[5:]),
+        "(word, int)": ([(WORDS[n % 11], n) for n in count], lambda x: (x[0], x[1] + 1)),
+        "(str, int, float)": ([(WORDS[n % 11], n, n * 0.5) for n in count], lambda x: (x[0], x[2], x[1])),
+        "dict of 3": ([{"a": n, "b": WORDS[n % 11], "c": 0.5} for n in count], lambda x: {**x, "a": 1}),
+        "bytes of 100": ([bytes(94) + b"%06d" % n for n in count], lambda x: x[1:]),
+    }
+
+
+def processor_seconds() -> float:
+    """What this process and the living ones that descend from it have used so far."""
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                fields = Path("/proc", entry, "stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            parents[int(entry)] = int(fields[1])
+    ours, more = set(), {os.getpid()}
+    while more := {process for process, parent in parents.items() if parent in ours | more} - ours:
+        ours |= more
+    used = 0
+    for process in ours:
+        # In nanoseconds, which the system tells of threads only.
+        for thread in glob.glob(f"/proc/{process}/task/*/schedstat"):
+            try:
+                used += int(Path(thread).read_text().split()[0])
+            except OSError:
+                continue
+    return time.process_time() + used / 1e9
+
+
+def bare(records, function) -> float:
+    """Processor time of a comprehension."""
+    started = time.thread_time()
+    [function(record) for record in records]
+    return time.thread_time() - started
+
+
+def least(candidates) -> list[float]:
+    """The least of each candidate's figures over interleaved rounds."""
+    best = [float("inf")] * len(candidates)
+    for _ in range(ROUNDS):
+        for index, candidate in enumerate(candidates):
+            best[index] = min(best[index], candidate())
+    return best
+
+
+def used_by(work) -> float:
+    """The processor time of some work."""
+    before = processor_seconds()
+    work()
+    return processor_seconds() - before
+
+
+def stage(with_function, without):
+    """Two candidates, tried before."""
+    with_function()
+    without()
+    return [lambda: used_by(with_function), lambda: used_by(without)]
+
+
+def row(name, count, figures) -> None:
+    """Print nanoseconds per record: of a comprehension, then of stages with the function and without."""
+    first, *rest = figures
+    costs = [first, *(one - other for one, other in zip(rest[::2], rest[1::2], strict=True))]
+    print(f"| {name} | " + " | ".join(f"{cost / count * 1e9:.0f}" for cost in costs) + " |", flush=True)
+
+
+def records_table() -> None:
+    """Print the table of nestflow's hosts."""
+    import nestflow as nf
+
+    hosts = (("in_process", 1), ("workers", 1), ("workers", 2))
+    pipelines = [nf.Pipeline.create("local", host=host, threads=n, progress=False) for host, n in hosts]
+    print("| record | comprehension | in_process | workers, 1 | workers, 2 |\n|---|---|---|---|---|")
+    for name, (records, function) in shapes().items():
+        candidates = [lambda records=records, function=function: bare(records, function)]
+        for p in pipelines:
+            kept, nothing = p.parallelize(records).cache(), p.parallelize([]).cache()
+            p.run()
+
+            def with_function(kept=kept, function=function) -> None:
+                kept.map(function).cache().count().get()
+
+            def without(kept=kept, nothing=nothing) -> None:
+                kept.union(nothing).cache().count().get()
+
+            candidates += stage(with_function, without)
+        row(name, len(records), least(candidates))
+
+
+def pyspark_table() -> None:
+    """Print the table of PySpark: an RDD's pickled records to pickled records, and columns to columns."""
+    home = os.environ["SPARK_HOME"]
+    sys.path += glob.glob(f"{home}/python/lib/*.zip")
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    from pyspark.sql import SparkSession
+    from pyspark.sql.functions import pandas_udf
+
+    spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    spark = spark.config("spark.driver.memory", "3g").getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    types = {
+        "int": "long",
+        "float": "double",
+        "word": "string",
+        "line of 60": "string",
+        "bytes of 100": "binary",
+    }
+    print("| record | comprehension | RDD | pandas UDF |\n|---|---|---|---|")
+    for name, (records, function) in shapes().items():
+        candidates = [lambda records=records, function=function: bare(records, function)]
+
+        kept = spark.sparkContext.parallelize(records, 1).cache()
+        candidates += stage(kept.map(function)._jrdd.count, kept._jrdd.count)
+        if name in types:
+            # The same function of each record, in batches of the library's size.
+            applied = pandas_udf(lambda s, function=function: s.map(function), types[name])
+
+            frame = spark.createDataFrame([(record,) for record in records], f"v {types[name]}").coalesce(1)
+            frame.cache().count()
+
+            def written(columns) -> None:
+                columns.write.format("noop").mode("overwrite").save()
+
+            frames = frame.select(applied("v")), frame.select("v")
+            candidates += stage(*(partial(written, each) for each in frames))
+        row(name, len(records), least(candidates))
+    spark.stop()
+
+
+CLUSTERS = ("local-cluster[1,1,1024]", "local-cluster[2,1,1024]", "local-cluster[1,2,1024]")
+JOBS = {
+    "little Python": (1_000_000, lambda x: x + 1),
+    "much Python": (60_000, lambda x: sum(n * n for n in range(200))),
+}
+
+
+def one_cluster(master: str) -> None:
+    """Run jobs in one cluster as they are asked for; for `spark_table`."""
+    import nestflow as nf
+
+    conf = {"spark.master": master, "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+    conf |= {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
+    # As many tasks in all clusters.
+    conf |= {"spark.default.parallelism": "2"}
+    pipelines = {
+        h: nf.Pipeline.create("spark", spark_conf=conf, host=h, progress=False)
+        for h in ("workers", "embedded")
+    }
+    kept = {
+        (h, job): p.parallelize(list(range(n))).cache()
+        for h, p in pipelines.items()
+        for job, (n, _) in JOBS.items()
+    }
+    for p in pipelines.values():
+        p.run()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        host, job = json.loads(line)
+        cpu, started = processor_seconds(), time.perf_counter()
+        kept[host, job].map(JOBS[job][1]).sum().get()
+        print("took", json.dumps([time.perf_counter() - started, processor_seconds() - cpu]), flush=True)
+
+
+def spark_table() -> None:
+    """Print wall and processor seconds of jobs in three clusters, with functions in workers and embedded."""
+    import subprocess
+
+    command = [sys.executable, __file__, "one_cluster"]
+    pipe = subprocess.PIPE
+    children = {}
+    for master in CLUSTERS:
+        children[master] = subprocess.Popen(
+            [*command, master], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+        )
+    for child in children.values():
+        while child.stdout.readline() != "ready\n":
+            if child.poll() is not None:
+                raise SystemExit("a cluster has ended")
+    best: dict[tuple[str, str, str], list[float]] = {}
+    for _ in range(ROUNDS + 1):  # the first one starts workers and interpreters
+        for job in JOBS:
+            for master, child in children.items():
+                for host in ("workers", "embedded"):
+                    print(json.dumps([host, job]), file=child.stdin, flush=True)
+                    while not (line := child.stdout.readline()).startswith("took"):
+                        pass
+                    took = json.loads(line[4:])
+                    known = best.setdefault((job, host, master), [float("inf")] * 2)
+                    best[job, host, master] = list(map(min, known, took))
+    for child in children.values():
+        child.stdin.close()
+        child.wait(60)
+    print("| job | host | " + " | ".join(CLUSTERS) + " |\n|---|---|---|---|---|")
+    for job in JOBS:
+        for host in ("workers", "embedded"):
+            figures = [best[job, host, master] for master in CLUSTERS]
+            print(
+                f"| {job} | {host} | " + " | ".join(f"{wall:.2f} ({cpu:.2f})" for wall, cpu in figures) + " |"
+            )
+
+
+if __name__ == "__main__":
+    tables = {
+        "records": records_table,
+        "pyspark": pyspark_table,
+        "spark": spark_table,
+        "one_cluster": one_cluster,
+    }
+    tables[sys.argv[1]](*sys.argv[2:])
