@@ -1,5 +1,5 @@
 // The shim for Spark: one source tree, one project per line of Spark and version of Scala. Nothing is
-// bundled: all dependencies are Spark's own. `scripts/jar` adds the native library to each jar.
+// bundled: all dependencies are Spark's own. `scripts/jar` puts them beside the native library.
 
 ThisBuild / scalaVersion := "2.13.16"
 

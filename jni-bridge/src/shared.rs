@@ -9,7 +9,7 @@ use nestflow_chain::Host;
 use nestflow_embedded::{EmbeddedHost, Settings};
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::remote::{HostSpec, Interrupt, Process, ProcessSettings};
-use nestflow_workers::{Elsewhere, Options, WorkersHost};
+use nestflow_workers::{Elsewhere, Options, WorkersHost, glibc};
 
 /// One for each way that a JVM was set up: it can have one SparkContext after the other.
 static PROCESSES: Mutex<Vec<(ProcessSettings, &'static Process)>> = Mutex::new(Vec::new());
@@ -35,6 +35,9 @@ pub fn taken() -> usize {
 
 /// Where the functions of one task run, and what interrupts them.
 pub fn host(spec: &HostSpec, slots: usize) -> Result<(Arc<dyn Host>, Interrupt)> {
+    if let Some(wanted) = spec.glibc.filter(|wanted| glibc().is_none_or(|found| found < *wanted)) {
+        return Err(Error::Died(too_old(wanted)));
+    }
     if spec.embedded {
         let host = embedded(spec)?;
         let same = host.clone();
@@ -87,4 +90,13 @@ fn workers(spec: &HostSpec, slots: usize) -> Result<WorkersHost> {
     let mine = host.for_another();
     hosts.insert(spec.clone(), host);
     Ok(mine)
+}
+
+fn too_old(wanted: (u32, u32)) -> String {
+    let found = glibc().map_or("none".into(), |(major, minor)| format!("{major}.{minor}"));
+    let (major, minor) = wanted;
+    format!(
+        "the interpreter that came with the job needs glibc {major}.{minor} or newer, and this machine has \
+         {found}; PYSPARK_PYTHON names one of the machine's own"
+    )
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from nestflow.bundle import product
+
 if TYPE_CHECKING:
     import nestflow as nf
 
@@ -23,7 +25,13 @@ class Native:
     def __init__(self, context: Any, loader: Any) -> None:
         """Load the library as the jar does."""
         self._jvm, self._gateway = context._jvm, context._gateway
-        self.invoke(self._method(loader, "Library$", "load"), self._module(loader, "Library$"))
+        built = product.FOLDER / "libnestflow_jni.so"
+        (place,) = loader.loadClass("nestflow.spark.Place").getConstructors()
+        nothing = loader.loadClass("scala.collection.immutable.Nil$").getField("MODULE$").get(None)
+        arguments = (str(built), product.build()["library"], "", nothing)
+        load = self._method(loader, "Library$", "load")
+        path = self._jvm.java.io.File(str(built)).toPath()
+        self.invoke(load, self._module(loader, "Library$"), place.newInstance(self._list(arguments)), path)
         self.folder = self._jvm.java.lang.System.getProperty("java.io.tmpdir")
         methods = loader.loadClass("nestflow.spark.Native").getDeclaredMethods()
         self._methods = {method.getName(): method for method in methods}
@@ -31,16 +39,19 @@ class Native:
             method.setAccessible(True)
 
     def _method(self, loader: Any, of: str, name: str) -> Any:
-        return loader.loadClass(f"nestflow.spark.{of}").getMethod(name, self._array(self._jvm.Class, []))
+        methods = loader.loadClass(f"nestflow.spark.{of}").getDeclaredMethods()
+        (method,) = (method for method in methods if method.getName() == name)
+        method.setAccessible(True)
+        return method
 
     def _module(self, loader: Any, of: str) -> Any:
         return loader.loadClass(f"nestflow.spark.{of}").getField("MODULE$").get(None)
 
-    def _array(self, kind: Any, items: list[Any]) -> Any:
-        array = self._gateway.new_array(kind, len(items))
-        for index, item in enumerate(items):
-            array[index] = item
-        return array
+    def _list(self, items: tuple[Any, ...]) -> Any:
+        given = self._jvm.java.util.ArrayList()
+        for item in items:
+            given.add(item)
+        return given.toArray()
 
     def invoke(self, method: Any, of: Any, *arguments: Any) -> Any:
         """Call a method; what Java throws becomes a JavaError."""

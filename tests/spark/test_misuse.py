@@ -216,9 +216,9 @@ def test_a_job_of_another_build(context: Any, job: Planned, tmp_path: Path) -> N
 def test_a_library_of_another_build(context: Any, tmp_path: Path) -> None:
     """The jar with other properties in front, in a class loader of its own."""
     ours = context._jvm.nestflow.spark.Driver(context._jsc).getClass()
-    properties = tmp_path / "nestflow/native/build.properties"
+    properties = tmp_path / "nestflow/build"
     properties.parent.mkdir(parents=True)
-    properties.write_text("build=0.0.0-other\n")
+    properties.write_text("0.0.0-other")
     jvm = context._jvm
     urls = context._gateway.new_array(jvm.java.net.URL, 2)
     urls[0] = jvm.java.io.File(str(tmp_path)).toURI().toURL()

@@ -77,6 +77,7 @@ class Yarn:
         """Give what a user sets for this cluster."""
         # Otherwise, each application brings all of Spark.
         nodes = {"spark.yarn.jars": f"local:{home}/jars/*"}
+        nodes["spark.nestflow.bundle.folder"] = str(self.hadoop.folder / "bundles")
         for kind in ("spark.yarn.appMasterEnv", "spark.executorEnv"):
             nodes[f"{kind}.PYSPARK_PYTHON"] = sys.executable
             nodes[f"{kind}.SPARK_LOCAL_IP"] = "127.0.0.1"

@@ -110,6 +110,24 @@ pub struct HostSpec {
     pub embedded: bool,
     /// The kit of resources and hooks for functions in the process of the task.
     pub around: Option<String>,
+    /// The oldest glibc that the program runs with, if it came with the job.
+    pub glibc: Option<(u32, u32)>,
+}
+
+impl HostSpec {
+    /// In the texts of a spec: the folder in which an executor finds what came with the job.
+    pub const PARCELS: &str = "{parcels}";
+
+    /// The spec with the folder of one executor.
+    pub fn located(&self, folder: &str) -> HostSpec {
+        let at = |text: &String| text.replace(HostSpec::PARCELS, folder);
+        HostSpec {
+            program: at(&self.program),
+            arguments: self.arguments.iter().map(at).collect(),
+            environment: self.environment.iter().map(|(name, value)| (name.clone(), at(value))).collect(),
+            ..self.clone()
+        }
+    }
 }
 
 /// Where blocks of an input belong, as the executor knows it.

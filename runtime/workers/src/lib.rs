@@ -29,5 +29,5 @@ pub use auto::{AutoHost, Elsewhere};
 pub use host::{EndingHost, WorkersHost};
 pub use output::{Output, standard_error};
 pub use pool::Options;
-pub use process::{adopt, end_with_parent};
+pub use process::{adopt, end_with_parent, glibc};
 pub use serve::serve;

@@ -43,6 +43,19 @@ pub(crate) fn keep_memory() {
     }
 }
 
+/// The version of glibc in this process, if it has one.
+pub fn glibc() -> Option<(u32, u32)> {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // SAFETY: gives a text that never changes.
+        let version = unsafe { std::ffi::CStr::from_ptr(libc::gnu_get_libc_version()) };
+        let mut numbers = version.to_str().ok()?.split('.').map_while(|number| number.parse().ok());
+        Some((numbers.next()?, numbers.next()?))
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    None
+}
+
 /// The processor time of this thread so far. Unlike the clock on the wall it does not run while the
 /// thread waits: for an interpreter, another process, or a core.
 pub(crate) fn thread_time() -> Duration {

@@ -47,9 +47,7 @@ def context(session: Any, conf: Mapping[str, str], name: str, memory: int | None
         settings.setAppName(name)
     for key, value in memory_settings(settings, memory).items():
         settings.set(key, value)
-    if (
-        "PYSPARK_GATEWAY_PORT" in os.environ
-    ):  # the JVM is there, with our jar or without
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # the JVM is there, with our jar or without
         return _checked(pyspark.SparkContext(conf=settings))
     if not settings.get("spark.master", None):
         settings.setMaster("local[*]")

@@ -19,6 +19,7 @@ from ..progress import display
 from . import memory
 from .context import context
 from .files import asking
+from .place import place, tell
 from .workers import HOSTS, host, is_here
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class SparkEngine(Closing):
             raise ValueError(f"on Spark, host has to be one of {', '.join(HOSTS)}, not {self._host!r}")
         self._session = options.get("session")
         self._hadoop = partial(_hadoop, dict(options))
+        self._wishes = dict(options)
         self._name = str(options.get("job_name") or "nestflow")
         wanted = options.get("tmp_dir")
         self._folder = None if wanted is None else folder(wanted, "tmp_dir")
@@ -126,6 +128,8 @@ class SparkEngine(Closing):
             self._driver = self._context._jvm.nestflow.spark.Driver(self._context._jsc)
             self._at_end(_close, self._driver)
             self._driver.configure(*hadoop)
+            self._place = place(self._context, self._wishes, hadoop[1])
+            tell(self._driver, self._context, self._place)
             # Asked for once: a look at the application's settings takes milliseconds.
             conf = self._context.getConf()
             self._worker_memory = memory.of_worker(conf, self._driver)
@@ -137,7 +141,9 @@ class SparkEngine(Closing):
     def _settings(self, surroundings: Surroundings, plan: bytes) -> dict[str, object]:
         return {
             "cores": max(1, self._context.defaultParallelism),
-            "host": host(self._context, self._host, surroundings, self._worker_memory, plan),
+            "host": host(
+                self._context, self._host, surroundings, self._worker_memory, plan, self._place.interpreter
+            ),
             "compress": self._compress,
             "temporary": None if is_here(self._context) else self._temporary,
             "kept": {str(cache): kept for cache, kept in self._kept.items()},

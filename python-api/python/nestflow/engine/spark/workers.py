@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...resources import Kit, Surroundings
+    from .place import Interpreter
 
-# Given the paths of modules, it starts as `python -m` would.
+# Given the paths of modules, and which of its own follow, it starts as `python -m` would.
 _START = (
-    "import json, runpy, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
+    "import json, runpy, sys; sys.path[:] = json.loads(sys.argv.pop(1)) + {}; "
     "runpy.run_module('nestflow.host.{}', run_name='__main__', alter_sys=False)"
 )
 
@@ -34,7 +35,14 @@ _IDLE = 60
 _sent: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
 
 
-def host(context: Any, name: str, around: Surroundings, memory: int | None, plan: bytes) -> dict[str, Any]:
+def host(
+    context: Any,
+    name: str,
+    around: Surroundings,
+    memory: int | None,
+    plan: bytes,
+    other: Interpreter | None,
+) -> dict[str, Any]:
     """Describe where functions run, and send what they are to find around them.
 
     They find the modules that this process finds, those of the project on machines that do not have them too.
@@ -45,6 +53,7 @@ def host(context: Any, name: str, around: Surroundings, memory: int | None, plan
         around: what the pipeline brings.
         memory: bytes that each process may take for data; None: as many as it likes.
         plan: what is run; the native libraries of its functions are sent too.
+        other: the interpreter elsewhere; None: that of this process.
     """
     pickles.travel(True)
     environment = {"NESTFLOW_CLASSES": pickles.folder(), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
@@ -68,17 +77,20 @@ def host(context: Any, name: str, around: Surroundings, memory: int | None, plan
             environment[surroundings.VARIABLE] = found
     else:
         found = None
+    program, path = os.environ.get("PYSPARK_PYTHON") or sys.executable, modules.search_path()
+    rest = "[]"
+    if other is not None:
+        program, path, rest = other.program, other.path, "sys.path[1:]"
+        environment |= other.environment
+    start = _START.format(rest, "embedded" if embedded else "worker")
     return {
-        "program": os.environ.get("PYSPARK_PYTHON") or sys.executable,
-        "arguments": [
-            "-c",
-            _START.format("embedded" if embedded else "worker"),
-            json.dumps(modules.search_path()),
-        ],
+        "program": program,
+        "arguments": ["-c", start, json.dumps(path)],
         "environment": sorted(environment.items()),
         "idle": 1 if kit is not None and kit.ends else _IDLE,
         "embedded": embedded,
         "around": found if embedded else None,
+        "glibc": None if other is None else other.glibc,
     }
 
 

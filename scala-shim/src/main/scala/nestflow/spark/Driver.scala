@@ -3,11 +3,12 @@ package nestflow.spark
 import java.io.{BufferedOutputStream, ByteArrayOutputStream, DataOutputStream, OutputStream}
 import java.nio.{file => nio}
 import java.nio.file.Paths
-import java.util.{Map => JavaMap}
+import java.util.{List => JavaList, Map => JavaMap}
 import java.util.concurrent.{ConcurrentHashMap, TimeUnit}
 import java.util.concurrent.atomic.{AtomicLong, AtomicReference}
 import java.util.concurrent.CountDownLatch
 
+import scala.collection.JavaConverters._
 import scala.collection.mutable
 
 import org.apache.hadoop.conf.Configuration
@@ -34,6 +35,7 @@ final class Driver(java: JavaSparkContext) {
   private val own = new Configuration(false)
   private val temporary = new Temporary
   private lazy val sizing = Sizing.of(sc)
+  @volatile private var place = Place("", "", "", Nil)
 
   sc.addSparkListener(faults)
 
@@ -44,6 +46,12 @@ final class Driver(java: JavaSparkContext) {
   def configure(file: String, settings: JavaMap[String, String]): Unit = {
     if (file != null) own.addResource(new Path(file))
     settings.forEach((name, value) => own.set(name, value))
+  }
+
+  /** What executors run: each archive is a name, an address, a hash and the bytes that it comes to. */
+  def place(library: String, hash: String, cache: String, parcels: JavaList[JavaList[String]]): Unit = {
+    val each = parcels.asScala.map(parcel => Parcel(parcel.get(0), parcel.get(1), parcel.get(2), parcel.get(3).toLong))
+    place = Place(library, hash, cache, each.toList)
   }
 
   /** Those, over the application's as they are now. */
@@ -66,7 +74,7 @@ final class Driver(java: JavaSparkContext) {
 
   /** Starts a job; its bytes are in a file. Gives the number of the run. */
   def start(description: String, bytes: String): Long = {
-    val job = Job.parse(description, nio.Files.readAllBytes(Paths.get(bytes)), sizing.settings)
+    val job = Job.parse(description, nio.Files.readAllBytes(Paths.get(bytes)), sizing.settings.copy(place = place))
     if (job.build != Library.buildId) {
       throw new IllegalStateException(
         s"the package nestflow is of build ${job.build}, but the jar of build ${Library.buildId}")
@@ -150,9 +158,10 @@ final class Driver(java: JavaSparkContext) {
     * executor. Asks that many tasks, wherever they run.
     */
   def held(asked: Int): Array[Long] = {
+    val where = place
     val counts = sc.runJob(sc.parallelize(0 until asked, asked), (_: Iterator[Int]) => {
       val counts = new Array[Long](2)
-      Library.load()
+      Library.ready(where, new Configuration)
       Native.held(counts)
       counts :+ TaskMemory.used
     })
@@ -216,7 +225,7 @@ final class Driver(java: JavaSparkContext) {
 
     private def execute(): Unit = {
       val configuration =
-        if (job.remoteFiles) Some(sc.broadcast(new SerializableConfiguration(hadoop))) else None
+        if (job.remoteFiles || job.settings.place.parcels.exists(!_.uri.startsWith("file:"))) Some(sc.broadcast(new SerializableConfiguration(hadoop))) else None
       val shells = mutable.ArrayBuffer.empty[StageRDD]
       val shuffles = mutable.Map.empty[Int, RDD[Block]]
       def shuffled(stage: Int) = shuffles.getOrElseUpdate(stage, {

@@ -1,53 +1,47 @@
 package nestflow.spark
 
-import java.nio.file.{Path, Paths, StandardCopyOption, Files => LocalFiles}
-import java.util.Properties
+import java.nio.file.{Path, Paths, Files => LocalFiles}
+
+import org.apache.hadoop.conf.Configuration
+import org.apache.spark.nestflow.LocalFolder
+
+/** What executors run, as the client says: archives below a folder, and the native library, by a path or as
+  * a file of the first archive. */
+private[spark] final case class Place(library: String, hash: String, cache: String, parcels: Seq[Parcel])
 
 /** Loads the native library, once in each JVM, and checks that it is of the build of this jar. */
 private[spark] object Library {
-  private val Place = "/nestflow/native/"
+  private var loaded = false
 
   /** What this jar was built as. */
   lazy val buildId: String = {
-    val properties = new Properties
-    val stream = getClass.getResourceAsStream(Place + "build.properties")
-    if (stream == null) throw new IllegalStateException("this jar of nestflow was built without its library")
-    try properties.load(stream)
-    finally stream.close()
-    properties.getProperty("build")
+    val stream = getClass.getResourceAsStream("/nestflow/build")
+    try scala.io.Source.fromInputStream(stream).mkString finally stream.close()
   }
 
-  private lazy val loaded: Unit = {
-    val system = System.getProperty("os.name").toLowerCase.split(" ").head + "-" + System.getProperty("os.arch")
-    Option(System.getenv("NESTFLOW_LIBRARY")) match {
-      case Some(path) => System.load(path)
-      case None => extracted(system)(path => System.load(path.toString))
-    }
-    val library = Native.buildId()
-    if (library != buildId) {
-      throw new IllegalStateException(
-        s"the jar of nestflow is of build $buildId, but its native library of build $library")
-    }
+  /** Makes sure that native code can be called, and gives a folder for temporary files in which the archives
+    * lie unpacked, by name. */
+  def ready(place: Place, hadoop: => Configuration): String = synchronized {
+    val folder = Paths.get(LocalFolder.path)
+    val cache = Paths.get(place.cache.replace("{user}", System.getProperty("user.name")))
+    for (parcel <- place.parcels if !LocalFiles.exists(folder.resolve(parcel.name)))
+      LocalFiles.createSymbolicLink(folder.resolve(parcel.name), parcel.place(cache, hadoop))
+    load(place, place.parcels.headOption.fold(Paths.get(place.library))(first => folder.resolve(first.name).resolve(place.library)))
+    folder.toString
   }
 
-  /** Makes sure that native code can be called. */
-  def load(): Unit = loaded
-
-  /** The library is only a file while it is being loaded: nothing is left behind, however the JVM ends. */
-  private def extracted(system: String)(use: Path => Unit): Unit = {
-    val stream = getClass.getResourceAsStream(s"$Place$system/libnestflow_jni.so")
-    if (stream == null) {
-      throw new IllegalStateException(s"this jar of nestflow has no native library for $system")
+  private def load(place: Place, path: Path): Unit =
+    if (!loaded) {
+      // What is loaded is what was checked; nothing is left behind, however the JVM ends.
+      val copy = LocalFiles.createTempFile("nestflow-", ".so")
+      try {
+        Parcel.copy(LocalFiles.newInputStream(path), copy, place.hash, path.toString)
+        System.load(copy.toString)
+      } finally LocalFiles.deleteIfExists(copy)
+      if (Native.buildId() != buildId) {
+        throw new IllegalStateException(
+          s"the jar of nestflow is of build $buildId, but its native library of build ${Native.buildId()}")
+      }
+      loaded = true
     }
-    val folder = LocalFiles.createTempDirectory(Paths.get(System.getProperty("java.io.tmpdir")), "nestflow-jni-")
-    val file = folder.resolve("libnestflow_jni.so")
-    try {
-      LocalFiles.copy(stream, file, StandardCopyOption.REPLACE_EXISTING)
-      use(file)
-    } finally {
-      stream.close()
-      LocalFiles.deleteIfExists(file)
-      LocalFiles.deleteIfExists(folder)
-    }
-  }
 }

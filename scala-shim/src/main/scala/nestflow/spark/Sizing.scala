@@ -4,7 +4,7 @@ import org.apache.spark.SparkContext
 import org.apache.spark.network.util.JavaUtils
 
 /** What an executor has for the tasks that run at a time in it; `lent`: it is Spark's off-heap memory. */
-private[spark] final case class Settings(slots: Int, memory: Long, lent: Boolean)
+private[spark] final case class Settings(slots: Int, memory: Long, lent: Boolean, place: Place = Place("", "", "", Nil))
 
 /** How native memory is sized; docs/memory.md says the same to people. */
 private[spark] final case class Sizing(settings: Settings, rule: String, warning: Option[String])

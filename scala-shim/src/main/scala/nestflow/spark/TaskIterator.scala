@@ -2,9 +2,10 @@ package nestflow.spark
 
 import java.nio.charset.StandardCharsets.UTF_8
 
+import org.apache.hadoop.conf.Configuration
 import org.apache.spark.{TaskContext, TaskKilledException}
 import org.apache.spark.broadcast.Broadcast
-import org.apache.spark.nestflow.{LocalFolder, TaskMemory}
+import org.apache.spark.nestflow.TaskMemory
 import org.apache.spark.util.{SerializableConfiguration, TaskCompletionListener}
 
 /** Drives one native task on the thread of its Spark task: gives what it asks for, takes what it gives. */
@@ -31,9 +32,9 @@ private[spark] final class TaskIterator(
   context.addTaskCompletionListener(new TaskCompletionListener {
     override def onTaskCompletion(context: TaskContext): Unit = close()
   })
-  Library.load()
+  private val folder = Library.ready(settings.place, hadoop.fold(new Configuration)(_.value.value))
   handle =
-    Native.create(stage, task, LocalFolder.path, settings.slots, settings.memory, files, memory.orNull)
+    Native.create(stage, task, folder, settings.slots, settings.memory, files, memory.orNull)
 
   private def files: Files = hadoop.map(configuration => new Files(configuration.value.value)).orNull
 

@@ -1,10 +1,10 @@
 package org.apache.spark.nestflow
 
 import java.nio.file.{Files, Path}
-import java.util.Comparator
 
 import scala.reflect.ClassTag
 
+import org.apache.hadoop.fs.FileUtil
 import org.apache.spark.SparkEnv
 import org.apache.spark.storage.{RDDBlockId, StorageLevel}
 
@@ -24,18 +24,9 @@ object LocalFolder {
 
   private def made(local: Path): String = {
     val folder = Files.createTempDirectory(local, "nestflow-")
-    Runtime.getRuntime.addShutdownHook(new Thread(() => remove(folder)))
+    Runtime.getRuntime.addShutdownHook(new Thread(() => FileUtil.fullyDelete(folder.toFile)))
     folder.toString
   }
-
-  private def remove(folder: Path): Unit =
-    try {
-      val files = Files.walk(folder)
-      try files.sorted(Comparator.reverseOrder[Path]()).forEach(file => Files.deleteIfExists(file))
-      finally files.close()
-    } catch {
-      case _: java.io.IOException => () // Spark removes its folders too, perhaps just now
-    }
 }
 
 /** What this executor has fetched for all of its tasks, among Spark's own blocks; gone with `RDD.unpersist`. */

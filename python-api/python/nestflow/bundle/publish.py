@@ -1,0 +1,97 @@
+"""Putting an archive where all machines find it, once: first the archive, then the manifest that names it.
+
+Whoever finds the manifest finds the whole archive. Two clients at once put the same bytes under the same
+names, and the second of them finds that they are there. One that is killed leaves at most a file that the
+next one knows by its content.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import NestflowRuntimeException
+
+if TYPE_CHECKING:
+    from .prepared import Prepared
+    from .store import Store
+
+
+class Published(NamedTuple):
+    """An archive that all machines find."""
+
+    name: str
+    uri: str
+    manifest: dict[str, Any]
+    uploaded: int
+    """The bytes that had to be written for it."""
+
+
+def publish(store: Store, folder: str, prepared: Prepared, again: bool = False) -> Published:
+    """Make sure that an archive and its manifest are in a store.
+
+    Args:
+        store: where.
+        folder: the folder in it.
+        prepared: the archive, which is only made if it is not there.
+        again: make it in any case, and replace one that is not the same.
+
+    Raises:
+        NestflowRuntimeException: what is there under its name is something else; the text names the file.
+        OSError: the store cannot be read or written.
+    """
+    name = f"{folder}/{prepared.name}"
+    archive, manifest = f"{name}.tar.gz", f"{name}.json"
+    there = None if again else read_manifest(store, manifest)
+    size = store.size(archive) if there is not None else None
+    if there is not None and size is not None:
+        if size != there["bytes"]:
+            raise _spoiled(store, archive, f"it has {size} bytes instead of {there['bytes']}")
+        return Published(prepared.name, store.uri(archive), there, 0)
+    made = prepared.archive(again)
+    says = {**prepared.facts, "name": prepared.name, "sha256": made.sha256, "bytes": made.bytes}
+    text = (json.dumps(says, indent=1, sort_keys=True) + "\n").encode()
+    uploaded = _put(store, archive, made.path, made.sha256, again, made.bytes)
+    if again and store.size(manifest) is not None and store.read(manifest) != text:
+        store.remove(manifest)
+    if store.put(manifest, text):
+        uploaded += len(text)
+    there = read_manifest(store, manifest)
+    if there is None or there["sha256"] != made.sha256:
+        raise _spoiled(store, manifest, "it does not fit the archive beside it")
+    return Published(prepared.name, store.uri(archive), there, uploaded)
+
+
+def _put(store: Store, archive: str, path: str, sha256: str, again: bool, size: int) -> int:
+    """Put the archive, and say how many bytes were written."""
+    if store.put(archive, path):
+        return size
+    if store.digest(archive) == sha256:
+        return 0
+    if not again:
+        raise _spoiled(store, archive, "its content is not what its name says")
+    store.remove(archive)
+    return size if store.put(archive, path) else 0
+
+
+def read_manifest(store: Store, name: str) -> dict[str, Any] | None:
+    """Give what a manifest says; None: there is none.
+
+    Raises:
+        NestflowRuntimeException: it is no manifest.
+    """
+    if store.size(name) is None:
+        return None
+    try:
+        found: dict[str, Any] = json.loads(store.read(name))
+        if not {"name", "sha256", "bytes", "unpacked", "key"} <= set(found):
+            raise ValueError
+    except ValueError:
+        raise _spoiled(store, name, "it is no manifest") from None
+    return found
+
+
+def _spoiled(store: Store, name: str, what: str) -> NestflowRuntimeException:
+    return NestflowRuntimeException(
+        f"{store.uri(name)} is damaged: {what}; reprepare_cache_archive=True makes it anew"
+    )

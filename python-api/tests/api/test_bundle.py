@@ -1,0 +1,231 @@
+"""Bundles without Spark: their bytes, and how they come to where all machines find them."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from nestflow.bundle import archive, elf, interpreter, prepared
+from nestflow.bundle.publish import publish
+from nestflow.bundle.store import Local
+from nestflow.bundle.tree import Tree
+from nestflow.errors import NestflowRuntimeException
+
+REPETITIONS = int(os.environ.get("NESTFLOW_REPETITIONS", "2"))
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def files(folder: Path, size: int = 100_000) -> Path:
+    chance = random.Random(5)
+    for name in ("b/two", "a", "b/one", "b/one again"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(chance.randbytes(size) if "one" not in name else b"one" * 1000)
+    (folder / "a").chmod(0o755)
+    return folder
+
+
+def thing(folder: Path) -> prepared.Prepared:
+    tree = Tree()
+    tree.add_folder("", str(folder))
+    return prepared.prepare("thing", "system", tree, None, {"version": "1"})
+
+
+def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
+    made = []
+    for name in ("first", "second"):
+        folder = files(tmp_path / name)
+        os.utime(folder / "a", (1, 1))
+        os.environ["XDG_CACHE_HOME"] = str(tmp_path / name / "cache of it")
+        made.append(thing(folder))
+    first, second = (each.archive() for each in made)
+    assert made[0].name == made[1].name
+    assert Path(first.path).read_bytes() == Path(second.path).read_bytes()
+    assert (first.sha256, first.bytes) == (second.sha256, Path(first.path).stat().st_size)
+    with tarfile.open(first.path) as opened:
+        entries = {entry.name: (entry.mode, entry.mtime, entry.uid, entry.linkname) for entry in opened}
+    assert list(entries) == ["a", "b/one", "b/one again", "b/two"]
+    assert entries["a"] == (0o755, 0, 0, "")
+    assert entries["b/one again"] == (0o644, 0, 0, "b/one")
+
+
+@pytest.mark.parametrize("change", ["byte", "name", "right"])
+def test_other_files_have_another_name(tmp_path: Path, change: str) -> None:
+    folder = files(tmp_path / "files")
+    before = thing(folder).name
+    if change == "byte":
+        (folder / "b" / "two").write_bytes((folder / "b" / "two").read_bytes()[:-1] + b"!")
+    elif change == "name":
+        (folder / "a").rename(folder / "c")
+    else:
+        (folder / "a").chmod(0o644)
+    assert thing(folder).name != before
+
+
+def test_files_that_change_while_they_are_packed(tmp_path: Path) -> None:
+    folder = files(tmp_path / "files")
+    found = thing(folder)
+    (folder / "a").write_bytes(b"other")
+    with pytest.raises(ValueError, match="have changed while it was made"):
+        found.archive()
+
+
+def test_it_is_put_once(tmp_path: Path) -> None:
+    found, store = thing(files(tmp_path / "files")), Local(f"file://{tmp_path / 'a store'}")
+    first = publish(store, "1", found)
+    path = tmp_path / "a store" / "1" / f"{found.name}.tar.gz"
+    manifest = json.loads(path.with_name(f"{found.name}.json").read_text())
+    assert first.uploaded == path.stat().st_size + path.with_name(f"{found.name}.json").stat().st_size
+    assert first.manifest == manifest
+    assert manifest["version"] == "1"
+    second = publish(store, "1", found)
+    assert second.uploaded == 0
+    assert second[:3] == first[:3]
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert path.parent.stat().st_mode & 0o777 == 0o755
+
+
+def test_what_is_private(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        publish(Local(str(tmp_path / "store"), private=True), "x/y", thing(files(tmp_path / "files")))
+    finally:
+        os.umask(old)
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "store").rglob("*") if path.is_file()}
+    folders = {path.stat().st_mode & 0o777 for path in (tmp_path / "store").rglob("*") if path.is_dir()}
+    assert (modes, folders) == ({0o600}, {0o700})
+
+
+@pytest.mark.parametrize("damage", ["cut", "manifest", "no manifest", "no archive"])
+def test_damage_in_the_store(tmp_path: Path, damage: str) -> None:
+    found, store = thing(files(tmp_path / "files")), Local(str(tmp_path / "store"))
+    publish(store, "1", found)
+    path = tmp_path / "store" / "1" / f"{found.name}.tar.gz"
+    manifest = path.with_name(f"{found.name}.json")
+    whole, said = path.read_bytes(), manifest.read_bytes()
+    if damage == "no archive":
+        path.unlink()
+        assert publish(store, "1", found).uploaded == len(whole)
+    else:
+        named = path
+        if damage == "manifest":
+            named = manifest
+            manifest.write_text('{"half')
+        else:
+            path.write_bytes(whole[:-5])
+            if damage == "no manifest":
+                manifest.unlink()
+        with pytest.raises(
+            NestflowRuntimeException, match=r"is damaged: .* reprepare_cache_archive=True"
+        ) as caught:
+            publish(store, "1", found)
+        assert str(named) in str(caught.value)
+        publish(store, "1", found, again=True)
+    assert (path.read_bytes(), manifest.read_bytes()) == (whole, said)
+    assert publish(store, "1", found).uploaded == 0
+
+
+PUT = """
+import sys
+sys.path.insert(0, sys.argv[3])
+import test_bundle
+from pathlib import Path
+found = test_bundle.thing(Path(sys.argv[1]))
+print("ready", flush=True)
+test_bundle.publish(test_bundle.Local(sys.argv[2]), "1", found)
+"""
+
+
+@pytest.mark.parametrize("seed", range(REPETITIONS))
+def test_clients_that_race_and_are_killed(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    folder, store = files(tmp_path / "files", 20_000_000), tmp_path / "store"
+    command = [sys.executable, "-c", PUT, str(folder), str(store), str(Path(__file__).parent)]
+    clients = []
+    for number in range(3):
+        # Each is on a machine of its own.
+        environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / f"cache{number}")}
+        clients.append(subprocess.Popen(command, stdout=subprocess.PIPE, env=environment))
+    for client in clients:
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"ready\n"
+    time.sleep(chance.uniform(0, 1.5))
+    clients[0].send_signal(signal.SIGKILL)
+    assert [client.wait() for client in clients[1:]] == [0, 0]
+    clients[0].communicate()
+    found = thing(folder)
+    again = publish(Local(str(store)), "1", found)
+    assert again.uploaded == 0
+    assert Local(str(store)).digest(f"1/{found.name}.tar.gz") == again.manifest["sha256"]
+    left = {path.name for path in (store / "1").iterdir()} - {f"{found.name}.tar.gz", f"{found.name}.json"}
+    assert all(name.startswith(".nestflow-") for name in left)
+    # Whoever puts something later than a day from now removes that.
+    for name in left:
+        os.utime(store / "1" / name, (1, 1))
+    Local(str(store)).put("1/other", b"x")
+    assert len(list((store / "1").iterdir())) == 3
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of these tests, moved."""
+    folder = tmp_path_factory.mktemp("python")
+    tree = Tree()
+    interpreter.add_interpreter(tree, interpreter.ask(sys.executable))()
+    with (folder / "archive").open("wb") as file:
+        archive.pack(tree, archive.content(tree).hashes, file)
+    with tarfile.open(folder / "archive") as opened:
+        opened.extractall(folder / "elsewhere")
+    return folder / "elsewhere"
+
+
+def test_an_interpreter_runs_elsewhere(unpacked: Path) -> None:
+    program = unpacked / interpreter.ask(sys.executable).inside
+    say = (
+        "import ctypes, hashlib, json, lzma, sqlite3, ssl, sys; "
+        "maps = {line.split()[-1] for line in open('/proc/self/maps') if '/' in line}; "
+        "print(json.dumps([sys.version, sys.prefix, sys.path[1:], sorted(maps)]))"
+    )
+    ended = subprocess.run([program, "-c", say], capture_output=True, text=True, check=False, env={})
+    assert ended.returncode == 0, ended.stderr
+    version, prefix, path, maps = json.loads(ended.stdout)
+    assert version == sys.version
+    assert prefix == str(unpacked / "python")
+    assert all(place.startswith(prefix) for place in path)
+    # But for glibc, nothing of this machine.
+    others = [os.path.basename(name) for name in maps if not name.startswith(prefix) and ".so" in name]
+    assert [name for name in others if not interpreter._OF_GLIBC.match(name)] == []
+
+
+def test_programs_look_beside_themselves(tmp_path: Path) -> None:
+    for name in (interpreter.ask(sys.executable).program, "/bin/ls"):
+        data = Path(name).read_bytes()
+        if not elf.is_elf(data):
+            continue
+        changed = elf.with_search(data, "$ORIGIN/../lib")
+        before, after = elf.facts(data), elf.facts(changed)
+        assert after.search == ["$ORIGIN/../lib"]
+        assert after._replace(search=before.search) == before
+        assert elf.facts(elf.with_search(changed, None)).search == []
+        (tmp_path / "program").write_bytes(changed)
+        (tmp_path / "program").chmod(0o755)
+        environment = {**os.environ, "LD_LIBRARY_PATH": interpreter.ask(sys.executable).shared}
+        subprocess.run([tmp_path / "program", "--version"], check=True, capture_output=True, env=environment)
+
+
+def test_an_interpreter_that_is_none() -> None:
+    with pytest.raises(ValueError, match="/bin/false is no interpreter that starts"):
+        interpreter.ask("/bin/false")

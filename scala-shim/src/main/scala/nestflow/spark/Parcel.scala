@@ -1,0 +1,106 @@
+package nestflow.spark
+
+import java.io.{IOException, InputStream}
+import java.nio.channels.FileChannel
+import java.nio.file.{FileAlreadyExistsException, Path, Paths, Files => LocalFiles}
+import java.nio.file.StandardCopyOption.REPLACE_EXISTING
+import java.nio.file.StandardOpenOption.{CREATE, WRITE}
+import java.nio.file.attribute.PosixFilePermissions
+import java.security.{DigestInputStream, MessageDigest}
+
+import scala.collection.JavaConverters._
+import scala.collection.mutable
+
+import org.apache.commons.compress.archivers.tar.TarArchiveInputStream
+import org.apache.commons.compress.compressors.gzip.GzipCompressorInputStream
+import org.apache.hadoop.conf.Configuration
+import org.apache.hadoop.fs.{FileUtil, Path => RemotePath}
+
+/** An archive that is unpacked once on each machine; `unpacked`: the bytes that it comes to, at most. */
+private[spark] final case class Parcel(name: String, uri: String, hash: String, unpacked: Long) {
+
+  /** Where it lies unpacked below `cache`. Another process may be at it, or may have been killed there. */
+  def place(cache: Path, hadoop: Configuration): Path = name.intern.synchronized {
+    val tree = Parcel.own(cache).resolve(name)
+    // The lock is the process's, and ends with it.
+    val lock = FileChannel.open(cache.resolve(s"$name.lock"), CREATE, WRITE)
+    try {
+      lock.lock()
+      if (!Parcel.isWhole(tree)) unpack(tree, hadoop)
+    } finally lock.close()
+    tree
+  }
+
+  private def unpack(tree: Path, hadoop: Configuration): Unit = {
+    val (part, archive) = (tree.resolveSibling(s"$name.part"), tree.resolveSibling(s"$name.archive"))
+    Seq(tree, part).foreach(path => FileUtil.fullyDelete(path.toFile))
+    val local = Paths.get(uri.split('/').last) // where Spark or YARN has put it, if they were told to
+    val remote = new RemotePath(uri)
+    val here = LocalFiles.exists(local)
+    val source = if (here) LocalFiles.newInputStream(local) else remote.getFileSystem(hadoop).open(remote)
+    Parcel.copy(source, archive, hash, uri)
+    val stream = LocalFiles.newInputStream(archive)
+    try extract(new TarArchiveInputStream(new GzipCompressorInputStream(stream, true)), part)
+    finally stream.close()
+    LocalFiles.delete(archive)
+    LocalFiles.move(part, tree)
+  }
+
+  private def extract(tar: TarArchiveInputStream, to: Path): Unit = {
+    val files = mutable.LinkedHashSet.empty[Path]
+    var room = unpacked
+    // Not `getNextEntry`, which gives another type in the library of each Spark.
+    for (entry <- Iterator.continually(tar.getNextTarEntry).takeWhile(_ != null)) {
+      val path = to.resolve(entry.getName).normalize
+      val linked = if (entry.isLink) Some(to.resolve(entry.getLinkName)) else None
+      val inside = path.startsWith(to) && path != to && !files(path)
+      if (!inside || !linked.fold(entry.getLinkFlag == '0')(files))
+        throw new IOException(s"$uri has an entry that is not allowed: ${entry.getName}")
+      room -= entry.getSize
+      if (room < 0) throw new IOException(s"$uri holds more than the $unpacked bytes of its manifest")
+      LocalFiles.createDirectories(path.getParent)
+      linked.fold { LocalFiles.copy(tar, path): Any }(LocalFiles.createLink(path, _))
+      if ((entry.getMode & 64) != 0) path.toFile.setExecutable(true)
+      files += path
+    }
+    val list = files.toSeq.map(path => s"${LocalFiles.size(path)} ${to.relativize(path)}")
+    LocalFiles.write(to.resolve(Parcel.List), list.asJava)
+  }
+}
+
+private[spark] object Parcel {
+  /** Of a tree that is whole: sizes and names of its files. */
+  private val List = ".files"
+
+  /** Copies what has the SHA-256 that it should have. */
+  def copy(from: InputStream, to: Path, hash: String, what: String): Unit = {
+    val digest = MessageDigest.getInstance("SHA-256")
+    try LocalFiles.copy(new DigestInputStream(from, digest), to, REPLACE_EXISTING)
+    finally from.close()
+    val found = digest.digest.map(byte => f"$byte%02x").mkString
+    if (found != hash) {
+      LocalFiles.delete(to)
+      throw new IOException(s"$what is damaged: its SHA-256 is $found, not $hash; reprepare_cache_archive=True makes it anew")
+    }
+  }
+
+  /** Who cleans temporary folders up may have taken some of it. */
+  private def isWhole(tree: Path): Boolean = LocalFiles.exists(tree.resolve(List)) &&
+    LocalFiles.readAllLines(tree.resolve(List)).asScala.map(_.split(" ", 2)).forall { line =>
+      tree.resolve(line(1)).toFile.length == line(0).toLong
+    }
+
+  /** A folder that nobody else may write to: what lies there is run. */
+  private def own(folder: Path): Path = {
+    val mine = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"))
+    LocalFiles.createDirectories(folder.getParent)
+    try LocalFiles.createDirectory(folder, mine) catch { case _: FileAlreadyExistsException => () }
+    val probe = LocalFiles.createTempFile(folder, "probe", "")
+    val owned = LocalFiles.getOwner(probe) == LocalFiles.getOwner(folder)
+    LocalFiles.delete(probe)
+    val rights = PosixFilePermissions.toString(LocalFiles.getPosixFilePermissions(folder))
+    if (!owned || LocalFiles.isSymbolicLink(folder) || !rights.matches("rwx.-..-."))
+      throw new IOException(s"others may write to $folder: nothing in it is run")
+    folder
+  }
+}
