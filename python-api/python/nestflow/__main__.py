@@ -1,4 +1,4 @@
-"""The command ``nestflow``: ``nestflow submit …``."""
+"""The command ``nestflow``: ``nestflow submit …`` and ``nestflow bundle …``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ def main() -> int:
             from .submit import main as submit
 
             return submit(sys.argv[2:])
+        if sys.argv[1:2] == ["bundle"]:
+            from .bundle.__main__ import main as bundle
+
+            return bundle(sys.argv[2:])
     except (NestflowError, OSError, ValueError) as error:
         print(f"nestflow: {error}", file=sys.stderr)
         return 1
-    print("usage: nestflow submit (--help says more)", file=sys.stderr)
+    print("usage: nestflow submit | bundle (--help says more)", file=sys.stderr)
     return 2
 
 

@@ -229,3 +229,32 @@ def test_programs_look_beside_themselves(tmp_path: Path) -> None:
 def test_an_interpreter_that_is_none() -> None:
     with pytest.raises(ValueError, match="/bin/false is no interpreter that starts"):
         interpreter.ask("/bin/false")
+
+
+def cli(*arguments: str) -> tuple[int, list[str]]:
+    command = [sys.executable, "-m", "nestflow", "bundle", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    return ended.returncode, (ended.stdout + ended.stderr).splitlines()
+
+
+def test_commands(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    old, new = thing(files(tmp_path / "old")), None
+    publish(Local(str(store)), "1", old)
+    (tmp_path / "old" / "a").write_bytes(b"new")
+    new = thing(tmp_path / "old")
+    publish(Local(str(store)), "1", new)
+    os.utime(store / "1" / f"{old.name}.tar.gz", (1, 1))
+    assert cli("verify", str(store))[0] == 0
+    names = sorted((f"1/{old.name}.tar.gz", f"1/{new.name}.tar.gz"))
+    status, lines = cli("list", f"file://{store}")
+    assert (status, [line.split("\t")[0] for line in lines]) == (0, names)
+    gone = f"1/{old.name}.tar.gz"
+    assert cli("prune", str(store), "--older-than", "1") == (0, [f"{gone}\twould be removed (--yes)"])
+    path = store / "1" / f"{new.name}.tar.gz"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    assert cli("verify", str(store)) == (1, sorted([f"1/{new.name}.tar.gz\tdamaged", f"{gone}\tgood"]))
+    assert cli("prune", str(store), "--older-than", "1", "--yes") == (0, [f"{gone}\tremoved"])
+    # The newest stays, however old.
+    assert cli("prune", str(store), "--older-than", "-1", "--yes") == (0, [])
+    assert sorted(path.name for path in (store / "1").iterdir()) == [f"{new.name}.json", f"{new.name}.tar.gz"]

@@ -57,7 +57,7 @@ class Hadoop:
 
     @property
     def _system(self) -> Any:
-        return self._fs.Path(self.root).getFileSystem(self._configuration)
+        return self._fs.Path(f"{self.root}/").getFileSystem(self._configuration)
 
     def _at(self, name: str) -> Any:
         return self._fs.Path(f"{self.root}/{name}")
@@ -172,8 +172,8 @@ class Hadoop:
     def names(self) -> list[tuple[str, float, int]]:
         """Give the files with their times and sizes."""
         system = self._system
-        root = system.makeQualified(self._fs.Path(self.root)).toUri().getPath().rstrip("/") + "/"
-        files, found = system.listFiles(self._fs.Path(self.root), True), []
+        root = system.makeQualified(self._fs.Path(f"{self.root}/")).toUri().getPath().rstrip("/") + "/"
+        files, found = system.listFiles(self._fs.Path(f"{self.root}/"), True), []
         while files.hasNext():
             status = files.next()
             name = status.getPath().toUri().getPath().removeprefix(root)

@@ -32,7 +32,7 @@ def context(session: Any, conf: Mapping[str, str], name: str, memory: int | None
     Raises:
         NestflowRuntimeException: there is no pyspark, or a context without our jar.
     """
-    pyspark = _pyspark()
+    pyspark = find_pyspark()
     if session is not None:
         return _checked(_with(_of_session(session), conf))
     found = pyspark.SparkContext._active_spark_context
@@ -101,7 +101,8 @@ def _checked(context: Any) -> Any:
     return context
 
 
-def _pyspark() -> Any:
+def find_pyspark() -> Any:
+    """Give pyspark: that of this environment, or of ``SPARK_HOME``."""
     try:
         import pyspark  # type: ignore[import-not-found, unused-ignore]
     except ImportError:

@@ -15,6 +15,7 @@ from ...bundle.hadoop import Hadoop
 from ...bundle.publish import Published, publish
 from ...bundle.store import Local
 from ...options import folder as path_of
+from .context import find_pyspark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +91,17 @@ def store_at(context: Any, uri: str, hadoop: Mapping[str, str]) -> Store:
     if (urlparse(uri).scheme or default) == "file":
         return Local(uri)
     return Hadoop(context._jvm, configuration, uri)
+
+
+def jvm_store(uri: str) -> Store:
+    """Give the folder at an address, by a JVM without a SparkContext.
+
+    Raises:
+        NestflowRuntimeException: there is no pyspark.
+    """
+    context = find_pyspark().SparkContext
+    context._ensure_initialized()
+    return Hadoop(context._jvm, context._jvm.org.apache.hadoop.conf.Configuration(), uri)
 
 
 def tell(driver: Any, context: Any, place: Place) -> None:
