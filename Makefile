@@ -4,7 +4,7 @@
 # dependencies go when CI is set (~/.cache/nestflow); for `make bench` see scripts/bench.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-fast check fmt bench docs bundle soak clean
+.PHONY: help build demo test test-fast check fmt bench docs bundle wheel soak clean
 
 py := .venv/bin/python
 python_sources := bench examples scripts tests
@@ -45,6 +45,9 @@ docs: build ## the guides and the reference of all public names, into out/docs
 
 bundle: build ## the archive that executors run, into out/
 	@mkdir -p out && $(py) -m nestflow bundle build out/nestflow-bundle.tar.gz
+
+wheel: build ## a wheel with all that was built, into out/
+	@$(py) scripts/wheel.py out
 
 soak: build ## the slow tests: a wheel by pip alone, a giant group, random pipelines, tasks on Spark
 	@scripts/soak

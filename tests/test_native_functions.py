@@ -907,7 +907,7 @@ def _pyspark(module: str) -> Any:
     if importlib.util.find_spec("pyspark") is None:
         if "SPARK_HOME" not in os.environ:
             pytest.skip("there is no pyspark")
-        from nestflow.engine.spark.context import _pyspark as import_it
+        from nestflow.engine.spark.context import find_pyspark as import_it
 
         import_it()
     return importlib.import_module(f"pyspark.{module}")

@@ -65,7 +65,7 @@ pub extern "system" fn Java_nestflow_spark_Native_create<'l>(
         let folder = folder.try_to_string(env)?;
         let process = shared::process(folder.clone(), slots.max(1) as usize, memory.max(0) as usize)?;
         let part = process.stage(&env.convert_byte_array(&stage)?)?;
-        let host = shared::host(part.host.located(&folder), slots.max(1) as usize)?;
+        let host = shared::host(&part.host.located(&folder), slots.max(1) as usize)?;
         let task = env.convert_byte_array(&task)?;
         let lender = match lender.is_null() {
             true => None,

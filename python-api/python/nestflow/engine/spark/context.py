@@ -130,7 +130,7 @@ def home() -> str:
     Raises:
         NestflowRuntimeException: there is none.
     """
-    _pyspark()
+    find_pyspark()
     from pyspark.find_spark_home import _find_spark_home  # type: ignore[import-not-found, unused-ignore]
 
     return str(_find_spark_home())

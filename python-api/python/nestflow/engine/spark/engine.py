@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from ...resources import Surroundings
 
 _KNOWN = (
-    frozenset({"session", "spark_conf", "job_name", "memory_limit", "host", "tmp_dir", "progress"})
+    frozenset(
+        {"session", "spark_conf", "job_name", "memory_limit", "host", "tmp_dir", "progress", "python_env"}
+    )
     | LEGACY_PIPELINE_OPTIONS
 )
 

@@ -6,11 +6,13 @@ is decided here and nowhere else; docs/decisions/0007 says why.
 
 from __future__ import annotations
 
+import getpass
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlparse
 
 from ...bundle import product
+from ...bundle.environment import check_version, environment
 from ...bundle.hadoop import Hadoop
 from ...bundle.publish import Published, publish
 from ...bundle.store import Local
@@ -68,29 +70,38 @@ def place(context: Any, options: Mapping[str, Any], hadoop: Mapping[str, str]) -
     """
     wanted = options.get("tmp_data_path")
     master = str(context.master).split("[")[0]
-    if master == "local" or (master == "local-cluster" and wanted is None):
+    env = options.get("python_env")
+    if env is None and (master == "local" or (master == "local-cluster" and wanted is None)):
         library = product.FOLDER / os.path.basename(product.LIBRARY)
         return Place(str(library), str(product.build().get("library")), [], None)
-    theirs = _interpreter_of_nodes(context)
-    prepared = product.bundle(interpreter=theirs is None)
+    own = None if env is None else environment(path_of(env, "python_env"))
+    theirs = _interpreter_of_nodes(context) if own is None else own.program if own.archive is None else None
+    if theirs is not None:
+        _check_nodes(context, theirs)
     again = bool(options.get("reprepare_cache_archive"))
-    if wanted is None:
-        bundle = _given_to_spark(context, prepared, again)
-    else:
-        store = store_at(context, path_of(wanted, "tmp_data_path"), hadoop)
-        bundle = publish(store, str(prepared.facts["version"]), prepared, again)
-    return Place(product.LIBRARY, bundle.manifest["library"], [bundle], _started(bundle, theirs))
+
+    def put(prepared: Prepared, folder: str, private: bool) -> Published:
+        if wanted is None:
+            return _given_to_spark(context, prepared, again)
+        store = store_at(context, path_of(wanted, "tmp_data_path"), hadoop, private)
+        return publish(store, folder, prepared, again)
+
+    prepared = product.bundle(interpreter=theirs is None and own is None)
+    published = [put(prepared, str(prepared.facts["version"]), False)]
+    if own is not None and own.archive is not None:
+        published.append(put(own.archive, f"environments-{getpass.getuser()}", True))
+    return Place(product.LIBRARY, published[0].manifest["library"], published, _started(published, theirs))
 
 
-def store_at(context: Any, uri: str, hadoop: Mapping[str, str]) -> Store:
+def store_at(context: Any, uri: str, hadoop: Mapping[str, str], private: bool = False) -> Store:
     """Give the folder at an address, or at a path of the file system that Spark takes for the default."""
     configuration = context._jvm.org.apache.hadoop.conf.Configuration(context._jsc.hadoopConfiguration())
     for key, value in hadoop.items():
         configuration.set(key, value)
     default = context._jvm.org.apache.hadoop.fs.FileSystem.getDefaultUri(configuration).getScheme()
     if (urlparse(uri).scheme or default) == "file":
-        return Local(uri)
-    return Hadoop(context._jvm, configuration, uri)
+        return Local(uri, private)
+    return Hadoop(context._jvm, configuration, uri, private)
 
 
 def jvm_store(uri: str) -> Store:
@@ -120,19 +131,36 @@ def _interpreter_of_nodes(context: Any) -> str | None:
     return None if named is None else str(named)
 
 
-def _started(bundle: Published, theirs: str | None) -> Interpreter:
-    inside = f"{PARCELS}/{bundle.name}"
-    program = theirs if theirs is not None else f"{inside}/{bundle.manifest['program']}"
-    major, minor = (int(number) for number in bundle.manifest["glibc"].split("."))
+def _check_nodes(context: Any, program: str) -> None:
+    """Ask an interpreter of the machines which it is, once for each application."""
+    key = (context.applicationId, program)
+    if key not in _asked:
+        asking = [program, "-c", "import platform; print(platform.python_version())"]
+        _asked[key] = context._jsc.parallelize([""], 1).pipe(asking).collect()[0]
+    check_version(_asked[key], f"{program} of the machines")
+
+
+_asked: dict[tuple[str, str], str] = {}
+
+
+def _started(published: list[Published], theirs: str | None) -> Interpreter:
+    path = [f"{PARCELS}/{published[0].name}/{product.SITE}"]
+    if theirs is not None:
+        return Interpreter(theirs, path, {}, None)
+    last = published[-1]
+    if len(published) > 1:
+        path.append(f"{PARCELS}/{last.name}/{product.SITE}")
+    major, minor = (int(number) for number in last.manifest["glibc"].split("."))
     # Of the machine's own Python settings none is wanted.
-    environment = {} if theirs is not None else {"PYTHONHOME": "", "PYTHONPATH": "", "PYTHONNOUSERSITE": "1"}
-    path = [f"{inside}/{product.SITE}"]
-    return Interpreter(program, path, environment, None if theirs is not None else (major, minor))
+    variables = {"PYTHONHOME": "", "PYTHONPATH": "", "PYTHONNOUSERSITE": "1"}
+    return Interpreter(f"{PARCELS}/{last.name}/{last.manifest['program']}", path, variables, (major, minor))
 
 
 def _given_to_spark(context: Any, prepared: Prepared, again: bool) -> Published:
-    """Let the driver serve the archive to executors, since there is no place for it."""
+    """Let executors have an archive for which there is no place: from the driver, or from this machine."""
     made = prepared.archive(again)
-    context.addFile(made.path)
     manifest = {**prepared.facts, "sha256": made.sha256, "bytes": made.bytes}
+    if str(context.master).startswith("local"):
+        return Published(prepared.name, f"file://{made.path}", manifest, 0)
+    context.addFile(made.path)
     return Published(prepared.name, os.path.basename(made.path), manifest, made.bytes)

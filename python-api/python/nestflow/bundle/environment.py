@@ -1,0 +1,221 @@
+"""The user's own packages, with an interpreter for them, as an archive: what `python_env=` names.
+
+Whatever it is, it ends as folders of this machine and an interpreter; what executors get is a copy of
+these that runs anywhere, keyed by its content.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import NestflowRuntimeException
+from . import prepared
+from .interpreter import FOLDER, Interpreter, add_interpreter, ask
+from .product import SITE, platform_tag
+from .tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .prepared import Prepared
+
+# The bundle brings nestflow; functions do not need pyspark, which is larger than most environments.
+_LEFT_OUT = ("nestflow", "pyspark", "py4j")
+
+_ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+
+
+class Environment(NamedTuple):
+    """Packages, and an interpreter that fits them."""
+
+    name: str
+    """What the user called it."""
+    archive: Prepared | None
+    """None: it is on the machines already."""
+    program: str
+    """In the archive, or on the machines."""
+    version: str | None
+    """That of the interpreter; None: the machines know."""
+
+
+def environment(wanted: str) -> Environment:
+    """Give the environment that a user names.
+
+    Args:
+        wanted: a folder (a virtual environment, or one of conda's), an archive of one (venv-pack,
+            conda-pack), a PEX file, a ``requirements.txt`` or ``pyproject.toml``, or the path of an
+            interpreter that all machines have.
+
+    Raises:
+        NestflowRuntimeException: it is none of these, or its Python is not that of this process.
+        ValueError: it cannot be taken along.
+    """
+    path = os.path.abspath(os.path.expanduser(wanted))
+    name = os.path.basename(path)
+    if name.startswith("python") and not os.path.isdir(path) and "." not in name.removeprefix("python3."):
+        return Environment(wanted, None, wanted, None)
+    if not os.path.exists(path):
+        raise NestflowRuntimeException(f"python_env={wanted!r} is not there")
+    if os.path.isdir(path):
+        found = _of_folder(path)
+    elif name == "pyproject.toml" or (name.endswith(".txt") and "requirements" in name):
+        found = _of_requirements(path)
+    elif _is_pex(path):
+        found = _of_pex(path)
+    elif name.endswith(_ARCHIVES):
+        found = _of_folder(_unpacked(path))
+    else:
+        raise NestflowRuntimeException(
+            f"python_env={wanted!r} is no folder with bin/python, no archive of one, no PEX file, no "
+            "requirements.txt or pyproject.toml, and no interpreter"
+        )
+    interpreter, tree, finish, program = found
+    check_version(interpreter.version, f"python_env={wanted!r}")
+    facts: dict[str, object] = {"python": interpreter.version, "program": program, "environment": name}
+    archive = prepared.prepare("environment", platform_tag(), tree, finish, facts)
+    return Environment(wanted, archive, program, interpreter.version)
+
+
+def check_version(version: str, what: str) -> None:
+    """Make sure that functions which are pickled here can be read there.
+
+    Raises:
+        NestflowRuntimeException: it is not the Python of this process; both versions stand in the text.
+    """
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if version.split(".")[:2] != here.split("."):
+        raise NestflowRuntimeException(
+            f"{what} has Python {version}, but this program runs on {here}; they have to be the same"
+        )
+
+
+_Found = tuple[Interpreter, Tree, "Callable[[], None] | None", str]
+
+
+def _of_folder(path: str) -> _Found:
+    program = os.path.join(path, "bin", "python")
+    if not os.path.exists(program):
+        raise NestflowRuntimeException(f"{path} has no bin/python that leads anywhere")
+    interpreter = ask(program)
+    tree = Tree()
+    if os.path.isdir(os.path.join(path, "conda-meta")):
+        # Conda's can be moved as they are, and have libraries of their own beside Python's.
+        tree.add_folder(FOLDER, path, ("pkgs", "conda-meta", *_LEFT_OUT))
+        return (
+            interpreter,
+            tree,
+            None,
+            f"{FOLDER}/{os.path.relpath(interpreter.program, os.path.realpath(path))}",
+        )
+    return _with(interpreter, [place for place in interpreter.path if _is_added(interpreter, place)])
+
+
+def _is_added(interpreter: Interpreter, place: str) -> bool:
+    """Whether a place for modules is none of the interpreter's own."""
+    own = (interpreter.stdlib, interpreter.platstdlib)
+    inside = any(place == folder or place.startswith(f"{folder}{os.sep}lib-dynload") for folder in own)
+    return os.path.isdir(place) and not inside
+
+
+def _with(interpreter: Interpreter, places: list[str]) -> _Found:
+    tree = Tree()
+    for place in places:
+        tree.add_folder(SITE, place, _LEFT_OUT)
+    finish = add_interpreter(tree, interpreter)
+    return interpreter, tree, finish, interpreter.inside
+
+
+def _is_pex(path: str) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "PEX-INFO" in archive.namelist()
+
+
+def _of_pex(path: str) -> _Found:
+    """Let the file itself unpack what fits this interpreter."""
+    root = os.path.join(prepared.folder(), "pex")
+    command = [sys.executable, path, "-c", "import json, sys; print(json.dumps(sys.path))"]
+    variables = {**os.environ, "PEX_ROOT": root, "PEX_INTERPRETER": "1", "PEX_INHERIT_PATH": "false"}
+    ended = subprocess.run(command, capture_output=True, text=True, env=variables, check=False, cwd="/")
+    if ended.returncode:
+        raise NestflowRuntimeException(f"{path} does not start with {sys.executable}: {ended.stderr[-500:]}")
+    interpreter = ask(sys.executable)
+    places = [place for place in json.loads(ended.stdout.splitlines()[-1]) if place and os.path.isdir(place)]
+    return _with(
+        interpreter, [place for place in places if place.startswith(root) and "/.bootstrap" not in place]
+    )
+
+
+def _of_requirements(path: str) -> _Found:
+    """Let pip install what is asked for, once for each text, Python and platform."""
+    interpreter = ask(sys.executable)
+    tree = Tree()
+    if os.path.basename(path) == "pyproject.toml":
+        tree.add_folder("", os.path.dirname(path), (".git", ".venv", "build", "dist"))
+        wanted, asked = [os.path.dirname(path)], tree.stamp()
+    else:
+        with open(path, "rb") as file:
+            wanted, asked = ["-r", path], file.read().decode()
+    key = hashlib.sha256(f"{asked}\n{interpreter.version} {platform_tag()}".encode()).hexdigest()[:16]
+
+    def install(into: str) -> None:
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-compile",
+        ]
+        ended = subprocess.run([*pip, "--target", into, *wanted], capture_output=True, text=True, check=False)
+        if ended.returncode:
+            raise NestflowRuntimeException(f"pip cannot install what {path} asks for: {ended.stderr[-2000:]}")
+
+    return _with(interpreter, [_once(f"pip-{key}", install)])
+
+
+def _unpacked(path: str) -> str:
+    """Unpack an archive, which its owner trusts: it is run here to ask for its version."""
+    state = os.stat(path)
+    key = hashlib.sha256(f"{path} {state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:16]
+
+    def extract(into: str) -> None:
+        if zipfile.is_zipfile(path):
+            shutil.unpack_archive(path, into, "zip")
+            return
+        with tarfile.open(path) as archive:
+            # Links may lead to where the interpreter is installed.
+            names = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
+            archive.extractall(into, **names)  # type: ignore[arg-type]
+
+    folder = _once(f"archive-{key}", extract)
+    inside = os.listdir(folder)
+    return os.path.join(folder, inside[0]) if len(inside) == 1 else folder
+
+
+def _once(name: str, make: Callable[[str], None]) -> str:
+    """Give a folder of the cache, made by whoever is the first."""
+    path = os.path.join(prepared.folder(), name)
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.isdir(path):
+            part = tempfile.mkdtemp(prefix="part-", dir=prepared.folder())
+            try:
+                make(part)
+                os.rename(part, path)
+            except BaseException:
+                shutil.rmtree(part, ignore_errors=True)
+                raise
+    return path

@@ -1,0 +1,119 @@
+"""What `python_env=` takes, without Spark: each becomes an archive that runs anywhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from nestflow.bundle import environment as environments
+from nestflow.bundle.environment import Environment, environment
+from nestflow.errors import NestflowRuntimeException
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def wheel(folder: Path) -> Path:
+    """A package of one module, as pip takes it."""
+    path = folder / "tiny_thing-1.2-py3-none-any.whl"
+    files = {
+        "tiny_thing.py": "value = 42\n",
+        "tiny_thing-1.2.dist-info/METADATA": "Metadata-Version: 2.1\nName: tiny-thing\nVersion: 1.2\n",
+        "tiny_thing-1.2.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "tiny_thing-1.2.dist-info/RECORD": "",
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+@pytest.fixture
+def venv(tmp_path: Path) -> Path:
+    """A virtual environment with that package, and with one that is left out."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    (site,) = (tmp_path / "venv" / "lib").glob("python3.*/site-packages")
+    with zipfile.ZipFile(wheel(tmp_path)) as archive:
+        archive.extractall(site)
+    (site / "pyspark").mkdir()
+    (site / "pyspark" / "__init__.py").write_text("")
+    return tmp_path / "venv"
+
+
+def says(found: Environment, folder: Path) -> list[str]:
+    """What the environment says of itself when it is unpacked elsewhere."""
+    assert found.archive is not None
+    folder.mkdir()
+    with tarfile.open(found.archive.archive().path) as archive:
+        archive.extractall(folder)
+    program = (
+        "import sys; sys.path.append(sys.argv[1]); import tiny_thing, importlib.util as u; "
+        "print(tiny_thing.value, sys.prefix, u.find_spec('pyspark'))"
+    )
+    command = [str(folder / found.program), "-c", program, str(folder / "site")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env={}, cwd="/")
+    return ended.stdout.split()
+
+
+def test_a_virtual_environment(venv: Path, tmp_path: Path) -> None:
+    found = environment(str(venv))
+    assert says(found, tmp_path / "there") == ["42", str(tmp_path / "there" / "python"), "None"]
+    assert environment(str(venv)).archive.name == found.archive.name  # type: ignore[union-attr]
+    (next((venv / "lib").glob("*/site-packages")) / "tiny_thing.py").write_text("value = 43\n")
+    other = environment(str(venv))
+    assert other.archive.name != found.archive.name  # type: ignore[union-attr]
+    assert says(other, tmp_path / "elsewhere")[0] == "43"
+
+
+def test_an_archive_of_one(venv: Path, tmp_path: Path) -> None:
+    path = tmp_path / "packed.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(venv, "")
+    assert says(environment(str(path)), tmp_path / "there")[0] == "42"
+
+
+def test_requirements(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text(f"{wheel(tmp_path)}\n")
+    assert says(environment(str(path)), tmp_path / "there")[0] == "42"
+    wheel(tmp_path).unlink()
+    # Looked up once.
+    assert environment(str(path)).version == sys.version.split()[0]
+    path.write_text("/no/such-1.0-py3-none-any.whl\n")
+    with pytest.raises(NestflowRuntimeException, match=r"pip cannot install .*such"):
+        environment(str(path))
+
+
+def test_what_is_none(tmp_path: Path) -> None:
+    with pytest.raises(NestflowRuntimeException, match="is not there"):
+        environment(str(tmp_path / "nothing"))
+    with pytest.raises(NestflowRuntimeException, match="has no bin/python"):
+        environment(str(tmp_path))
+    (tmp_path / "file.doc").write_text("")
+    with pytest.raises(NestflowRuntimeException, match="is no folder with bin/python"):
+        environment(str(tmp_path / "file.doc"))
+
+
+def test_another_version(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = environments.ask
+    monkeypatch.setattr(environments, "ask", lambda program: ask(program)._replace(version="3.7.1"))
+    with pytest.raises(
+        NestflowRuntimeException, match=rf"has Python 3\.7\.1, .* runs on 3\.{sys.version_info[1]};"
+    ):
+        environment(str(venv))
+
+
+def test_an_interpreter_of_the_machines() -> None:
+    assert environment("/opt/own/bin/python3.11") == (
+        "/opt/own/bin/python3.11",
+        None,
+        "/opt/own/bin/python3.11",
+        None,
+    )
