@@ -102,7 +102,7 @@ def spark(fast: bool) -> list[Result]:
         for master, arguments in (("local-cluster[2,1,1024]", ["tests/spark"]), ("local[2]", cases)):
             environment = {**os.environ, **home, "NESTFLOW_TEST_SPARK": master}
             if master == "local[2]" and version in EMBEDDED:
-                environment["NESTFLOW_TEST_HOST"] = "embedded"
+                environment["NESTFLOW_SPARK_HOST"] = "embedded"
             part = f"Spark {version}, {master.split('[')[0]}"
             results.append(python(part, ROOT, [*CONFIG, *arguments], environment))
         # A local cluster leaves the folders of its executors, with a copy of the jar in each.

@@ -7,7 +7,7 @@ import os
 MASTER = os.environ.get("NESTFLOW_TEST_SPARK")
 """The master of a Spark that all tests run on instead of the local engine."""
 
-HOST = os.environ.get("NESTFLOW_TEST_HOST", "auto")
+HOST = os.environ.get("NESTFLOW_SPARK_HOST", "auto")
 """Where functions run on it: `workers`, or `embedded` in its JVMs."""
 
 CONF = {

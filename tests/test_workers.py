@@ -236,3 +236,15 @@ def wait_for(condition: Callable[[], bool]) -> bool:
         assert time.monotonic() < deadline, "that did not happen"
         time.sleep(0.02)
     return True
+
+
+@pytest.mark.parametrize("size", [100 << 20])
+def test_a_very_large_record(p: nf.Pipeline, size: int) -> None:
+    """One hundred megabytes go there and back whole, with small records before and behind."""
+    images = p.parallelize([b"a", b"b"]).flat_map(
+        lambda letter: [letter * 3, letter * size, letter * 5] if letter == b"a" else [letter]
+    )
+    turned = images.map(lambda image: image + b"!").cache()
+    sizes = turned.map(lambda image: (len(image), image[:1], image[-1:])).get()
+    assert sizes == [(4, b"a", b"!"), (size + 1, b"a", b"!"), (6, b"a", b"!"), (2, b"b", b"!")]
+    assert max(len(image) for image in turned.get()) == size + 1

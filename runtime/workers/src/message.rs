@@ -16,6 +16,8 @@ pub const VERSION: u32 = 5;
 const LONGEST_HEAD: u32 = 64 << 20;
 /// The most bytes that a payload may have.
 const LONGEST_PAYLOAD: u64 = 16 << 30;
+/// Memory that is taken for a part of a message before it arrives.
+const AT_ONCE: u64 = 16 << 20;
 
 /// From the pool to a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -210,12 +212,18 @@ pub fn read<M: DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option<(M
     if head_len > LONGEST_HEAD || payload_len > LONGEST_PAYLOAD {
         return Err(io::Error::other(format!("a message of {head_len} + {payload_len} bytes")));
     }
-    let mut head = vec![0; head_len as usize];
-    stream.read_exact(&mut head)?;
+    let head = exactly(stream, u64::from(head_len))?;
     let (message, _) = bincode::serde::decode_from_slice(&head, config()).map_err(io::Error::other)?;
-    let mut payload = vec![0; payload_len as usize];
-    stream.read_exact(&mut payload)?;
-    Ok(Some((message, payload)))
+    Ok(Some((message, exactly(stream, payload_len)?)))
+}
+
+/// So many bytes. A length that is nonsense takes no memory for what does not come.
+fn exactly(stream: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length.min(AT_ONCE) as usize);
+    match stream.take(length).read_to_end(&mut bytes)? as u64 == length {
+        true => Ok(bytes),
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ impl Slot {
     }
 
     fn capacity(&self) -> usize {
-        self.0.len() - DATA
+        self.0.len().saturating_sub(DATA)
     }
 
     fn map(file: &File) -> io::Result<Slot> {
