@@ -55,6 +55,22 @@ class Hadoop:
             raise
         return found
 
+    def tree(self, path: str) -> dict[str, tuple[int, int, int]]:
+        """Describe all files below a folder, so that any change shows."""
+        found = {}
+        for entry in json.loads(self._files("GET", path, "LISTSTATUS"))["FileStatuses"]["FileStatus"]:
+            name = f"{path}/{entry['pathSuffix']}"
+            if entry["type"] == "DIRECTORY":
+                found |= self.tree(name)
+            else:
+                found[name] = (entry["fileId"], entry["modificationTime"], entry["length"])
+        return found
+
+    def bytes_written(self) -> int:
+        """Give how many bytes the HDFS has taken, ever, as it counts itself."""
+        with urlopen(f"{self._web}/jmx?qry=Hadoop:service=DataNode,name=DataNodeActivity-*") as answer:
+            return sum(bean["BytesWritten"] for bean in json.load(answer)["beans"])
+
     def lines(self, path: str) -> list[str]:
         """Give the lines of an output, in order."""
         parts = [self.read(f"{path}/{name}") for name in self.names(path)]

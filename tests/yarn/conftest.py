@@ -59,10 +59,13 @@ class Yarn:
         user: str = "tester",
         spark: str = "3.5.9",
         by: str = "spark-submit",
+        python: bool = True,
     ) -> Ended:
         """Run a program by spark-submit or by nestflow submit, and wait for its end."""
         home = home_of(spark)
         settings = {**self.settings(home), **(conf or {})}
+        if not python:  # the nodes have none
+            settings = {key: value for key, value in settings.items() if "PYSPARK_PYTHON" not in key}
         if by == "spark-submit":
             settings.setdefault("spark.jars", jar_for(home))
             command = [f"{home}/bin/spark-submit"]
@@ -71,7 +74,7 @@ class Yarn:
             command = [sys.executable, "-m", "nestflow", "submit"]
         command += ["--master=yarn", f"--deploy-mode={mode}"]
         command += [f"--conf={key}={value}" for key, value in settings.items()]
-        return self._run([*command, str(PROGRAMS / program), *arguments], home, user)
+        return self._run([*command, str(PROGRAMS / program), *arguments], home, user, python)
 
     def settings(self, home: str) -> dict[str, str]:
         """Give what a user sets for this cluster."""
@@ -93,9 +96,11 @@ class Yarn:
             "SPARK_LOCAL_IP": "127.0.0.1",
         }
 
-    def _run(self, command: list[str], home: str, user: str) -> Ended:
+    def _run(self, command: list[str], home: str, user: str, python: bool) -> Ended:
         before = {app["id"] for app in self.hadoop.applications()}
         environment = {**os.environ, **self.environment(home, user)}
+        if not python:
+            environment["PYSPARK_DRIVER_PYTHON"] = environment.pop("PYSPARK_PYTHON")
         ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         new = [app for app in self.hadoop.applications() if app["id"] not in before]
         return Ended(self.hadoop, ended, new)
