@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from nestflow.bundle import archive, elf, interpreter, prepared
+from nestflow.bundle.product import FOLDER, PACKAGE, platform_tag
 from nestflow.bundle.publish import publish
 from nestflow.bundle.store import Local
 from nestflow.bundle.tree import Tree
@@ -258,3 +259,13 @@ def test_commands(tmp_path: Path) -> None:
     # The newest stays, however old.
     assert cli("prune", str(store), "--older-than", "-1", "--yes") == (0, [])
     assert sorted(path.name for path in (store / "1").iterdir()) == [f"{new.name}.json", f"{new.name}.tar.gz"]
+
+
+@pytest.mark.skipif(platform_tag() != "linux-x86_64", reason="linked for old systems on this platform only")
+def test_the_libraries_load_on_old_systems() -> None:
+    libraries = [*PACKAGE.glob("_*.abi3.so"), *FOLDER.glob("*.so")]
+    assert libraries
+    for library in libraries:
+        says = elf.facts(library.read_bytes())
+        assert says.glibc <= (2, 17), library
+        assert [name for name in says.needed if not interpreter._OF_GLIBC.match(name)] == [], library

@@ -7,6 +7,7 @@ is decided here and nowhere else; docs/decisions/0007 says why.
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlparse
@@ -30,6 +31,11 @@ PARCELS = "{parcels}"
 
 FOLDER = "spark.nestflow.bundle.folder"
 """Spark's setting for where machines unpack archives; ``{user}`` is who they run as."""
+
+_SAID = ("environment", "build", "commit", "python", "sha256")
+"""What the log says of an archive."""
+
+_LOG = logging.getLogger("nestflow.spark")
 
 _DEFAULT_FOLDER = "/tmp/nestflow-{user}"
 
@@ -122,6 +128,9 @@ def tell(driver: Any, context: Any, place: Place) -> None:
         [each.name, each.uri, each.manifest["sha256"], str(each.manifest["unpacked"])]
         for each in place.published
     ]
+    for each in place.published:
+        says = [f"{key} {each.manifest[key]}" for key in _SAID if each.manifest.get(key)]
+        _LOG.info("executors run %s (%s); %d bytes uploaded", each.name, ", ".join(says), each.uploaded)
     driver.place(place.library, place.sha256, folder, parcels)
 
 
