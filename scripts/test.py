@@ -40,8 +40,8 @@ SPARK = {
     ],
 }
 """The versions of Spark that are tested, and with which tests besides its own."""
-EMBEDDED = ("3.5.9",)
-"""Those on which these tests run their functions in the JVM; on the others, workers do."""
+EMBEDDED = ["tests/test_batches.py", "tests/test_state.py", "tests/test_resources.py", "-k", "not scattered"]
+"""Tests that also run with functions in the JVM, on the first of them."""
 CARGO_RESULT = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
 
 
@@ -101,10 +101,11 @@ def spark(fast: bool) -> list[Result]:
         home = {"SPARK_HOME": install.stdout.strip(), "SPARK_LOCAL_IP": "127.0.0.1"}
         for master, arguments in (("local-cluster[2,1,1024]", ["tests/spark"]), ("local[2]", cases)):
             environment = {**os.environ, **home, "NESTFLOW_TEST_SPARK": master}
-            if master == "local[2]" and version in EMBEDDED:
-                environment["NESTFLOW_SPARK_HOST"] = "embedded"
             part = f"Spark {version}, {master.split('[')[0]}"
             results.append(python(part, ROOT, [*CONFIG, *arguments], environment))
+        if version == next(iter(SPARK)):
+            environment["NESTFLOW_SPARK_HOST"] = "embedded"
+            results.append(python(f"Spark {version}, embedded", ROOT, [*CONFIG, *EMBEDDED], environment))
         # A local cluster leaves the folders of its executors, with a copy of the jar in each.
         shutil.rmtree(Path(install.stdout.strip()) / "work", ignore_errors=True)
     if not fast:

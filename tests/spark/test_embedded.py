@@ -1,4 +1,4 @@
-"""Functions in an interpreter inside the executors; the cases run there too (`scripts/test.py`)."""
+"""Functions in an interpreter inside the executors; others run there too (`scripts/test.py`)."""
 
 from __future__ import annotations
 
