@@ -38,17 +38,18 @@ def main(folder: Path) -> None:
 
 
 def _entry(name: str) -> list[str]:
-    found = _found(name)
+    named = found(name)
     shown = f"nestflow.{name}"
-    if inspect.isfunction(found) or inspect.isclass(found):
+    if inspect.isfunction(named) or inspect.isclass(named):
         # What is built in C has no signature: the docstring has to do. Annotations are texts here.
         with contextlib.suppress(TypeError, ValueError):
-            shown += re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(found)))
-    text = inspect.getdoc(found) if callable(found) else None
-    return [f"## `{name}`", "", "```python", shown, "```", "", "```text", text or repr(found), "```"]
+            shown += re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(named)))
+    text = inspect.getdoc(named) if callable(named) else None
+    return [f"## `{name}`", "", "```python", shown, "```", "", "```text", text or repr(named), "```"]
 
 
-def _found(name: str) -> Any:
+def found(name: str) -> Any:
+    """Give what a name below ``nestflow`` stands for."""
     found: Any = importlib.import_module("nestflow")
     for part in name.split("."):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import runpy
 from pathlib import Path
 
@@ -17,6 +18,19 @@ def test_reference(tmp_path: Path) -> None:
     names = runpy.run_path(str(ROOT / "scripts" / "coverage.py"))["public"]()
     pages = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "docs" / "reference").iterdir())
     assert all(f"## `{name}`" in pages for section in names.values() for name in section)
+
+
+def test_examples() -> None:
+    """Every public name has an example in its docstring; `test_docs` runs them."""
+    names = runpy.run_path(str(ROOT / "scripts" / "coverage.py"))["public"]()
+    found = runpy.run_path(str(ROOT / "scripts" / "reference.py"))["found"]
+    lacking = [
+        name
+        for section in names.values()
+        for name in section
+        if callable(found(name)) and ">>> " not in (inspect.getdoc(found(name)) or "")
+    ]
+    assert not lacking, "these names have no example that runs"
 
 
 def test_page() -> None:

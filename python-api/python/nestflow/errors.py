@@ -21,35 +21,100 @@ class NestflowError(Exception):
 
 
 class NestflowHDFSException(NestflowError):
-    """A Hadoop file system did not do what was asked."""
+    """A Hadoop file system did not do what was asked.
+
+    Example:
+        >>> issubclass(NestflowHDFSException, NestflowError)
+        True
+    """
 
 
 class NestflowRuntimeException(NestflowError):
-    """A run failed, and not by an exception of the user's functions."""
+    """A run failed, and not by an exception of the user's functions.
+
+    Example:
+        >>> import nestflow as nf
+        >>> try:
+        ...     p = nf.Pipeline.create("local")
+        ...     p.read(nf.TextFile("/no/such/file")).get()
+        ... except nf.errors.NestflowRuntimeException as error:
+        ...     print("the run failed")
+        the run failed
+    """
 
 
 class InvalidDataException(NestflowRuntimeException):
-    """Data do not have the form that was asked for."""
+    """Data do not have the form that was asked for.
+
+    Example:
+        >>> import nestflow as nf
+        >>> try:
+        ...     nf.Pipeline.create("local").parallelize([]).sum().get()
+        ... except nf.errors.InvalidDataException as error:
+        ...     print("no value")
+        no value
+    """
 
 
 class InvalidConfException(NestflowRuntimeException):
-    """A setting is missing or impossible."""
+    """A setting is missing or impossible.
+
+    Example:
+        >>> issubclass(InvalidConfException, NestflowRuntimeException)
+        True
+    """
 
 
 class NestflowPlanningException(NestflowError):
-    """A program that cannot be planned: scopes, tables as operands, functions that cannot be shipped."""
+    """A program that cannot be planned: scopes, tables as operands, functions that cannot be shipped.
+
+    Example:
+        >>> import nestflow as nf
+        >>> try:
+        ...     p = nf.Pipeline.create("local")
+        ...     table = p.parallelize({"a": [1]})
+        ...     table.apply_values(lambda v, other: v, table)
+        ... except nf.errors.NestflowPlanningException as error:
+        ...     print(type(error).__name__)
+        NestflowPlanningException
+    """
 
 
 class NestflowRPCException(NestflowPlanningException):
-    """A remote planner did not answer."""
+    """A remote planner did not answer.
+
+    Example:
+        >>> issubclass(NestflowRPCException, NestflowPlanningException)
+        True
+    """
 
 
 class InvalidLogicalPlanException(NestflowPlanningException):
-    """A function holds a dataset of the pipeline; pass it as a side input instead."""
+    """A function holds a dataset of the pipeline; pass it as a side input instead.
+
+    Example:
+        >>> import nestflow as nf
+        >>> try:
+        ...     p = nf.Pipeline.create("local")
+        ...     numbers = p.parallelize([1])
+        ...     numbers.map(lambda x: numbers)
+        ... except nf.errors.InvalidLogicalPlanException as error:
+        ...     print(type(error).__name__)
+        InvalidLogicalPlanException
+    """
 
 
 class InvalidSeqSerdeException(NestflowPlanningException):
-    """A sequence file needs both a key serde and a value serde, or none."""
+    """A sequence file needs both a key serde and a value serde, or none.
+
+    Example:
+        >>> import nestflow as nf
+        >>> try:
+        ...     nf.input.SequenceFile("in", key_serde=nf.serde.StrSerde())
+        ... except nf.errors.InvalidSeqSerdeException as error:
+        ...     print(type(error).__name__)
+        InvalidSeqSerdeException
+    """
 
 
 class NativeFunctionError(NestflowError, RuntimeError):

@@ -18,7 +18,12 @@ _lock = threading.Lock()
 
 
 class LazyVar(Generic[T]):
-    """A variable whose value a function makes when it is first asked for; see `declare`."""
+    """A variable whose value a function makes when it is first asked for; see `declare`.
+
+    Example:
+        >>> declare(lambda: 3)  # doctest: +ELLIPSIS
+        <nestflow.lazy_var.LazyVar object at ...>
+    """
 
     def __init__(self, function: Callable[[], T], name: str) -> None:
         """Use `declare`."""
@@ -28,7 +33,14 @@ class LazyVar(Generic[T]):
         self._making = threading.RLock()
 
     def get(self) -> T:
-        """Give the value; the first call in a process makes it, others wait for that one."""
+        """Give the value; the first call in a process makes it, others wait for that one.
+
+        Example:
+            >>> import nestflow as nf
+            >>> from nestflow import lazy_var
+            >>> lazy_var.declare(lambda: 3).get()
+            3
+        """
         if self._value is _missing:
             with self._making:
                 if self._value is _missing:

@@ -133,7 +133,7 @@ class Pipeline(PipelineMembers, Surrounded):
         return make(self)
 
     def write(self, pvalue: PType, target: Any) -> None:
-        """Write a dataset at the next run, once; of a table, the values of all groups.
+        r"""Write a dataset at the next run, once; of a table, the values of all groups.
 
         Args:
             pvalue: a PCollection, PObject or PTable; without records the target is still made.
@@ -142,6 +142,16 @@ class Pipeline(PipelineMembers, Surrounded):
         Raises:
             ValueError: not a dataset, or not a target.
             NestflowPlanningException: a table whose values are a tuple.
+
+        Example:
+            >>> import nestflow as nf
+            >>> import tempfile
+            >>> p = nf.Pipeline.create("local")
+            >>> folder = tempfile.mkdtemp()
+            >>> p.write(p.parallelize(["a", "b"]), nf.output.TextFile(folder + "/out"))
+            >>> p.run()
+            >>> open(folder + "/out/part-00000").read()
+            'a\nb\n'
         """
         site = call_site("write")
         if isinstance(target, UserOutputBase) and isinstance(pvalue, PType):
@@ -219,8 +229,11 @@ class Pipeline(PipelineMembers, Surrounded):
             ValueError: another form.
 
         Example:
-            >>> p = Pipeline.create("local")
-            >>> print(p.explain("logical"))  # doctest: +SKIP
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> ones = p.parallelize([1]).map(str).cache()
+            >>> "stage" in p.explain("stages")
+            True
         """
         return self._explain("code" if code else form, ())
 

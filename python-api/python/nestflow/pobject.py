@@ -65,21 +65,47 @@ class PObject(Dataset):
         return collection_at(self._pipeline, self._scope, self._node, self._serde)
 
     def cartesian(self, *pvalues: PCollection | PObject, **options: Any) -> Any:
-        """Give a tuple for each combination; see `transforms.cartesian`."""
+        """Give a tuple for each combination; see `transforms.cartesian`.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize(1).cartesian(p.parallelize(2)).get()
+            [(1, 2)]
+        """
         return nestflow.transforms.cartesian(self, *pvalues, **options)
 
     def flat_map(self, fn: Callable[..., Any], *side_inputs: PType, **options: Any) -> PCollection:
-        """Give each element of the function's result; see `transforms.flat_map`."""
+        """Give each element of the function's result; see `transforms.flat_map`.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").parallelize("ab").flat_map(list).get()
+            ['a', 'b']
+        """
         return nestflow.transforms.flat_map(self, fn, *side_inputs, **options)
 
     def map(self, fn: Callable[..., Any], *side_inputs: PType, **options: Any) -> PObject:
-        """Give the function's result; see `transforms.map`."""
+        """Give the function's result; see `transforms.map`.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").parallelize(2).map(lambda x: -x).get()
+            -2
+        """
         return nestflow.transforms.map(self, fn, *side_inputs, **options)
 
     def union(
         self, other: PCollection | PObject, *others: PCollection | PObject, **options: Any
     ) -> PCollection:
-        """Give the records of all; see `transforms.union`."""
+        """Give the records of all; see `transforms.union`.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("local")
+            >>> p.parallelize(1).union(p.parallelize(2)).get()
+            [1, 2]
+        """
         return nestflow.transforms.union(self, other, *others, **options)
 
     def not_(self) -> PObject:

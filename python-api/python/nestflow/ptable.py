@@ -114,19 +114,43 @@ class PTable(PType):
         )
 
     def extract_keys(self, **options: Any) -> PCollection:
-        """Give the outermost keys; see `transforms.extract_keys`."""
+        """Give the outermost keys; see `transforms.extract_keys`.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").parallelize({"k": [1, 2]}).extract_keys().get()
+            ['k']
+        """
         return nestflow.transforms.extract_keys(self, **options)
 
     def extract_values(self, **options: Any) -> PCollection:
-        """Give the values of all groups; see `transforms.extract_values`."""
+        """Give the values of all groups; see `transforms.extract_values`.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").parallelize({"k": [1, 2]}).extract_values().get()
+            [1, 2]
+        """
         return nestflow.transforms.extract_values(self, **options)
 
     def flatten_values(self, **options: Any) -> PCollection:
-        """Give the values of all groups; see `transforms.flatten_values`."""
+        """Give the values of all groups; see `transforms.flatten_values`.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").parallelize({"k": [1, 2]}).flatten_values().get()
+            [1, 2]
+        """
         return nestflow.transforms.extract_values(self, **options)
 
     def flatten(self, **options: Any) -> PCollection:
-        """Give pairs of key and value; see `transforms.flatten`."""
+        """Give pairs of key and value; see `transforms.flatten`.
+
+        Example:
+            >>> import nestflow as nf
+            >>> nf.Pipeline.create("local").parallelize({"k": [1, 2]}).flatten().get()
+            [('k', 1), ('k', 2)]
+        """
         pairs: PCollection = nestflow.transforms.flatten(self, **options)
         return pairs
 

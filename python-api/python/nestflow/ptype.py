@@ -93,6 +93,12 @@ class PType:
 
         Raises:
             ValueError: another form.
+
+        Example:
+            >>> import nestflow as nf
+            >>> dataset = nf.Pipeline.create("local").parallelize([1]).map(str)
+            >>> "stage" in dataset.explain("stages")
+            True
         """
         return self._pipeline._explain("code" if code else form, [self])
 

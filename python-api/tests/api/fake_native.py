@@ -37,21 +37,24 @@ def run(session: int, plan: bytes, progress: Any) -> dict[str, Any]:
     evaluation = Evaluation(decoded, {cache: data for cache, (data, _) in held.items()})
     kept = {}
     outer = counting.enter()
-    for target in decoded.targets:
-        match target:
-            case Keep(node, cache):
-                kept[cache] = (evaluation.data(node), pickle.dumps(evaluation.rows(node)))
-            case Effect(node):
-                evaluation.data(node)
-            case Write():
-                evaluation.data(target.node)
+    counts: dict[str, int] = {}
+    try:
+        for target in decoded.targets:
+            match target:
+                case Keep(node, cache):
+                    kept[cache] = (evaluation.data(node), pickle.dumps(evaluation.rows(node)))
+                case Effect(node):
+                    evaluation.data(node)
+                case Write():
+                    evaluation.data(target.node)
+    finally:
+        counts = counting.leave(outer) or {}
     for target in decoded.targets:
         if isinstance(target, Write):
             evaluation.write(target)
     held.update(copy.deepcopy(kept))
     if progress is not None:
         progress({"stage": 1, "stages": 1, "rows": 0})
-    counts = counting.leave(outer) or {}
     return {"counters": counts, "stages": [{"name": "all", "rows": 0, "bytes": 0, "seconds": 0.0}]}
 
 

@@ -42,31 +42,128 @@ class UserOutputBase:
     """
 
     def open(self, partition: int) -> None:
-        """Begin a part, from 0; every part is opened, also one without records."""
+        """Begin a part, from 0; every part is opened, also one without records.
+
+        Example:
+            >>> import nestflow as nf
+            >>> class Target(nf.output.UserOutputBase):
+            ...     def open(self, partition):
+            ...         print("part", partition)
+            ...     def sink(self, record):
+            ...         print(record)
+            >>> p = nf.Pipeline.create("local", host="in_process")
+            >>> p.write(p.parallelize(["a"]), Target())
+            >>> p.run()
+            part 0
+            a
+        """
 
     def sink(self, record: Any) -> None:
-        """Take a record."""
+        """Take a record.
+
+        Example:
+            >>> import nestflow as nf
+            >>> class Target(nf.output.UserOutputBase):
+            ...     def sink(self, record):
+            ...         print(record)
+            >>> p = nf.Pipeline.create("local", host="in_process")
+            >>> p.write(p.parallelize(["a"]), Target())
+            >>> p.run()
+            a
+        """
         raise NotImplementedError("sink() of a UserOutputBase has to be overridden")
 
     def close(self) -> None:
-        """End the part."""
+        """End the part.
+
+        Example:
+            >>> import nestflow as nf
+            >>> class Target(nf.output.UserOutputBase):
+            ...     def sink(self, record):
+            ...         print(record)
+            ...     def close(self):
+            ...         print("all written")
+            >>> p = nf.Pipeline.create("local", host="in_process")
+            >>> p.write(p.parallelize(["a"]), Target())
+            >>> p.run()
+            a
+            all written
+        """
 
     def partition_fn(self) -> Callable[[Any, int], int] | None:
-        """Give ``fn(record, n)``, the part of a record; None deals records out in turn."""
+        """Give ``fn(record, n)``, the part of a record; None deals records out in turn.
+
+        Example:
+            >>> import nestflow as nf
+            >>> class Target(nf.output.UserOutputBase):
+            ...     def open(self, partition):
+            ...         self.partition = partition
+            ...     def sink(self, record):
+            ...         print(self.partition, record)
+            ...     def partition_number(self):
+            ...         return 2
+            ...     def partition_fn(self):
+            ...         return lambda record, n: record % n
+            >>> p = nf.Pipeline.create("local", host="in_process")
+            >>> p.write(p.parallelize([3]), Target())
+            >>> p.run()
+            1 3
+        """
         return None
 
     def partition_number(self) -> int | None:
-        """Give the number of parts; None is one."""
+        """Give the number of parts; None is one.
+
+        Example:
+            >>> import nestflow as nf
+            >>> class Target(nf.output.UserOutputBase):
+            ...     def open(self, partition):
+            ...         print("part", partition)
+            ...     def sink(self, record):
+            ...         pass
+            ...     def partition_number(self):
+            ...         return 2
+            >>> p = nf.Pipeline.create("local", host="in_process", threads=1)
+            >>> p.write(p.parallelize([]), Target())
+            >>> p.run()
+            part 0
+            part 1
+        """
         return None
 
     def pre_process(self, pvalue: PType) -> PType:
-        """Give what is written; the dataset itself unless overridden."""
+        """Give what is written; the dataset itself unless overridden.
+
+        Example:
+            >>> import nestflow as nf
+            >>> class Target(nf.output.UserOutputBase):
+            ...     def sink(self, record):
+            ...         print(record)
+            ...     def pre_process(self, pvalue):
+            ...         return pvalue.map(str.upper)
+            >>> p = nf.Pipeline.create("local", host="in_process")
+            >>> p.write(p.parallelize(["a"]), Target())
+            >>> p.run()
+            A
+        """
         return pvalue
 
     def get_commiter(self) -> Callable[[], object] | Any:
         """Give what is called in the program once, after the run that has written everything.
 
         It is a function without arguments, or an object with a method ``commit``; None: nothing.
+
+        Example:
+            >>> import nestflow as nf
+            >>> class Target(nf.output.UserOutputBase):
+            ...     def sink(self, record):
+            ...         pass
+            ...     def get_commiter(self):
+            ...         return lambda: print("written")
+            >>> p = nf.Pipeline.create("local", host="in_process")
+            >>> p.write(p.parallelize(["a"]), Target())
+            >>> p.run()
+            written
         """
         return None
 
