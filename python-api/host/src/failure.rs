@@ -6,13 +6,12 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 
 /// What `nestflow.host.errors` made of an exception.
 pub(crate) fn of_failure(failure: PyResult<Bound<'_, PyAny>>) -> HostError {
-    type Fields = (String, String, String, Option<Vec<u8>>, String, String, String);
+    type Fields = (String, String, Option<Vec<u8>>, String, String, String);
     let fields = failure.and_then(|failure| failure.cast::<PyTuple>()?.extract::<Fields>());
     match fields {
-        Ok((kind, class, message, pickled, traceback, step, record)) if kind == "user" => {
+        Ok((class, message, pickled, traceback, step, record)) => {
             HostError::User(Box::new(UserError { pickled, class, message, traceback, step, record }))
         }
-        Ok((_, _, message, ..)) => HostError::Data(message),
         Err(error) => internal(&error),
     }
 }

@@ -6,6 +6,7 @@ import threading
 import pytest
 from programs import combine, fold, fold_groups, notes, records, run, sequential, step, values, walk, zero
 
+from nestflow.errors import InvalidDataException
 from nestflow.host.program import MISSING
 
 
@@ -138,7 +139,7 @@ def test_records_whose_repr_fails_or_is_long():
 
 def test_values_that_cannot_be_stored():
     error = failure(records(step("map", lambda x: threading.Lock())), [1])
-    assert type(error) is ValueError
+    assert type(error) is InvalidDataException
     assert "cannot store a value of type _thread.lock" in str(error) and "map(<lambda>)" in str(error)
     error = failure(records(step("map", lambda x: (x, (i for i in ()))), emit="pair"), [1])
     assert "generator" in str(error)

@@ -6,6 +6,7 @@ import cloudpickle
 import pytest
 from programs import combine, fold, fold_groups, sequential, walk, zero
 
+from nestflow.errors import InvalidDataException
 from nestflow.host.program import MISSING
 
 
@@ -47,7 +48,7 @@ class TestFold:
     def test_an_empty_side_matters_only_where_a_function_is_called(self):
         program = fold(lambda state, x, side: state, zero(0), shown=("value open",), used=(0,))
         assert fold_groups(program, [MISSING], [], []) == [0]
-        with pytest.raises(ValueError, match="empty PObject"):
+        with pytest.raises(InvalidDataException, match="empty PObject"):
             fold_groups(program, [MISSING], [(0, 1)], [])
 
 

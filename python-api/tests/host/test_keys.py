@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import notes, objects, records, run
 
+from nestflow.errors import InvalidDataException
 from nestflow.host.program import MISSING
 
 D, F = decimal.Decimal, fractions.Fraction
@@ -216,7 +217,7 @@ def test_keys_do_not_depend_on_the_process():
     ],
 )
 def test_what_cannot_be_a_key_says_why(value, reason):
-    with pytest.raises(ValueError, match=reason) as caught:
+    with pytest.raises(InvalidDataException, match=reason) as caught:
         keys([value])
     assert "Own" in str(caught.value) or reason != "__nestflow_key__"
 
@@ -258,7 +259,7 @@ def test_numpy_and_pandas():
     a_little_later = pandas.Timestamp("2024-01-01T00:00:00.000000001")
     assert len(set(keys([when, pandas.NaT, pandas.NA, numpy.datetime64("NaT"), a_little_later]))) == 5
     for value in (numpy.array([1]), pandas.Series([1])):
-        with pytest.raises(ValueError, match="cannot be a key"):
+        with pytest.raises(InvalidDataException, match="cannot be a key"):
             keys([value])
     assert orders([numpy.int64(1)]) == orders([1])
     times = [pandas.Timestamp("2024-01-01") + pandas.Timedelta(ns) for ns in (0, 1, 2, 1000, 5000)]

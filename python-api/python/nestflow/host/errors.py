@@ -11,6 +11,7 @@ import reprlib
 import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nestflow.errors import InvalidDataException
 from nestflow.host import pickles
 from nestflow.host.program import FILENAME, Driver, EmptySide, NotAPair, Step, Unfit, Unloadable
 
@@ -57,9 +58,8 @@ def _is_long(value: Any, room: int = 1000) -> bool:
 
 
 class Failure(NamedTuple):
-    """An error on its way out of the host; `kind` is "user" or "data"."""
+    """An error on its way out of the host."""
 
-    kind: str
     class_name: str
     message: str
     pickled: bytes | None
@@ -75,7 +75,8 @@ def _unwrapped(error: BaseException) -> BaseException:
         return error
     # A generator of the user's has a frame of its own first: there it is Python's error, and stays.
     first = cause.__traceback__
-    return cause if first is not None and first.tb_frame.f_code.co_filename == FILENAME else error
+    file = "" if first is None else first.tb_frame.f_code.co_filename
+    return cause if file == FILENAME or file.startswith(_OUR_FOLDER) else error
 
 
 def raised(
@@ -115,9 +116,10 @@ def unfit(error: BaseException, driver: Driver, part: int, value: Any, role: str
         return _not_a_pair(step, shown)
     if isinstance(error, Unfit):
         return _data(f"{error}{_within(step)}: {shown}", step, shown)
-    if role == "value" and isinstance(error, Exception):
-        kind = _class_name(type(value))
-        text = f"cannot store a value of type {kind}: {_class_name(type(error))}: {_message(error)}"
+    too_deep = isinstance(error, (pickle.PicklingError, RecursionError))
+    if isinstance(error, Exception) and (role == "value" or too_deep):
+        kind, what = _class_name(type(value)), "value" if role == "value" else "key"
+        text = f"cannot store a {what} of type {kind}: {_class_name(type(error))}: {_message(error)}"
         return _data(f"{text}{_within(step)}: {shown}", step, shown)
     return _user(error, step, shown)
 
@@ -145,7 +147,7 @@ def _place(
                 # Newer interpreters forget the variable of a comprehension when it raises.
                 record = (given[len(given) - records.__length_hint__() - 1],)  # type: ignore[attr-defined]
         elif code.co_filename.startswith(_OUR_FOLDER) and driver.steps and not driver.lines:
-            step, record = driver.steps[0], _variable(trace, "x")
+            step, record = driver.steps[0], _variable(trace, "x") or record
         trace = trace.tb_next
     return step, record
 
@@ -156,7 +158,11 @@ def _variable(trace: TracebackType, name: str) -> tuple[Any] | None:
 
 
 def _data(text: str, step: Step | None, shown: str) -> Failure:
-    return Failure("data", "", _sound(text), None, "", _sound(_text(step)), _sound(shown))
+    """What does not fit: an exception of ours, in the user's step."""
+    error = InvalidDataException(_sound(text))
+    return Failure(
+        _class_name(type(error)), str(error), _portable(error), "", _sound(_text(step)), _sound(shown)
+    )
 
 
 def _not_a_pair(step: Step | None, shown: str) -> Failure:
@@ -171,7 +177,6 @@ def _within(step: Step | None) -> str:
 
 def _user(error: BaseException, step: Step | None, shown: str) -> Failure:
     return Failure(
-        "user",
         _sound(_class_name(type(error))),
         _sound(_message(error)),
         _portable(error),
