@@ -33,12 +33,13 @@ pub fn programs(logical: &LogicalPlan) -> Result<Vec<(String, ChainSpec)>> {
     let mut found = Vec::new();
     for stage in &graph.stages {
         for node in &stage.nodes {
-            if let FlatOp::Chain { steps, emit, keep_groups_from, sides } = &node.op {
+            if let FlatOp::Chain { steps, emit, keep_groups_from, sides, most } = &node.op {
                 let sides = sides.iter().map(|side| Side { shape: side.shape, from: side.from }).collect();
                 let program = Program::Records {
                     steps: steps.clone(),
                     emit: emit.clone(),
                     keep_groups_from: *keep_groups_from,
+                    most: *most,
                 };
                 found.push((format!("stage {}", stage.id), ChainSpec { program, sides }));
             }

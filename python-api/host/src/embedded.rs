@@ -102,7 +102,7 @@ impl Chain {
         let done = work(open.as_mut());
         self.thread.store(0, Ordering::Release);
         let batch = done?;
-        Ok((Answer::Given { more: open.more(), counts: open.counted() }, batch))
+        Ok((Answer::Given { more: open.more(), enough: open.enough(), counts: open.counted() }, batch))
     }
 }
 

@@ -17,15 +17,15 @@ impl Host for InProcessHost {
     fn open(&self, chain: &ChainSpec, sides: Vec<RecordBatch>) -> Result<Box<dyn OpenChain>, HostError> {
         let open = open_cells(&sides)?;
         pin::attach(|py| match &chain.program {
-            Program::Records { steps, emit, keep_groups_from } => {
+            Program::Records { steps, emit, keep_groups_from, .. } => {
                 let program = (steps.as_slice(), emit, *keep_groups_from);
                 Ok(Box::new(Records::open(py, chain, program, &open)?) as Box<dyn OpenChain>)
             }
             Program::Fold { .. } | Program::Combine { .. } => {
                 Ok(Box::new(Groups::open(py, chain, &open)?) as _)
             }
-            Program::Sequential { kind, site, sides, .. } => {
-                Ok(Box::new(Walk::open(py, chain, (kind, site, sides), &open)?) as _)
+            Program::Sequential { kind, site, sides, most, .. } => {
+                Ok(Box::new(Walk::open(py, chain, (kind, site, sides, *most), &open)?) as _)
             }
         })
     }

@@ -56,6 +56,8 @@ pub(crate) struct Records {
     sides: Vec<ColumnSide>,
     /// How many rows the driver should give at once.
     room: usize,
+    /// More rows of one record than so many are not asked for.
+    most: usize,
     native: Option<Native>,
     markers: Option<Markers>,
     under_way: Option<UnderWay>,
@@ -104,6 +106,7 @@ impl Records {
             layout: Arc::new(layout),
             sides: by_column(chain).into_iter().map(|(name, shape)| ColumnSide::new(name, shape)).collect(),
             room: FIRST,
+            most: most_of(&chain.program),
             native: Native::of(steps, emit),
             under_way: None,
             counts: Counts::default(),
@@ -130,8 +133,10 @@ impl Records {
                 walk.store_all(py, &mut rows, values, row).map_err(misfit)?;
                 continue;
             }
-            let at = (walk.iterator.bind(py), walk.records.bind(py));
-            let part = walk.next_part(py).map_err(|error| raised(py, &error, driver, Some(at)))?;
+            let part = walk.next_part(py).map_err(|error| {
+                let at = (walk.iterator.bind(py), walk.records.bind(py));
+                raised(py, &error, driver, Some(at))
+            })?;
             let Some(part) = part else {
                 walk.store_markers(&mut rows, values, row);
                 *row = walk.end;
@@ -143,8 +148,13 @@ impl Records {
             if length > 0 {
                 // Of records that are only counted the size is not known.
                 let fit = (PART_BYTES * length).checked_div(bytes).unwrap_or(FIRST * FIRST);
-                self.room = fit.clamp(1, PART_ROWS.min(self.room * FIRST));
+                self.room = fit.clamp(1, PART_ROWS.min(self.room * FIRST).min(self.most.max(FIRST)));
                 ours(walk.room.bind(py).set_item(0, self.room))?;
+            }
+            if walk.given >= self.most {
+                let next = walk.next_record(py, &self.run, row);
+                let at = (walk.iterator.bind(py), walk.records.bind(py));
+                next.map_err(|error| raised(py, &error, driver, Some(at)))?;
             }
             under_way.walk = Some(walk);
             if rows.len() >= MOST_ROWS || rows.bytes() >= MOST_BYTES {
@@ -176,9 +186,11 @@ impl Records {
         }
         for side in &mut self.sides {
             let column = cells(input, &side.name)?;
-            arguments.push(ours(side.list(py, kinds, column, chunk.iter().copied()))?.into_any());
+            let values = ours(side.list(py, kinds, column, chunk.iter().copied()))?;
+            arguments.push(ours(values.try_iter())?.into_any());
         }
-        let result = self.run.bind(py).call1(ours(PyTuple::new(py, arguments))?);
+        let arguments = ours(PyTuple::new(py, arguments))?;
+        let result = self.run.bind(py).call1(&arguments);
         let driver = self.driver.bind(py);
         let result = result.map_err(|error| raised(py, &error, driver, Some((&iterator, &records))))?;
         Ok(Walk {
@@ -187,6 +199,9 @@ impl Records {
             iterator: iterator.unbind(),
             frozen,
             record: 0,
+            limited: self.most < usize::MAX,
+            given: 0,
+            arguments: arguments.unbind(),
             room: room.unbind(),
             result: result.unbind(),
         })
@@ -207,6 +222,14 @@ impl Records {
         let options = RecordBatchOptions::new().with_row_count(Some(length));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map_err(|error| HostError::Internal(error.to_string()))
+    }
+}
+
+/// How many rows of one record are of use.
+fn most_of(program: &Program) -> usize {
+    match program {
+        Program::Records { most: Some(most), .. } => usize::try_from(*most).unwrap_or(usize::MAX),
+        _ => usize::MAX,
     }
 }
 
@@ -234,7 +257,7 @@ fn described<'py>(
 
 /// The code that is written for a record program, for people; empty where there is none.
 pub fn source(py: Python<'_>, chain: &ChainSpec) -> PyResult<String> {
-    let Program::Records { steps, emit, keep_groups_from } = &chain.program else {
+    let Program::Records { steps, emit, keep_groups_from, .. } = &chain.program else {
         return Ok(String::new());
     };
     if Native::of(steps, emit).is_some() {

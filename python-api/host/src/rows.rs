@@ -150,6 +150,17 @@ impl<'a> Rows<'a> {
         self.columns.iter_mut().for_each(CellBuilder::append_null);
     }
 
+    /// Whether a row says only that its groups exist.
+    pub(crate) fn is_marker(&self, row: &Bound<'_, PyAny>) -> bool {
+        let gone = &self.kinds.gone;
+        row.is(gone)
+            || row.cast::<PyTuple>().is_ok_and(|parts| {
+                self.layout.parts.len() > 1
+                    && parts.len() > 0
+                    && parts.get_borrowed_item(parts.len() - 1).is_ok_and(|last| last.is(gone))
+            })
+    }
+
     /// What a driver gave for one record: a row, or word that there is none.
     #[inline]
     pub(crate) fn push<'py>(&mut self, given: Given<'_>, row: &Bound<'py, PyAny>) -> Result<(), Unfit<'py>> {

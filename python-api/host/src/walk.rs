@@ -1,7 +1,7 @@
 //! A chunk of records on its way through a driver: where it stands, so that it can pause there.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyIterator, PyList};
+use pyo3::types::{PyIterator, PyList, PyTuple};
 
 use arrow_array::{Array, BinaryViewArray};
 
@@ -22,6 +22,11 @@ pub(crate) struct Walk {
     pub(crate) frozen: Vec<bool>,
     /// The record that the next row comes from.
     pub(crate) record: usize,
+    /// Whether only so many rows of a record are of use, and how many it has given, markers aside.
+    pub(crate) limited: bool,
+    pub(crate) given: usize,
+    /// What the driver was called with.
+    pub(crate) arguments: Py<PyTuple>,
     /// How many rows the driver should give at once, where it can be told.
     pub(crate) room: Py<PyList>,
     /// What the driver gave when it was called: rows, or a generator of parts.
@@ -83,15 +88,30 @@ impl Walk {
             if next < end {
                 let given = self.given(py, values, *row).map_err(odd)?;
                 for index in next..end {
-                    rows.push(given, &*fast::list_item(list, index).map_err(odd)?)?;
+                    let item = fast::list_item(list, index).map_err(odd)?;
+                    if self.limited && !rows.is_marker(&item) {
+                        self.given += 1;
+                    }
+                    rows.push(given, &item)?;
                 }
                 next = end;
             }
             if record < ends.len() {
                 self.record += 1;
+                self.given = 0;
                 *row += 1;
             }
         }
+        Ok(())
+    }
+
+    /// Lets go of what the record in hand has still to give, and goes on behind it.
+    pub(crate) fn next_record(&mut self, py: Python<'_>, run: &Py<PyAny>, row: &mut usize) -> PyResult<()> {
+        // The iterators in the arguments stand behind that record.
+        self.result = run.bind(py).call1(self.arguments.bind(py))?.unbind();
+        self.record += 1;
+        self.given = 0;
+        *row += 1;
         Ok(())
     }
 

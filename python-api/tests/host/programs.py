@@ -76,13 +76,15 @@ def records(
     order: Any = None,
     reverse: bool = False,
     keep: int | None = None,
+    most: int | None = None,
     shown: tuple[str, ...] = (),
 ) -> bytes:
     body = _u32(0) + _sequence(steps) + _u32(_EMITS.index(emit))
     if emit == "ordered":
         key = _option(None if order is None else function(order))
         body += key + (b"\1" if reverse else b"\0") + site("sort_by")
-    return body + _option(None if keep is None else _u32(keep)) + sides(*shown)
+    body += _option(None if keep is None else _u32(keep))
+    return body + _option(None if most is None else struct.pack("<Q", most)) + sides(*shown)
 
 
 def run(
@@ -130,12 +132,19 @@ def combine(combiner: Any) -> bytes:
 _SEQUENTIAL = ["accumulate", "reduce", "transform", "transformer", "whole"]
 
 
-def sequential(kind: str, *parts: Any, shown: tuple[str, ...] = (), used: tuple[int, ...] = ()) -> bytes:
+def sequential(
+    kind: str,
+    *parts: Any,
+    most: int | None = None,
+    shown: tuple[str, ...] = (),
+    used: tuple[int, ...] = (),
+) -> bytes:
     """`parts` are the encoded zero of an accumulate, and functions."""
     encoded = b"".join(part if isinstance(part, bytes) else function(part) for part in parts)
     body = _u32(3) + _u32(_SEQUENTIAL.index(kind)) + encoded
     # In any number of processes.
-    return body + site(kind) + _sequence(map(_u32, used)) + b"\0" + sides(*shown)
+    body += site(kind) + _sequence(map(_u32, used)) + b"\0"
+    return body + _option(None if most is None else struct.pack("<Q", most)) + sides(*shown)
 
 
 def fold_groups(

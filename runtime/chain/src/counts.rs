@@ -100,6 +100,10 @@ impl OpenChain for Counting {
         self.chain.more()
     }
 
+    fn enough(&self) -> bool {
+        self.chain.enough()
+    }
+
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {
         let rest = self.chain.finish()?;
         self.tally.add(self.chain.counted());

@@ -1,7 +1,8 @@
 //! The contract between the engine and whatever runs user functions.
 //!
 //! Life of a chain: `Host::open` → (`push` at most `credits` ahead of `pull`)* → `finish`. Each
-//! push is answered in order, by one pull; by further ones as long as `more` says so. After an error
+//! push is answered in order, by one pull; by further ones as long as `more` says so. A push without rows
+//! ends the last group of a sequential program, so that what that gives comes in parts too. After an error
 //! the chain is only dropped.
 //! Dropping a chain at any time releases what it holds and never blocks on the user's code.
 
@@ -56,6 +57,12 @@ pub trait OpenChain: Send {
     /// Whether what was pulled last was not the whole result: a record can give more rows than fit
     /// into a batch, or rows without end. Until this is `false`, nothing may be pushed or finished.
     fn more(&self) -> bool {
+        false
+    }
+
+    /// Whether no further records can change what comes out of the group in hand, of a sequential program,
+    /// but for its end: as far as is known from what was pulled.
+    fn enough(&self) -> bool {
         false
     }
 

@@ -151,6 +151,9 @@ pub enum Program {
         /// `Emit::Nothing` there is then a column `v` all the same: None for a record, null here.
         /// `None`: nothing is kept.
         keep_groups_from: Option<u32>,
+        /// More rows of one input row than so many are of no use: the functions need not be asked for
+        /// them. What has been made may come out all the same.
+        most: Option<u64>,
     },
     /// Folds values into states, many groups at once, stateless between calls.
     ///
@@ -191,6 +194,8 @@ pub enum Program {
         sides: Vec<u32>,
         /// In how many processes of a host it may run, which all tasks share then; `None`: in any.
         instances: Option<u32>,
+        /// Only the first so many results of each group are of use: it need not give more.
+        most: Option<u64>,
     },
 }
 

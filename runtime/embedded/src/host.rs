@@ -88,6 +88,7 @@ impl Host for EmbeddedHost {
                 chain,
                 credits: credits as usize,
                 more: false,
+                enough: false,
                 counts: Counts::default(),
             })),
             _ => out_of_turn(),
@@ -105,14 +106,15 @@ struct Embedded {
     chain: u64,
     credits: usize,
     more: bool,
+    enough: bool,
     counts: Counts,
 }
 
 impl Embedded {
     fn given(&mut self, ask: &Ask, batches: Vec<RecordBatch>) -> Result<Option<RecordBatch>, HostError> {
         match asked(self.call, ask, batches)? {
-            (Answer::Given { more, counts }, batch) => {
-                self.more = more;
+            (Answer::Given { more, enough, counts }, batch) => {
+                (self.more, self.enough) = (more, enough);
                 self.counts.add(counts);
                 Ok(batch)
             }
@@ -136,6 +138,10 @@ impl OpenChain for Embedded {
 
     fn more(&self) -> bool {
         self.more
+    }
+
+    fn enough(&self) -> bool {
+        self.enough
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever a message or a struct of the C function does.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The most bytes that a message may have: a program's functions.
 const LONGEST: usize = 1 << 30;
 
@@ -68,6 +68,8 @@ pub enum Answer {
     Given {
         /// Whether that is only a part.
         more: bool,
+        /// Whether further records can change nothing.
+        enough: bool,
         /// What the functions counted for it.
         counts: Counts,
     },

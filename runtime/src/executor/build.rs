@@ -99,11 +99,12 @@ impl Builder<'_> {
         }
         let input = self.node(node.inputs[0])?;
         match &node.op {
-            FlatOp::Chain { steps, emit, keep_groups_from, sides } => {
+            FlatOp::Chain { steps, emit, keep_groups_from, sides, most } => {
                 let program = nestflow_chain::Program::Records {
                     steps: steps.clone(),
                     emit: emit.clone(),
                     keep_groups_from: *keep_groups_from,
+                    most: *most,
                 };
                 let spec = chain_spec(program, sides);
                 let open = self.open_sides(node)?;

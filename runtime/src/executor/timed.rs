@@ -41,6 +41,10 @@ impl OpenChain for Timed {
         self.chain.more()
     }
 
+    fn enough(&self) -> bool {
+        self.chain.enough()
+    }
+
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {
         self.time(|chain| chain.finish())
     }

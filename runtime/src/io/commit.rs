@@ -19,8 +19,9 @@ use std::sync::Arc;
 
 use nestflow_chain::CallSite;
 
+use super::one_part;
 use super::remote_storage::is_local;
-use super::storage::{Claim, ClaimMode, EntryKind, Storage, join};
+use super::storage::{Claim, ClaimMode, EntryKind, Files, Storage, join};
 use super::text_sink::{TaskOutput, Written};
 use crate::error::{Error, Result};
 use crate::internal;
@@ -41,6 +42,8 @@ pub struct OutputJob {
     work: String,
     parts: String,
     overwrite: bool,
+    /// Nobody asked for a number of parts.
+    any_parts: bool,
     output: TaskOutput,
     written: Vec<Written>,
     state: State,
@@ -86,13 +89,15 @@ impl OutputJob {
             Some(elsewhere) => join(&elsewhere, &format!("{ATTEMPTS}-{}", unique())),
             None => join(&work, ATTEMPTS),
         };
-        let output = TaskOutput { attempts, target: target.clone(), form: sink.form.clone() };
+        let output =
+            TaskOutput { attempts, target: target.clone(), form: sink.form.clone(), marker: random() };
         let job = OutputJob {
             storage,
             target,
             parts: join(&work, PARTS),
             work,
             overwrite: sink.overwrite,
+            any_parts: sink.parts.is_none(),
             output,
             written: Vec::new(),
             state: State::Writing,
@@ -143,6 +148,16 @@ impl OutputJob {
             return Err(internal!("{}: {parts} parts, but attempts at {numbers:?}", self.target));
         }
         self.written = written;
+        Ok(())
+    }
+
+    /// Makes one part of all, in their order, where nobody asked for a number of parts. `go_on` is called
+    /// from time to time, and ends it with an error.
+    pub fn join_parts(&mut self, files: &dyn Files, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        if self.any_parts && self.written.len() > 1 {
+            let parts = std::mem::take(&mut self.written);
+            self.written = vec![one_part::join_parts(&self.output, &parts, files, go_on)?];
+        }
         Ok(())
     }
 
@@ -357,9 +372,14 @@ fn prefix(name: &str) -> String {
     format!(".writing-{name}-")
 }
 
+/// Bytes that nobody can foresee.
+fn random() -> [u8; 16] {
+    // Every RandomState has other keys, seeded by the system.
+    let half = || u128::from(RandomState::new().hash_one(std::process::id()));
+    (half() << 64 | half()).to_be_bytes()
+}
+
 /// A name that nothing else has: 32 hexadecimal digits.
 pub(super) fn unique() -> String {
-    // Every RandomState has other keys, seeded by the system.
-    let half = || RandomState::new().hash_one(std::process::id());
-    format!("{:016x}{:016x}", half(), half())
+    format!("{:032x}", u128::from_be_bytes(random()))
 }

@@ -20,6 +20,7 @@ pub mod splits;
 pub mod text_source;
 
 pub mod commit;
+mod one_part;
 mod python_text;
 pub mod text_sink;
 

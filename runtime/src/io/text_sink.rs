@@ -41,6 +41,8 @@ pub struct TaskOutput {
     pub(super) target: String,
     /// What stands in the files.
     pub(super) form: SinkForm,
+    /// The marker of sequence files, the same in all parts.
+    pub(super) marker: [u8; 16],
 }
 
 impl TaskOutput {
@@ -60,7 +62,7 @@ impl TaskOutput {
             SinkForm::Text { delimiter, encode, .. } => {
                 PartForm::Text { delimiter: delimiter.clone(), encoded: encode.is_some() }
             }
-            SinkForm::Sequence { .. } => PartForm::Sequence(SequenceWriter::begin(&mut buffer)),
+            SinkForm::Sequence { .. } => PartForm::Sequence(SequenceWriter::begin(self.marker, &mut buffer)),
         };
         Ok(PartWriter {
             files,
@@ -76,6 +78,15 @@ impl TaskOutput {
     /// Where attempts write.
     pub(crate) fn attempts(&self) -> &str {
         &self.attempts
+    }
+
+    /// The bytes at the beginning of every part that stand there once where parts become one.
+    pub(super) fn header(&self) -> u64 {
+        let mut header = Vec::new();
+        if let SinkForm::Sequence { .. } = self.form {
+            SequenceWriter::begin(self.marker, &mut header);
+        }
+        header.len() as u64
     }
 
     /// The directory that appears in the end.

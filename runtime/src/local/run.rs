@@ -193,12 +193,18 @@ impl<'a> Run<'a> {
             if self.cancelled.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
+            let cancelled = self.cancelled.clone();
+            let go_on = || match cancelled.load(Ordering::Relaxed) {
+                true => Err(Error::Interrupted),
+                false => Ok(()),
+            };
             let mut written =
                 std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner));
             for (at, job) in &mut self.jobs {
                 let tasks =
                     report.stages.iter().find(|stage| stage.stage == at.0).map_or(0, |stage| stage.tasks);
                 job.take(tasks as u32, written.remove(at).unwrap_or_default())?;
+                job.join_parts(self.engine.files.as_ref(), &go_on)?;
             }
             OutputJob::commit_all(std::mem::take(&mut self.jobs).into_values().collect())?;
             report.counts = self.tally.take();

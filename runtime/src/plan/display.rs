@@ -142,11 +142,14 @@ impl Display for FlatOp {
             }
             FlatOp::Literal(blocks) => write!(f, "literal of {} blocks", blocks.len()),
             FlatOp::Held { cache } => write!(f, "held #{cache}"),
-            FlatOp::Chain { steps, emit: end, keep_groups_from, sides } => {
+            FlatOp::Chain { steps, emit: end, keep_groups_from, sides, most } => {
                 let steps: Vec<_> = steps.iter().map(step).collect();
                 write!(f, "chain [{}]{}", steps.join(" · "), emit(end))?;
                 if let Some(from) = keep_groups_from {
                     write!(f, " · markers from step {from}")?;
+                }
+                if let Some(most) = most {
+                    write!(f, " · the first {most} of each group")?;
                 }
                 if !sides.is_empty() {
                     write!(f, " · {} sides", sides.len())?;

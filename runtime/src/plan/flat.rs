@@ -225,6 +225,8 @@ pub enum FlatOp {
         keep_groups_from: Option<u32>,
         /// Side inputs, as the steps number them.
         sides: Vec<ChainSide>,
+        /// Only the first so many records of each group are of use.
+        most: Option<u64>,
     },
     /// Columns from native expressions.
     Project(Vec<(Col, Expr)>),

@@ -20,8 +20,14 @@ pub fn fuse_chains(plan: FlatPlan) -> FlatPlan {
 
 fn fuse(inner: &FlatNode, outer: &FlatNode) -> Option<FlatNode> {
     let (
-        FlatOp::Chain { steps: first, emit: Emit::Value, keep_groups_from: keep_first, sides: inner_sides },
-        FlatOp::Chain { steps: second, emit, keep_groups_from: keep_second, sides: outer_sides },
+        FlatOp::Chain {
+            steps: first,
+            emit: Emit::Value,
+            keep_groups_from: keep_first,
+            sides: inner_sides,
+            ..
+        },
+        FlatOp::Chain { steps: second, emit, keep_groups_from: keep_second, sides: outer_sides, most },
     ) = (&inner.op, &outer.op)
     else {
         return None;
@@ -38,7 +44,7 @@ fn fuse(inner: &FlatNode, outer: &FlatNode) -> Option<FlatNode> {
     }));
     let keep_groups_from = keep_first.or(keep_second.map(|step| step + first.len() as u32));
     let sides = inner_sides.iter().chain(outer_sides).copied().collect();
-    let op = FlatOp::Chain { steps, emit: emit.clone(), keep_groups_from, sides };
+    let op = FlatOp::Chain { steps, emit: emit.clone(), keep_groups_from, sides, most: *most };
     let inputs = inner.inputs.iter().chain(&outer.inputs[1..]).copied().collect();
     Some(FlatNode { op, inputs, ..outer.clone() })
 }

@@ -9,6 +9,7 @@ mod combine_early;
 mod cut_stages;
 mod fuse_chains;
 mod lift;
+mod limit_chains;
 mod merge_siblings;
 mod prune;
 mod prune_columns;
@@ -49,6 +50,8 @@ pub fn plan_pruned(logical: &LogicalPlan, settings: Settings) -> Result<StageGra
     // Before exchanges are chosen, since one aggregate needs one exchange, and a join of two results
     // of one aggregate needs none.
     let flat = merge_siblings::merge_siblings(flat);
+    // After all readers of a dataset are known: a chain of which all take the first records gives no more.
+    let flat = limit_chains::limit_chains(flat);
     // Needs the final shape of grouping operators, and decides what may be combined early.
     let flat = choose_exchanges::choose_exchanges(flat, settings)?;
     // Splits aggregates at the exchanges that were put below them.

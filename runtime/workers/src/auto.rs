@@ -230,6 +230,10 @@ impl OpenChain for Chosen {
         matches!(&self.chain, Phase::Open(open) if open.more())
     }
 
+    fn enough(&self) -> bool {
+        matches!(&self.chain, Phase::Open(open) if open.enough())
+    }
+
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {
         self.opened(0, Load::default())?.finish()
     }

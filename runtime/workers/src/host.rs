@@ -98,6 +98,7 @@ impl Host for WorkersHost {
             pushed: 0,
             elsewhere: Duration::ZERO,
             more: false,
+            enough: false,
             counts: Counts::default(),
         }))
     }
@@ -147,6 +148,8 @@ struct Remote {
     elsewhere: Duration,
     /// Whether the oldest batch under way was answered in part.
     more: bool,
+    /// Whether the worker has said that more records change nothing.
+    enough: bool,
     /// What was counted for the results pulled so far.
     counts: Counts,
 }
@@ -184,10 +187,12 @@ impl OpenChain for Remote {
     }
 
     fn pull(&mut self) -> Result<RecordBatch, HostError> {
-        let Reply::Pulled(parcel, took, more, counts) = self.reply()? else { return Err(out_of_turn()) };
+        let Reply::Pulled(parcel, took, (more, enough), counts) = self.reply()? else {
+            return Err(out_of_turn());
+        };
         self.counts.add(counts);
         self.elsewhere += took;
-        self.more = more;
+        (self.more, self.enough) = (more, enough);
         if more {
             // The worker makes the next part while this one is used, and no more than that.
             self.worker.more(self.number).map_err(|_| self.died())?;
@@ -199,6 +204,10 @@ impl OpenChain for Remote {
 
     fn more(&self) -> bool {
         self.more
+    }
+
+    fn enough(&self) -> bool {
+        self.enough
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever a message does.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 /// The most bytes that a head may have: a chain's name and some numbers.
 const LONGEST_HEAD: u32 = 64 << 20;
 /// The most bytes that a payload may have.
@@ -84,6 +84,8 @@ pub enum FromWorker {
         nanos: u64,
         /// Whether that is only a part; the next one comes when it is asked for.
         more: bool,
+        /// Whether further records can change nothing.
+        enough: bool,
         /// What the functions counted for it.
         counts: Counts,
     },

@@ -198,9 +198,9 @@ impl<'h> Server<'h> {
         }
         let result = Packed::of(&chain.pull()?).map_err(internal)?;
         let nanos = thread_time().saturating_sub(since).as_nanos() as u64;
-        let more = chain.more();
+        let (more, enough) = (chain.more(), chain.enough());
         let counts = chain.counted();
-        let head = |batch| FromWorker::Pulled { chain: number, batch, nanos, more, counts };
+        let head = |batch| FromWorker::Pulled { chain: number, batch, nanos, more, enough, counts };
         Ok(result.send(&mut self.stream, &mut self.outbox, head)?)
     }
 

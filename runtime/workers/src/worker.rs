@@ -35,7 +35,7 @@ const GOOD_END: &str = "ended with exit code 0";
 /// An answer to a chain.
 pub(crate) enum Reply {
     /// A result, the time that it took, whether it is only a part, and what was counted for it.
-    Pulled(Parcel, Duration, bool, Counts),
+    Pulled(Parcel, Duration, (bool, bool), Counts),
     Finished(Option<Parcel>, Counts),
     Failed(Failure),
 }
@@ -314,9 +314,9 @@ impl Worker {
                     "speaks version {version}, not {VERSION}: another build"
                 )));
             }
-            FromWorker::Pulled { chain, batch, nanos, more, counts } => {
+            FromWorker::Pulled { chain, batch, nanos, more, enough, counts } => {
                 let parcel = Parcel::receive(batch, payload, inbox)?;
-                (chain, Reply::Pulled(parcel, Duration::from_nanos(nanos), more, counts))
+                (chain, Reply::Pulled(parcel, Duration::from_nanos(nanos), (more, enough), counts))
             }
             FromWorker::Finished { chain, batch: Some(batch), counts } => {
                 (chain, Reply::Finished(Some(Parcel::receive(batch, payload, inbox)?), counts))

@@ -96,7 +96,7 @@ fn chain(name: &str) -> ChainSpec {
     let kind = StepKind::Map(Function { name: name.into(), pickled: vec![] });
     let steps = vec![Step { kind, site, sides: vec![] }];
     ChainSpec {
-        program: Program::Records { steps, emit: Emit::Value, keep_groups_from: None },
+        program: Program::Records { steps, emit: Emit::Value, keep_groups_from: None, most: None },
         sides: vec![],
     }
 }

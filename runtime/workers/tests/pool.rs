@@ -121,6 +121,7 @@ fn chain(name: &str, sides: usize) -> ChainSpec {
             steps: vec![Step { kind, site, sides: Vec::new() }],
             emit: Emit::Value,
             keep_groups_from: None,
+            most: None,
         },
         sides: vec![Side { shape: SideShape::Sequence, from: SideFrom::Open }; sides],
     }

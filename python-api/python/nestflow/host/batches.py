@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -55,13 +56,13 @@ class Batches(Transformer):
     def process(self, record: Any, *side_inputs: Any) -> list[Any]:
         """Take a record."""
         assert self._walk is not None
-        self._walk.feed([record], 0)
+        deque(self._walk.feed([record], 0), 0)
         return self._taken()
 
     def end_process(self, *side_inputs: Any) -> list[Any]:
         """End the group."""
         assert self._walk is not None
-        self._walk.end()
+        deque(self._walk.end(), 0)
         return self._taken()
 
     def _taken(self) -> list[Any]:
@@ -70,7 +71,7 @@ class Batches(Transformer):
 
 
 class Walk:
-    """Batches of one group after another."""
+    """Batches of one group after another; pauses after each that comes out."""
 
     def __init__(
         self,
@@ -95,7 +96,11 @@ class Walk:
         self._bytes = 0
         self._stream: _Stream | None = None
 
-    def feed(self, records: list[Any], size: int) -> None:
+    def begin(self) -> None:
+        """Begin a group, wherever the one before was left."""
+        self._records, self._bytes, self._stream = [], 0, None
+
+    def feed(self, records: list[Any], size: int) -> Iterator[None]:
         """Take records that had so many bytes."""
         rows, most = self._settings.rows, self._settings.bytes
         self._bytes += size
@@ -104,38 +109,44 @@ class Walk:
             room = rows - len(self._records)
             self._records += part[:room]
             if len(self._records) == rows:
-                self._flush()
+                yield from self._flush()
                 self._records += part[room:]
         if self._bytes >= most:
-            self._flush()
+            yield from self._flush()
 
-    def end(self) -> None:
+    def end(self) -> Iterator[None]:
         """End the group."""
         if self._records:
-            self._flush()
+            yield from self._flush()
         stream, self._stream = self._stream, None
         if stream is not None:
-            self._take(stream.finish())
+            yield from self._take(stream.finish())
 
-    def _flush(self) -> None:
+    @property
+    def ended(self) -> bool:
+        """Whether the function of this group wants no more batches."""
+        return self._stream is not None and self._stream.ended
+
+    def _flush(self) -> Iterator[None]:
         # An error finds the batch under this name.
         x, self._records, self._bytes = self._records, [], 0
         batch = self._to(x)
         if not self._settings.iterator:
             result = self._function(batch, *self._arguments())
-            self._take(result if isinstance(result, Iterator) else (result,))
+            yield from self._take(result if isinstance(result, Iterator) else (result,))
             return
         if self._stream is None:
             self._stream = _Stream(self._function, self._arguments())
-        self._take(self._stream.send(batch))
+        yield from self._take(self._stream.send(batch))
 
     def _arguments(self) -> tuple[Any, ...]:
         made = () if self._making is None else (self._making.value(),)
         return (*made, *self._given())
 
-    def _take(self, batches: Iterator[Any] | Sequence[Any]) -> None:
+    def _take(self, batches: Iterator[Any] | Sequence[Any]) -> Iterator[None]:
         for batch in batches:
             self._out.extend(self._from(batch))
+            yield
 
 
 def _make(setup: bytes) -> _Making:
@@ -186,20 +197,20 @@ class _Stream:
     def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         self._in: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._out: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        self._ended = False
+        self.ended = False
         run = (function, arguments, self._in, self._out)
         self._thread = threading.Thread(target=_run_stream, args=run, name="nestflow-batches", daemon=True)
         self._thread.start()
 
     def send(self, batch: Any) -> Iterator[Any]:
         """Hand a batch over; gives what comes out until the next one is wanted."""
-        if not self._ended:
+        if not self.ended:
             self._in.put(("batch", batch))
             yield from self._results()
 
     def finish(self) -> Iterator[Any]:
         """Gives what comes out after the last batch."""
-        if not self._ended:
+        if not self.ended:
             self._in.put(("end", None))
             yield from self._results()
 
@@ -210,7 +221,7 @@ class _Stream:
                 yield value
                 self._in.put(("more", None))
                 continue
-            self._ended = kind != "want"
+            self.ended = kind != "want"
             if kind == "error":
                 raise value
             return
@@ -228,7 +239,7 @@ class _Stream:
             raise
 
     def __del__(self) -> None:
-        if not self._ended:
+        if not self.ended:
             self._in.put(("closed", None))
 
 

@@ -2,12 +2,14 @@
 
 The host calls `begin` with the side inputs of a group that come by column, `feed` with its records
 piece by piece (and the bytes that a piece had as cells), `end`, and takes what has gathered in `out`
-in between. In loops that call a user function the record is called `x`: errors look for it. `feed` is
-never called without a record.
+in between. Each of them may give an iterator: a pause, so that no more than `room` says has to gather;
+the host takes it, and goes on. In loops that call a user function the record is called `x`: errors look
+for it. `feed` is never called without a record, nor where there is `enough`.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,10 @@ from nestflow.host.program import MISSING, Side, Step
 from nestflow.host.sides import arguments_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+
+_SIZED = (list, tuple)
 
 
 class _Walk:
@@ -25,10 +30,14 @@ class _Walk:
 
     lines: Mapping[int, tuple[int, str]] = MappingProxyType({})
     made_by = (0,)
+    # Whether the group in hand needs no more records.
+    enough = False
 
     def __init__(self, step: Step, sides: Sequence[Side]) -> None:
         self.steps = (step,)
         self.out: list[Any] = []
+        # How many rows should gather, at most.
+        self.room = [8]
         self._arguments = arguments_of(step, sides)
         # The side inputs of this group that come by column.
         self._columns: Sequence[Any] = ()
@@ -99,16 +108,20 @@ class _Transform(_Walk):
         self._emitter = Emitter(self.out.append)
         self._status = self._init(self._emitter, *self._given())
 
-    def feed(self, records: list[Any], size: int = 0) -> None:
+    def feed(self, records: list[Any], size: int = 0) -> Iterator[None]:
         emitter, status = self._emitter, self._status
-        if emitter.finished:
-            return
-        step, given = self._step, self._given()
+        step, given, out, room = self._step, self._given(), self.out, self.room
         for x in records:
             status = step(status, emitter, x, *given)
             if emitter.finished:
                 break
+            if len(out) >= room[0]:
+                yield
         self._status = status
+
+    @property
+    def enough(self) -> bool:  # type: ignore[override]
+        return self._emitter.finished
 
     def end(self) -> None:
         self._done(self._status, self._emitter, *self._given())
@@ -123,27 +136,39 @@ class _Transformer(_Walk):
         self._copy = functions.copies_for(step, 0)
         self._transformer: Any = None
 
-    def begin(self, columns: Sequence[Any]) -> None:
+    def begin(self, columns: Sequence[Any]) -> Iterator[None]:
         self._columns = columns
         transformer = self._copy()
         self._transformer = transformer() if isinstance(transformer, type) else transformer
-        self._take(self._transformer.begin_process(*self._given()), "begin_process")
+        return self._take(self._transformer.begin_process(*self._given()), "begin_process")
 
-    def feed(self, records: list[Any], size: int = 0) -> None:
-        process, given = self._transformer.process, self._given()
+    def feed(self, records: list[Any], size: int = 0) -> Iterator[None]:
+        process, given, out, room = self._transformer.process, self._given(), self.out, self.room
         for x in records:
-            self._take(process(x, *given), "process")
+            outputs = process(x, *given)
+            if outputs.__class__ in _SIZED and len(outputs) <= room[0]:
+                out += outputs
+            else:
+                yield from self._take(outputs, "process")
+            if len(out) >= room[0]:
+                yield
 
-    def end(self) -> None:
-        self._take(self._transformer.end_process(*self._given()), "end_process")
-        self._transformer = None
+    def end(self) -> Iterator[None]:
+        transformer, self._transformer = self._transformer, None
+        return self._take(transformer.end_process(*self._given()), "end_process")
 
-    def _take(self, outputs: Iterable[Any] | None, method: str) -> None:
+    def _take(self, outputs: Iterable[Any] | None, method: str) -> Iterator[None]:
         if outputs is None:
             raise TypeError(
                 f"{method} of the transformer returned None: it has to return an iterable of outputs"
             )
-        self.out.extend(outputs)
+        rest, out = iter(outputs), self.out
+        while True:
+            most, before = self.room[0], len(out)
+            out.extend(islice(rest, most))
+            if len(out) - before < most:
+                return
+            yield
 
 
 class _Whole(_Walk):
@@ -175,12 +200,17 @@ class _Batched(_Walk):
 
     def begin(self, columns: Sequence[Any]) -> None:
         self._columns = columns
+        self._batches.begin()
 
-    def feed(self, records: list[Any], size: int = 0) -> None:
-        self._batches.feed(records, size)
+    def feed(self, records: list[Any], size: int = 0) -> Iterator[None]:
+        return self._batches.feed(records, size)
 
-    def end(self) -> None:
-        self._batches.end()
+    @property
+    def enough(self) -> bool:  # type: ignore[override]
+        return self._batches.ended
+
+    def end(self) -> Iterator[None]:
+        return self._batches.end()
 
 
 def build(kind: str, step: Step, sides: Sequence[Side], zero: bytes | None, callable_zero: bool) -> _Walk:

@@ -46,7 +46,7 @@ class FileOutput:
         """Write exactly ``n`` parts, empty ones too; gives the target itself.
 
         Args:
-            n: the number of parts; None as the engine likes.
+            n: the number of parts; None for one on this machine, on Spark one for each task.
             partition_fn: ``partition_fn(record, n)`` gives the part of a record, from 0.
 
         Raises:
@@ -71,6 +71,8 @@ class FileOutput:
     def sort(self: Self, reverse: bool = False) -> Self:
         """Sort the records of each part by themselves; gives the target itself.
 
+        Without `partition` the output is sorted as a whole: its parts follow each other.
+
         Example:
             >>> import nestflow as nf
             >>> nf.output.TextFile("out").sort(reverse=True)
@@ -81,6 +83,8 @@ class FileOutput:
 
     def sort_by(self: Self, key_fn: Callable[[Any], Any] | None = None, reverse: bool = False) -> Self:
         """Sort the records of each part by a key; gives the target itself.
+
+        Without `partition` the output is sorted as a whole: its parts follow each other.
 
         Raises:
             ValueError: the key is not callable.

@@ -6,6 +6,7 @@ Shipped by reference, so a worker imports this module; keep it free of state.
 from __future__ import annotations
 
 import math
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from ..transformer import Transformer
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 PLACE_BITS = 40
 """Above these bits of a position stands the part, below the place in it."""
+
+BATCH = 256
+BATCH_BYTES = 1 << 20
+"""Records, and bytes of records, that a function of a part is given at a time."""
 
 _PLACE = (1 << PLACE_BITS) - 1
 _WORD = (1 << 64) - 1
@@ -60,30 +65,21 @@ def as_one(part: Iterator[Any]) -> list[list[Any]]:
     return [list(part)]
 
 
-class OfPart(Transformer):
-    """Calls a function with an iterator of the records of a part."""
+class OfPart:
+    """A function of the records of a part, as one of batches of records, and with such results."""
 
     def __init__(self, function: Callable[[Iterator[Any]], Iterable[Any]]) -> None:
         """Keep the function."""
         self.function = function
 
-    def begin_process(self, *side_inputs: Any) -> list[Any]:
-        """Start without records."""
-        self.records: list[Any] = []
-        return []
-
-    def process(self, record: Any, *side_inputs: Any) -> tuple[()]:
-        """Keep the record."""
-        self.records.append(record)
-        return ()
-
-    def end_process(self, *side_inputs: Any) -> Iterable[Any]:
-        """Give what the function gives; a part has records."""
-        records, self.records = self.records, []
-        made = self.function(iter(records)) if records else ()
+    def __call__(self, batches: Iterator[list[Any]]) -> Iterator[list[Any]]:
+        """Give what the function gives, as it comes."""
+        made = self.function(chain.from_iterable(batches))
         if made is None:
             raise TypeError("the function of map_partitions returned None: it has to give an iterable")
-        return made
+        results = iter(made)
+        while batch := list(islice(results, BATCH)):
+            yield batch
 
 
 class Counter(Transformer):

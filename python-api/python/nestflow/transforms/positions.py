@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..functions import ship_function
+from ..functions import function_name, ship_function
 from ..pcollection import PCollection
 from ..plan import nodes as op
 from ..plan.builder import ROOT
@@ -98,7 +98,8 @@ def map_partitions(
     """Give each element of ``fn(records)`` for each of the parts that the dataset is cut into.
 
     Which parts there are is the engine's choice, one for each task that works on the dataset; none is
-    empty. A part has to fit into memory. No order between parts.
+    empty. No order between parts. Records are made as the function asks for them, and its results are
+    taken as it gives them: neither a part nor what comes of it has to fit into memory.
 
     Args:
         pvalue: a PCollection or PObject; empty gives empty.
@@ -115,9 +116,13 @@ def map_partitions(
         >>> sum(nf.transforms.map_partitions(numbers, lambda part: [sum(part)]).get())
         4950
     """
+    from ..host.batches import Batches, Settings
+
     ship_function(fn, "function")
     call = Call("map_partitions", options, [pvalue])
-    walker = call.value(placed.OfPart(fn), getattr(fn, "__name__", "function"))
+    function = ship_function(placed.OfPart(fn))
+    batches = Batches(function.pickled, None, Settings("list", placed.BATCH, placed.BATCH_BYTES, True))
+    walker = call.value(batches, function_name(fn))
     return call.collection(op.Transformer(call.input(pvalue), walker, parts=True))
 
 

@@ -6,8 +6,9 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{Field, Schema, SchemaRef, UInt32Type};
 use datafusion_physical_plan::ExecutionPlan;
-use nestflow_chain::{ChainSpec, OpenChain, SideFrom};
+use nestflow_chain::{ChainSpec, OpenChain, Program, SideFrom};
 
+use super::full_groups::FullGroups;
 use crate::error::Result;
 use crate::executor::columns::{self, schema};
 use crate::executor::stream::{StreamExec, Tactic};
@@ -19,6 +20,8 @@ use crate::plan::flat::{Col, FlatNode, key_cols};
 /// Rows handed to a host at once, and bytes of records, but for the last one.
 const CHUNK: usize = 8192;
 const CHUNK_BYTES: usize = 32 << 20;
+/// Rows handed over at first where only the first records of each group are used.
+const FIRST: usize = 64;
 
 struct CallChain {
     spec: ChainSpec,
@@ -33,6 +36,10 @@ struct CallChain {
     ended: bool,
     /// Key columns that travel around the host.
     carried: Vec<Col>,
+    /// Groups that need no more records, where that can be.
+    full: Option<FullGroups>,
+    /// Rows handed over at once then: few at first, since soon there may be enough.
+    at_once: usize,
     /// Levels that rows have before the chain.
     levels: u32,
     out: SchemaRef,
@@ -49,6 +56,13 @@ pub fn plan(
 ) -> Arc<dyn ExecutionPlan> {
     let out = schema(&node.cols);
     let carried = key_cols(levels).into_iter().filter(|col| node.cols.contains(col)).collect();
+    let full = match spec.program {
+        // Where the chain opens groups itself, nobody knows them before the functions are called.
+        Program::Records { most: Some(most), .. } if levels == node.depth && levels > 0 => {
+            Some(FullGroups::new(most, levels))
+        }
+        _ => None,
+    };
     let tactic = CallChain {
         spec,
         sides,
@@ -58,6 +72,8 @@ pub fn plan(
         in_flight: Default::default(),
         ended: false,
         carried,
+        full,
+        at_once: FIRST,
         levels,
         out: out.clone(),
     };
@@ -135,7 +151,11 @@ impl CallChain {
         }
         let origin = result.column_by_name("origin");
         let origin = origin.map(|origin| origin.as_primitive::<UInt32Type>().clone());
-        out.push(self.with_keys(&input, &result, origin.as_ref())?);
+        let rows = self.with_keys(&input, &result, origin.as_ref())?;
+        if let Some(full) = self.full.as_mut() {
+            full.count(&rows)?;
+        }
+        out.push(rows);
         Ok(())
     }
 
@@ -194,9 +214,20 @@ impl Tactic for CallChain {
         let Some(rest) = self.rest.take().filter(|rest| rest.num_rows() > 0) else {
             return Ok(false);
         };
-        let now = rows_at_once(&rest)?;
-        self.push(rest.slice(0, now))?;
+        let mut now = rows_at_once(&rest)?;
+        if self.full.is_some() {
+            now = now.min(self.at_once);
+            self.at_once = (self.at_once * 2).min(CHUNK);
+        }
         self.rest = Some(rest.slice(now, rest.num_rows() - now));
+        let rows = rest.slice(0, now);
+        let rows = match &self.full {
+            Some(full) => full.without_full(rows)?,
+            None => rows,
+        };
+        if rows.num_rows() > 0 {
+            self.push(rows)?;
+        }
         Ok(true)
     }
 

@@ -3,6 +3,7 @@
 pub mod call_chain;
 pub mod check_order;
 pub mod compared;
+pub mod full_groups;
 pub mod limit;
 pub mod number;
 pub mod project;

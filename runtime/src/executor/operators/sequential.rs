@@ -26,6 +26,17 @@ struct Group {
     cells: Vec<Cell>,
 }
 
+/// What the host knows of the input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Input {
+    /// There may be more.
+    Coming,
+    /// That was all, which the host does not know yet.
+    Ended,
+    /// That was all.
+    Closed,
+}
+
 struct SequentialTactic {
     spec: ChainSpec,
     sides: Vec<Arc<dyn ExecutionPlan>>,
@@ -40,7 +51,11 @@ struct SequentialTactic {
     number: u64,
     /// Groups whose results may still come.
     groups: VecDeque<Group>,
+    /// What the host has not been given yet, and such rows, none of them.
+    rest: Option<RecordBatch>,
+    last: Option<RecordBatch>,
     in_flight: usize,
+    input: Input,
     out: SchemaRef,
 }
 
@@ -66,7 +81,10 @@ pub fn plan(
         current: None,
         number: 0,
         groups: VecDeque::new(),
+        rest: None,
+        last: None,
         in_flight: 0,
+        input: Input::Coming,
         out: out.clone(),
     };
     StreamExec::tactic("Sequential", out, input, Box::new(tactic))
@@ -95,43 +113,48 @@ impl SequentialTactic {
         Ok(UInt64Array::from(numbers))
     }
 
-    /// Hands over rows, no more at once than a host should have.
-    fn push_all(&mut self, rows: &RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
-        let mut start = 0;
-        while start < rows.num_rows() {
-            let rest = rows.slice(start, rows.num_rows() - start);
-            let now = rows_at_once(&rest)?;
-            self.push(&rest.slice(0, now), out)?;
-            start += now;
-        }
-        Ok(())
+    /// Hands over rows.
+    fn push(&mut self, rows: &RecordBatch) -> Result<()> {
+        let numbers: ArrayRef = Arc::new(self.number_groups(rows)?);
+        self.hand_over(rows, numbers)
     }
 
-    fn push(&mut self, rows: &RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
-        let numbers: ArrayRef = Arc::new(self.number_groups(rows)?);
+    fn hand_over(&mut self, rows: &RecordBatch, numbers: ArrayRef) -> Result<()> {
         let input = program_input(rows, &self.spec, Some(("g", numbers)))?;
-        if self.open.is_none() {
-            self.open = Some(open(&self.spec, &mut self.sides, &self.env)?);
-        }
-        let Some(chain) = self.open.as_mut() else { return Ok(()) };
+        let chain = match self.open.as_mut() {
+            Some(chain) => chain,
+            None => self.open.insert(open(&self.spec, &mut self.sides, &self.env)?),
+        };
         chain.push(input)?;
         self.in_flight += 1;
-        if self.in_flight >= chain.credits() {
-            self.pull(out)?;
-        }
         Ok(())
     }
 
+    /// Takes the host's next answer, or a part of it.
     fn pull(&mut self, out: &mut Vec<RecordBatch>) -> Result<()> {
         let Some(chain) = self.open.as_mut() else { return Ok(()) };
         let result = chain.pull()?;
-        self.in_flight -= 1;
+        if !chain.more() {
+            self.in_flight -= 1;
+        }
         out.push(self.with_keys(&result)?);
         if self.in_flight == 0 {
             // Only the group in hand can still have results.
             self.groups.retain(|group| group.number == self.number);
         }
         Ok(())
+    }
+
+    /// Tells the host that there are no more rows; whether there was anything to tell.
+    fn close(&mut self) -> Result<bool> {
+        if self.input != Input::Ended || self.open.is_none() {
+            return Ok(false);
+        }
+        self.input = Input::Closed;
+        if let Some(last) = self.last.take() {
+            self.hand_over(&last, Arc::new(UInt64Array::from(Vec::<u64>::new())))?;
+        }
+        Ok(true)
     }
 
     fn with_keys(&mut self, result: &RecordBatch) -> Result<RecordBatch> {
@@ -174,33 +197,50 @@ impl SequentialTactic {
 
 impl Tactic for SequentialTactic {
     fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
-        self.env.check_cancelled()?;
+        let mut rows = batch;
         if self.depth > 1 {
-            let deepest = columns::column(&batch, Col::Key(self.depth))?;
+            let deepest = columns::column(&rows, Col::Key(self.depth))?;
             if deepest.null_count() > 0 {
-                out.push(self.pass_markers(&filter_record_batch(&batch, &is_null(deepest)?)?)?);
-                let rows = filter_record_batch(&batch, &is_not_null(deepest)?)?;
-                return self.push_all(&rows, out);
+                out.push(self.pass_markers(&filter_record_batch(&rows, &is_null(deepest)?)?)?);
+                rows = filter_record_batch(&rows, &is_not_null(deepest)?)?;
             }
         }
-        self.push_all(&batch, out)
+        self.last = Some(rows.slice(0, 0));
+        self.rest = Some(rows);
+        Ok(())
     }
 
-    fn finish(&mut self, out: &mut Vec<RecordBatch>) -> Result<()> {
+    fn more(&mut self, out: &mut Vec<RecordBatch>) -> Result<bool> {
+        self.env.check_cancelled()?;
+        let due = self.open.as_ref().is_some_and(|open| open.more() || self.in_flight >= open.credits());
+        if due || (self.input == Input::Closed && self.in_flight > 0) {
+            self.pull(out)?;
+            return Ok(true);
+        }
+        match self.rest.take().filter(|rest| rest.num_rows() > 0 && !self.done()) {
+            Some(rest) => {
+                let now = rows_at_once(&rest)?;
+                self.push(&rest.slice(0, now))?;
+                self.rest = Some(rest.slice(now, rest.num_rows() - now));
+                Ok(true)
+            }
+            None => self.close(),
+        }
+    }
+
+    fn finish(&mut self, _: &mut Vec<RecordBatch>) -> Result<()> {
         if self.number == 0 && self.at_least_one {
             let value = schema(&[Col::Value]);
             let marker = columns::batch(&value, vec![null_column(1)], 1)?;
-            self.push(&marker, out)?;
+            self.last = Some(marker.slice(0, 0));
+            self.rest = Some(marker);
         }
-        while self.in_flight > 0 {
-            self.pull(out)?;
-        }
-        if let Some(chain) = self.open.as_mut()
-            && let Some(rest) = chain.finish()?
-        {
-            let rest = self.with_keys(&rest)?;
-            out.push(rest);
-        }
+        self.input = Input::Ended;
         Ok(())
+    }
+
+    fn done(&self) -> bool {
+        // In groups the rows have all been made by then, to be put in order.
+        self.depth == 0 && self.open.as_ref().is_some_and(|open| open.enough())
     }
 }

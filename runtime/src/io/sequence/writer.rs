@@ -1,7 +1,5 @@
 //! Writes sequence files: `BytesWritable` keys and values, not compressed.
 
-use std::hash::{BuildHasher, RandomState};
-
 use super::{BYTES, ESCAPE, MAGIC, MARKER};
 
 /// Bytes between markers.
@@ -14,13 +12,9 @@ pub(crate) struct SequenceWriter {
 }
 
 impl SequenceWriter {
-    /// A writer, and the header of its file.
-    pub(crate) fn begin(out: &mut Vec<u8>) -> SequenceWriter {
-        // Random like Hadoop's, so that no record looks like a marker by design.
-        let half = || RandomState::new().hash_one(std::time::SystemTime::now()).to_be_bytes();
-        let mut marker = [0; MARKER];
-        marker[..8].copy_from_slice(&half());
-        marker[8..].copy_from_slice(&half());
+    /// A writer, and the header of its file. What follows the header can be appended to another file with
+    /// the same marker.
+    pub(crate) fn begin(marker: [u8; MARKER], out: &mut Vec<u8>) -> SequenceWriter {
         out.extend_from_slice(&MAGIC);
         for class in [BYTES, BYTES] {
             out.push(class.len() as u8);

@@ -96,6 +96,7 @@ fn output(place: &Place, delimiter: &[u8], gzip: bool) -> TaskOutput {
         attempts: place.text("attempts"),
         target: place.text("out"),
         form: SinkForm::Text { delimiter: delimiter.into(), gzip, encode: None },
+        marker: [7; 16],
     }
 }
 

@@ -17,7 +17,7 @@ type Pair = (Vec<u8>, Vec<u8>);
 
 fn written(pairs: &[Pair]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut writer = SequenceWriter::begin(&mut bytes);
+    let mut writer = SequenceWriter::begin(*b"between records.", &mut bytes);
     assert!(pairs.iter().all(|(key, value)| writer.put(key, value, &mut bytes)));
     bytes
 }

@@ -52,7 +52,11 @@ impl Lift<'_> {
     }
 
     pub(super) fn count(&mut self, input: NodeId, is_empty: bool, at: &At) -> Result<FlatId> {
-        let input = self.operand(input, at)?;
+        let mut input = self.operand(input, at)?;
+        if is_empty && at.depth == 0 {
+            // One record says it all.
+            input = self.push(FlatOp::Limit(1), vec![input], 0, vec![Col::Value], at);
+        }
         let args = if self.flat.nodes[input].markers { vec![Col::Value] } else { vec![] };
         let value = is_empty.then_some(Expr::IsZero(Col::Agg(0)));
         Ok(self.aggregated(input, AggFn::Count, args, value, at))

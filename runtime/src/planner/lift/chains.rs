@@ -34,6 +34,7 @@ impl Lift<'_> {
             emit: Emit::Value,
             keep_groups_from: keep,
             sides: ready.sides,
+            most: None,
         };
         let inputs = std::iter::once(ready.main).chain(ready.open).collect();
         let chain = self.push(op, inputs, at.depth, with_value(at.depth), at);
@@ -46,7 +47,7 @@ impl Lift<'_> {
         let depth = self.depth(input);
         let mut cols = key_cols(depth);
         cols.extend(emit_cols(&emit));
-        let op = FlatOp::Chain { steps: vec![], emit, keep_groups_from: None, sides: vec![] };
+        let op = FlatOp::Chain { steps: vec![], emit, keep_groups_from: None, sides: vec![], most: None };
         self.push(op, vec![input], depth, cols, at)
     }
 

@@ -135,8 +135,13 @@ impl Lift<'_> {
         };
         let main = self.operand(records, &at)?;
         let step = self.step_of(kind, vec![], &at);
-        let op =
-            FlatOp::Chain { steps: vec![step], emit: Emit::Value, keep_groups_from: None, sides: vec![] };
+        let op = FlatOp::Chain {
+            steps: vec![step],
+            emit: Emit::Value,
+            keep_groups_from: None,
+            sides: vec![],
+            most: None,
+        };
         let flat = self.push(op, vec![main], at.depth + 1, with_value(at.depth + 1), &at);
         self.members.insert((scope, side), flat);
         Ok(flat)

@@ -25,8 +25,13 @@ impl Lift<'_> {
         let main = self.operand(input, at)?;
         let value = value.map(|value| self.function(value)).transpose()?;
         let step = self.step_of(StepKind::KeyBy { key: self.function(key)?, value }, vec![], at);
-        let op =
-            FlatOp::Chain { steps: vec![step], emit: Emit::Value, keep_groups_from: None, sides: vec![] };
+        let op = FlatOp::Chain {
+            steps: vec![step],
+            emit: Emit::Value,
+            keep_groups_from: None,
+            sides: vec![],
+            most: None,
+        };
         let level = at.depth + 1;
         let keyed = self.push(op, vec![main], level, with_value(level), at);
         let pair = Expr::Tuple(vec![Expr::Given(Col::Shown(level), Col::Key(level)), Expr::Col(Col::Value)]);
@@ -59,7 +64,7 @@ impl Lift<'_> {
             rows = self.parted(rows, parts, sink.partition, &at)?;
         }
         if let Some(sort) = &sink.sort {
-            rows = self.sorted_parts(rows, sort, &at)?;
+            rows = self.sorted_parts(rows, sort, sink.parts, &at)?;
         }
         let encode = match sink.form {
             SinkForm::Text { encode: Some(encode), .. } => self.function(encode)?,
@@ -67,7 +72,8 @@ impl Lift<'_> {
             SinkForm::Sequence { encode } => self.function(encode)?,
         };
         let step = Step { kind: StepKind::Map(encode), site: at.site.clone(), sides: vec![] };
-        let program = Program::Records { steps: vec![step], emit: Emit::Value, keep_groups_from: None };
+        let program =
+            Program::Records { steps: vec![step], emit: Emit::Value, keep_groups_from: None, most: None };
         let encode = ChainSpec { program, sides: program_sides(&[]) };
         Ok(Root { node: rows, sink: Sink::Files { sink: sink.clone(), encode } })
     }
@@ -80,15 +86,20 @@ impl Lift<'_> {
             return Ok(self.project_value(moved, Expr::Col(Col::Value), at));
         };
         let step = self.step_of(StepKind::KeyBy { key: self.function(by)?, value: None }, vec![], at);
-        let op =
-            FlatOp::Chain { steps: vec![step], emit: Emit::Value, keep_groups_from: None, sides: vec![] };
+        let op = FlatOp::Chain {
+            steps: vec![step],
+            emit: Emit::Value,
+            keep_groups_from: None,
+            sides: vec![],
+            most: None,
+        };
         let numbered = self.push(op, vec![rows], 1, with_value(1), at);
         let kind = ExchangeKind::Direct { by: Col::Key(1), parts };
         let moved = self.push(FlatOp::Exchange { kind, reason }, vec![numbered], 1, with_value(1), at);
         Ok(self.project(moved, vec![(Col::Value, Expr::Col(Col::Value))], 0, at))
     }
 
-    fn sorted_parts(&mut self, rows: FlatId, sort: &SinkSort, at: &At) -> Result<FlatId> {
+    fn sorted_parts(&mut self, rows: FlatId, sort: &SinkSort, parts: Option<u32>, at: &At) -> Result<FlatId> {
         let key = sort.key.map(|key| self.function(key)).transpose()?;
         let order = Emit::Ordered { key, reverse: sort.reverse, site: at.site.clone() };
         let ordered = self.emit(rows, order, at);
@@ -99,7 +110,9 @@ impl Lift<'_> {
             SortBy { col: Col::Pos, descending: false },
         ];
         let cols = self.cols(numbered);
-        let sorted = self.push(FlatOp::SortParts { by }, vec![numbered], 0, cols.clone(), at);
+        // Where nobody asked for parts there may be one in the end, of which each task writes a piece.
+        let op = if parts.is_some() { FlatOp::SortParts { by } } else { FlatOp::Sort { by } };
+        let sorted = self.push(op, vec![numbered], 0, cols.clone(), at);
         let checked = self.push(FlatOp::CheckOrder, vec![sorted], 0, cols, at);
         Ok(self.project_value(checked, Expr::Col(Col::Value), at))
     }

@@ -33,7 +33,8 @@ impl Lift<'_> {
         let always_answers = !matches!(kind, Sequential::Reduce(_));
         let in_order = self.in_order(ready.main, at);
         let numbers = (0..sides.len() as u32).collect();
-        let program = Program::Sequential { kind, site: at.site.clone(), sides: numbers, instances };
+        let program =
+            Program::Sequential { kind, site: at.site.clone(), sides: numbers, instances, most: None };
         let at_least_one = at.depth == 0 && always_answers && !parts;
         let op = FlatOp::Sequential { program, sides: ready.sides, at_least_one, parts };
         let inputs = std::iter::once(in_order).chain(ready.open).collect();
