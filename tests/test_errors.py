@@ -377,9 +377,37 @@ def test_values_that_cannot_be_keys_of_a_transform(p: nf.Pipeline, name: str) ->
     assert f"in {name} at" in text
 
 
-def test_values_that_cannot_be_stored(p: nf.Pipeline) -> None:
-    with pytest.raises(errors.NestflowRuntimeException, match="generator"):
-        p.parallelize([1]).map(lambda x: (y for y in [x])).get()
+UNSTORABLE: dict[str, Callable[[nf.PCollection], nf.PCollection | nf.PObject]] = {
+    "map": lambda v: v.map(lambda x: (y for y in [x])),
+    "accumulate": lambda v: v.accumulate(0, lambda s, x: (y for y in [x])),
+    "reduce": lambda v: v.union(v).reduce(lambda s, x: (y for y in [x])),
+    "transform": lambda v: v.transform(
+        lambda emitter: 0, lambda s, emitter, x: emitter.emit(y for y in [x]), lambda s, emitter: None
+    ),
+    "distinct": lambda v: v.map(lambda x: nested(3000)).distinct().count(),
+    "group_by": lambda v: v.group_by(lambda x: nested(3000)).apply_values(T.count).flatten(),
+    "sort_by": lambda v: v.union(v).sort_by(lambda x: nested(3000)),
+}
+
+
+def nested(depth: int) -> list[object]:
+    """Lists in lists."""
+    found: list[object] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize("name", UNSTORABLE)
+def test_values_that_cannot_be_stored(p: nf.Pipeline, name: str) -> None:
+    """The error says what cannot be stored, and its notes which step and which record."""
+    with pytest.raises(errors.InvalidDataException) as caught:
+        UNSTORABLE[name](p.parallelize([1])).get()
+    said = place_of(caught.value)
+    assert "test_errors.py" in said
+    assert "record: " in said
+    shown = "[[[" if "nested" in str(caught.value) or "list" in str(caught.value) else "generator"
+    assert shown in said
 
 
 def test_wrong_arguments_at_the_call(p: nf.Pipeline) -> None:

@@ -139,7 +139,7 @@ fn run(host: &WorkersHost) -> Result<Vec<String>, HostError> {
     let site = CallSite { file: "job.py".into(), line: 7, function: "main".into(), transform: "map".into() };
     let kind = StepKind::Map(Function { name: "same".into(), pickled: Vec::new() });
     let steps = vec![Step { kind, site, sides: Vec::new() }];
-    let program = Program::Records { steps, emit: Emit::Value, keep_groups_from: None };
+    let program = Program::Records { steps, emit: Emit::Value, keep_groups_from: None, most: None };
     let sides = vec![Side { shape: SideShape::Sequence, from: SideFrom::Open }];
     let mut chain = host.open(&ChainSpec { program, sides }, vec![batch("side")])?;
     let mut found = Vec::new();

@@ -41,7 +41,14 @@ fn honest() -> Vec<u8> {
     }
     for message in [
         FromWorker::Hello { version: VERSION },
-        FromWorker::Pulled { chain: 1, batch: batch(shared), nanos: 5, more: true, counts: counts.clone() },
+        FromWorker::Pulled {
+            chain: 1,
+            batch: batch(shared),
+            nanos: 5,
+            more: true,
+            enough: false,
+            counts: counts.clone(),
+        },
         FromWorker::Finished { chain: 1, batch: Some(batch(Place::Payload)), counts },
         FromWorker::Failed { chain: 1, failure: Failure::User(user) },
         FromWorker::Closed { chain: 1 },
