@@ -16,7 +16,7 @@ def line(name: String): Project = {
     organization := "nestflow",
     version := "0.1.0",
     scalaVersion := scala,
-    libraryDependencies += "org.apache.spark" %% "spark-core" % spark % Provided,
+    libraryDependencies += "org.apache.spark" %% "spark-sql" % spark % Provided,
     Compile / unmanagedSourceDirectories := {
       val sources = (ThisBuild / baseDirectory).value / "scala-shim" / "src" / "main"
       Seq(sources / "scala", sources / "java")

@@ -18,6 +18,7 @@ from .pipeline import Pipeline  # isort: skip
 from . import base, counter, error, errors, lazy_var, output, resources, serde, transforms, udf
 from . import input as input
 from .errors import NativeFunctionError
+from .frames import from_spark
 from .input import TextFile
 from .native import native
 from .transformer import Transformer
@@ -36,6 +37,7 @@ __all__ = [
     "counter",
     "error",
     "errors",
+    "from_spark",
     "native",
     "lazy_var",
     "output",

@@ -214,6 +214,14 @@ class PCollection(CombiningMethods):
         """
         return nestflow.transforms.transform(self, *args, **options)
 
+    def to_spark(self, schema: Any = None) -> Any:
+        """Run what is pending and give a DataFrame or an RDD of pyspark; see `Pipeline.to_spark`.
+
+        Example:
+            >>> people.to_spark("name string, age int").show()  # doctest: +SKIP
+        """
+        return self._pipeline.to_spark(self, schema)
+
     def window_into(self, window: object, **options: Any) -> NoReturn:
         """Refuse; see `transforms.window_into`.
 

@@ -13,6 +13,7 @@ from . import counter
 from .engine import by_name
 from .engine.native import describe
 from .errors import InvalidDataException, NestflowPlanningException
+from .frames import to_spark
 from .keys import nested_dict
 from .literal import parallelized
 from .output.user import UserOutputBase
@@ -218,6 +219,30 @@ class Pipeline(PipelineMembers, Surrounded):
         values = [row[0] for row in rows]
         return _the_value(pvalue, values) if isinstance(pvalue, PObject) else values
 
+    def to_spark(self, pvalue: PCollection | PObject, schema: Any = None) -> Any:
+        """Run everything that is pending and give a dataset as a DataFrame or an RDD of pyspark.
+
+        It stays in the executors, in memory and on disk, until the pipeline ends; after that, Spark computes
+        it again where it is used. No record passes through this process.
+
+        Args:
+            pvalue: a PCollection or PObject.
+            schema: of the DataFrame, a ``StructType`` or a text such as ``"name string, age int"``. Records
+                are dicts with its columns (one that is missing is null) or tuples. Without: an RDD of them.
+
+        Raises:
+            ValueError: something else, or a text that is no schema.
+            InvalidDataException: a record that a column cannot hold as it is: nothing is rounded or left out.
+            NestflowPlanningException: the pipeline is not on Spark.
+
+        Example:
+            >>> import nestflow as nf
+            >>> p = nf.Pipeline.create("spark", session=spark)  # doctest: +SKIP
+            >>> p.to_spark(p.parallelize([("ann", 3)]), "name string, age int").show()  # doctest: +SKIP
+        """
+        check_visible(self, pvalue, call_site("to_spark"))
+        return to_spark(self, pvalue, schema)
+
     def explain(self, form: str = "text", code: bool = False) -> str:
         """Describe what the next `run` would do.
 
@@ -290,24 +315,24 @@ class Pipeline(PipelineMembers, Surrounded):
     def _add_effect(self, node: int) -> None:
         self._pending.append(Effect(node))
 
-    def _run(self, wanted: Iterable[int]) -> None:
+    def _run(self, wanted: Iterable[int], others: Iterable[Keep] = ()) -> None:
         with self._lock:
             before = dict(self._before_run_hooks)
             try:
                 _call_all(self._before_run_hooks)
-                self._run_pending(wanted)
+                self._run_pending(wanted, others)
             except BaseException:
                 for name, hook in before.items():
                     self._before_run_hooks.setdefault(name, hook)
                 raise
             _call_all(self._after_run_hooks)
 
-    def _run_pending(self, wanted: Iterable[int]) -> None:
+    def _run_pending(self, wanted: Iterable[int], others: Iterable[Keep]) -> None:
         pending = list(self._pending)
         marked = list(self._marked)
         keeps = self._keeps(dict.fromkeys((*marked, *wanted)))
-        if pending or keeps:
-            plan = self._plan([*pending, *keeps])
+        if pending or keeps or others:
+            plan = self._plan([*pending, *keeps, *others])
             self.last_run = self._engine.run(encode_plan(plan), self._surroundings)
             counter._record(self.last_run.setdefault("counters", {}))  # type: ignore[arg-type]
             self._held.update((keep.node, keep.cache) for keep in keeps)

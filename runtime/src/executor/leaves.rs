@@ -98,9 +98,14 @@ pub fn kept_cols(depth: u32) -> Vec<crate::plan::flat::Col> {
     cols
 }
 
+/// What the blocks of a kept dataset hold.
+pub fn kept_schema(depth: u32) -> SchemaRef {
+    schema(&kept_cols(depth))
+}
+
 /// A block of a kept dataset.
 pub fn kept_batch(bytes: &arrow::buffer::Buffer, depth: u32, origin: &str) -> Result<RecordBatch> {
-    decode(bytes, &schema(&kept_cols(depth)), origin)
+    decode(bytes, &kept_schema(depth), origin)
 }
 
 fn blocks(env: &TaskEnv, place: Place, channel: u32, schema: SchemaRef) -> Result<Batches> {

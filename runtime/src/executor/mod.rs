@@ -10,7 +10,7 @@ mod stream;
 mod tee;
 mod timed;
 
-pub use leaves::kept_batch;
+pub use leaves::{kept_batch, kept_schema};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -4,7 +4,7 @@
 //! all have come, in memory while the task has some, in a file without a name beyond that. What an
 //! operator reads therefore never depends on who delivered first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow::buffer::Buffer;
 use nestflow_batch::block::BlockHeader;
 
+use super::frames::{self, Form};
 use super::job::Source;
 use crate::blocks::{BlockStream, Place};
 use crate::error::{Error, Result};
@@ -57,6 +58,8 @@ fn unreadable(source: std::io::Error) -> Error {
 /// All inputs of a task.
 pub struct Inputs {
     sources: Vec<Source>,
+    /// The kept datasets that are Spark's own.
+    forms: HashMap<u64, Form>,
     pool: Arc<dyn Pool>,
     limit: usize,
     folder: std::path::PathBuf,
@@ -71,9 +74,14 @@ struct Held {
 
 impl Inputs {
     /// No blocks yet; what does not fit into the pool's share goes to `folder`.
-    pub fn new(sources: Vec<Source>, pool: Arc<dyn Pool>, folder: std::path::PathBuf) -> Inputs {
+    pub fn new(
+        sources: Vec<Source>,
+        forms: HashMap<u64, Form>,
+        pool: Arc<dyn Pool>,
+        folder: std::path::PathBuf,
+    ) -> Inputs {
         let held = Held { blocks: BTreeMap::new(), in_memory: 0, file: None };
-        Inputs { sources, limit: pool.limit() / SHARE, pool, folder, held: Mutex::new(held) }
+        Inputs { sources, forms, limit: pool.limit() / SHARE, pool, folder, held: Mutex::new(held) }
     }
 
     /// How many there are.
@@ -89,6 +97,13 @@ impl Inputs {
     /// Takes a block of an input.
     pub fn push(&self, input: usize, bytes: Vec<u8>) -> Result<()> {
         let source = self.sources.get(input).ok_or_else(|| internal!("there is no input {input}"))?;
+        let bytes = match *source {
+            Source::Kept(cache) => match self.forms.get(&cache) {
+                Some(form) => frames::block(form, &bytes)?,
+                None => bytes,
+            },
+            Source::Exchange { .. } => bytes,
+        };
         let (place, producer) = match *source {
             Source::Exchange { exchange, producer } => (Place::Exchange(exchange), producer),
             Source::Kept(cache) => (Place::Kept(cache), 0),

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::frames::Form;
 use crate::error::Result;
 use crate::executor::LeafShare;
 use crate::io::{TaskOutput, Written};
@@ -173,6 +174,8 @@ pub struct StagePart {
     pub host: HostSpec,
     /// Whether blocks are compressed.
     pub compress: bool,
+    /// The kept datasets that are Spark's own, read or made.
+    pub forms: Vec<(u64, Form)>,
 }
 
 /// The bytes of a task.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::copies;
+use super::frames::Form;
 use super::job::*;
 use super::report::blocks;
 use crate::error::Result;
@@ -17,8 +18,8 @@ use crate::internal;
 use crate::io::{OutputJob, Storage, TaskOutput, Written, is_local};
 use crate::local::domain;
 use crate::local::sources::{self, Splits};
-use crate::plan::flat::{ExchangeKind, FlatId, FlatOp, Sink};
-use crate::plan::stage::{Exchange, OutputTo, Stage, StageGraph};
+use crate::plan::flat::{ExchangeKind, FlatId, FlatNode, FlatOp, Sink};
+use crate::plan::stage::{Exchange, Output, OutputTo, Stage, StageGraph};
 use crate::plan::wire;
 use crate::planner;
 
@@ -35,6 +36,9 @@ pub struct Settings {
     pub kept: HashMap<u64, Held>,
     /// A directory that all of them see, for copies of what only the client sees. `None`: they see all of it.
     pub temporary: Option<String>,
+    /// Those that are Spark's own, kept or to be made.
+    #[serde(default)]
+    pub forms: HashMap<u64, Form>,
 }
 
 /// A kept dataset.
@@ -291,7 +295,18 @@ impl Making<'_> {
         let texts = (0..stage.outputs.len()).filter_map(|number| {
             self.texts.get(&(stage.id, number)).map(|text| (number as u32, text.clone()))
         });
+        let of_node = |node: &FlatNode| match node.op {
+            FlatOp::Held { cache } => Some(cache),
+            _ => None,
+        };
+        let of_output = |output: &Output| match output.to {
+            OutputTo::Sink(Sink::Keep(cache)) => Some(cache),
+            _ => None,
+        };
+        let caches = stage.nodes.iter().filter_map(of_node).chain(stage.outputs.iter().filter_map(of_output));
+        let form = |cache| self.settings.forms.get(&cache).map(|form| (cache, form.clone()));
         Ok(StagePart {
+            forms: caches.filter_map(form).collect(),
             texts: texts.collect(),
             stage,
             exchanges: self.graph.exchanges.clone(),

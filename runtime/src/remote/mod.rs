@@ -3,10 +3,11 @@
 //!
 //! In reading order: `job` (plain data and its bytes) ← `jobs` (a plan becomes a job, in the client)
 //! … `process` (what the tasks of one process share) → `task` (one task) with `inputs` and `outputs`
-//! at its borders and `lent` for memory that is not its own; `report` is how errors travel. Knows neither Spark nor a JVM: whoever schedules
+//! at its borders, `frames` for datasets of Spark's own, and `lent` for memory that is not its own; `report` is how errors travel. Knows neither Spark nor a JVM: whoever schedules
 //! moves blocks between outputs and inputs by the numbers that the job gives them.
 
 mod copies;
+mod frames;
 mod inputs;
 mod job;
 mod jobs;
@@ -16,6 +17,7 @@ mod process;
 mod report;
 mod task;
 
+pub use frames::Form;
 pub use job::{HostSpec, Job, StagePart};
 pub use jobs::{Held, Plan, Settings, plan_job};
 pub use lent::{Lender, LentPool};

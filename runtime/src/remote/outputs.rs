@@ -1,10 +1,12 @@
 //! What a task puts out: blocks with the number of their channel, handed over one at a time. A task
 //! that is ahead of who takes them waits.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crossbeam::channel::Sender;
 
+use super::frames::{self, Form};
 use super::inputs::Inputs;
 use crate::blocks::{BlockStream, BlockWriter, Blocks, Place};
 use crate::error::{Error, Result};
@@ -30,6 +32,8 @@ pub struct TaskBlocks {
     pub stage: Arc<Stage>,
     /// The first channel of each output.
     pub first: Vec<u32>,
+    /// The kept datasets that are Spark's own.
+    pub forms: HashMap<u64, Form>,
 }
 
 impl Blocks for TaskBlocks {
@@ -52,21 +56,35 @@ impl Blocks for TaskBlocks {
         let number = self.stage.outputs.iter().position(|output| is_it(&output.to));
         let first = number.and_then(|number| self.first.get(number));
         let first = *first.ok_or_else(|| internal!("stage {} puts nothing into {place:?}", self.stage.id))?;
-        Ok(Box::new(Writer { first, events: self.events.clone(), bytes: 0 }))
+        let form = match place {
+            Place::Kept(cache) => self.forms.get(&cache).cloned(),
+            Place::Exchange(_) => None,
+        };
+        Ok(Box::new(Writer { first, form, events: self.events.clone(), bytes: 0 }))
     }
 }
 
 struct Writer {
     first: u32,
+    /// Where Spark reads it, and not we.
+    form: Option<Form>,
     events: Sender<Event>,
     bytes: u64,
 }
 
 impl BlockWriter for Writer {
     fn write(&mut self, channel: u32, block: Vec<u8>) -> Result<()> {
-        self.bytes += block.len() as u64;
-        // Nobody listens any more where the task was given up.
-        self.events.send(Event::Block(self.first + channel, block)).map_err(|_| Error::Interrupted)
+        let blocks = match &self.form {
+            Some(form) => frames::bytes(form, block)?,
+            None => vec![block],
+        };
+        for block in blocks {
+            self.bytes += block.len() as u64;
+            // Nobody listens any more where the task was given up.
+            let sent = self.events.send(Event::Block(self.first + channel, block));
+            sent.map_err(|_| Error::Interrupted)?;
+        }
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<u64> {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use nestflow_chain::{CountingHost, Host, Tally};
 
+use super::frames::Form;
 use super::inputs::Inputs;
 use super::job::{Report, StagePart, TaskPart};
 use super::outputs::{Event, TaskBlocks};
@@ -100,7 +101,9 @@ impl TaskDriver {
             }
         }
         let stage = Arc::new(stage);
-        let inputs = Arc::new(Inputs::new(part.inputs.clone(), pool.clone(), process.folder()?));
+        let forms: HashMap<u64, Form> = part.forms.iter().cloned().collect();
+        let inputs =
+            Arc::new(Inputs::new(part.inputs.clone(), forms.clone(), pool.clone(), process.folder()?));
         let (sender, events) = bounded(AHEAD);
         let (cancelled, progress) = (Arc::new(AtomicBool::new(false)), Arc::new(Progress::default()));
         let blocks = TaskBlocks {
@@ -108,6 +111,7 @@ impl TaskDriver {
             events: sender.clone(),
             stage: stage.clone(),
             first: part.first.clone(),
+            forms,
         };
         let tally = Arc::new(Tally::default());
         let texts: HashMap<u32, TaskOutput> = part.texts.iter().cloned().collect();

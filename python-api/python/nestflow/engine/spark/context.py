@@ -38,8 +38,8 @@ def context(session: Any, conf: Mapping[str, str], name: str, memory: int | None
     found = pyspark.SparkContext._active_spark_context
     if found is not None:
         return _checked(_with(found, conf))
-    if os.environ.get("SPARK_REMOTE") or os.environ.get("SPARK_CONNECT_MODE_ENABLED"):
-        raise NestflowRuntimeException(_CONNECT)
+    if os.environ.get("SPARK_REMOTE") or os.environ.get("SPARKCONNECT_MODE_ENABLED"):
+        raise NestflowRuntimeException(CONNECT)
     settings = pyspark.SparkConf()
     for key, value in conf.items():
         settings.set(key, str(value))
@@ -57,7 +57,7 @@ def context(session: Any, conf: Mapping[str, str], name: str, memory: int | None
     return _checked(pyspark.SparkContext(conf=settings))
 
 
-_CONNECT = (
+CONNECT = (
     "a Spark Connect session has no RDDs, and nestflow needs them: use a classic session, such as "
     "SparkSession.builder.master(...).getOrCreate() without SPARK_REMOTE"
 )
@@ -82,7 +82,7 @@ def _has(there: str | None, key: str, value: str) -> bool:
 
 def _of_session(session: Any) -> Any:
     if ".connect." in type(session).__module__:
-        raise NestflowRuntimeException(_CONNECT)
+        raise NestflowRuntimeException(CONNECT)
     found = getattr(session, "sparkContext", session)
     if not hasattr(found, "_jvm"):
         raise NestflowRuntimeException(f"session has to be a SparkSession, not {type(session).__name__}")

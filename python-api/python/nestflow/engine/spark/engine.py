@@ -16,7 +16,7 @@ from ..failure import rebuilt
 from ..lifetime import Closing
 from ..native import answer, native
 from ..progress import display
-from . import memory
+from . import frames, memory
 from .context import context
 from .files import asking
 from .place import place, tell
@@ -41,6 +41,9 @@ _PATIENCE = 50
 _FAREWELL = 20
 """Seconds that a cancelled job is waited for."""
 
+
+_PART = 32 << 20
+"""Bytes that a part of a DataFrame or an RDD may have, as far as anybody knows."""
 
 _METRICS = 5
 """Numbers of each stage that the JVM tells."""
@@ -79,6 +82,8 @@ class SparkEngine(Closing):
         self._worker_memory: int | None = None
         self._compress = False
         self._kept: dict[int, dict[str, int]] = {}
+        self._forms: dict[int, frames.Form] = {}
+        self._adopted: list[Any] = []
 
     def run(self, plan: bytes, surroundings: Surroundings) -> dict[str, object]:
         """Execute a plan and describe what was done; on an error nothing of it is kept."""
@@ -122,6 +127,30 @@ class SparkEngine(Closing):
         rows: list[tuple[Any, ...]] = answer(native().spark_rows, data, self._kept[cache]["depth"])
         return rows
 
+    def adopt(self, cache: int, data: Any) -> None:
+        """Take a DataFrame or an RDD for a kept dataset.
+
+        Raises:
+            NestflowPlanningException: the data belong to another Spark.
+        """
+        driver = self._opened()
+        rows, form = frames.parts(self._context, data)
+        tasks = driver.adopt(cache, rows)
+        self._forms[cache] = form
+        self._kept[cache] = {"tasks": tasks, "bytes": tasks * _PART, "depth": 0}
+        # What it refers to has to stay.
+        self._adopted.append(data)
+
+    def leave(self, cache: int, schema: Any) -> Callable[[], Any]:
+        """Have a dataset that is to be kept be one of Spark's own; what it gives makes that after the run.
+
+        Raises:
+            ValueError: a schema that Spark does not understand.
+        """
+        driver = self._opened()
+        form = self._forms[cache] = frames.form_of(self._context, schema)
+        return lambda: frames.dataset(self._context, self._session, driver, cache, form)
+
     def _opened(self) -> Any:
         self._check_open()
         if self._driver is None:
@@ -149,6 +178,7 @@ class SparkEngine(Closing):
             "compress": self._compress,
             "temporary": None if is_here(self._context) else self._temporary,
             "kept": {str(cache): kept for cache, kept in self._kept.items()},
+            "forms": {str(cache): form for cache, form in self._forms.items()},
         }
 
     def _execute(

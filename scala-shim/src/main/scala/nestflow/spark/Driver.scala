@@ -14,9 +14,10 @@ import scala.collection.mutable
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.Path
 import org.apache.spark.{SparkException, SparkContext, TaskContext}
-import org.apache.spark.api.java.JavaSparkContext
+import org.apache.spark.api.java.{JavaRDD, JavaSparkContext}
 import org.apache.spark.nestflow.TaskMemory
 import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.storage.StorageLevel
 import org.apache.spark.util.SerializableConfiguration
 
@@ -144,6 +145,18 @@ final class Driver(java: JavaSparkContext) {
       }
     } finally out.close()
   }
+
+  /** Takes an RDD for a kept dataset whose bytes are in one of Spark's forms; gives the number of its parts. */
+  def adopt(cache: Long, elements: RDD[Array[Byte]]): Int = {
+    // There is a task where there is no part.
+    val parts = if (elements.partitions.isEmpty) sc.parallelize(Seq.empty[Array[Byte]], 1) else elements
+    kept.put(cache, Kept(Frames.blocks(parts), None, Long.MaxValue, Nil))
+    parts.partitions.length
+  }
+
+  /** A kept dataset in a form of Spark's as an RDD: of the bytes, or of the rows that they are. */
+  def elements(cache: Long): JavaRDD[Array[Byte]] = kept.get(cache).rdd.map(_._2).toJavaRDD()
+  def rows(cache: Long): RDD[InternalRow] = Frames.rows(kept.get(cache).rdd.map(_._2))
 
   /** The bytes of a kept dataset. */
   def size(cache: Long): Long = kept.get(cache).bytes

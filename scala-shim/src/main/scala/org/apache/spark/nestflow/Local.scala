@@ -6,6 +6,7 @@ import scala.reflect.ClassTag
 
 import org.apache.hadoop.fs.FileUtil
 import org.apache.spark.SparkEnv
+import org.apache.spark.rdd.RDD
 import org.apache.spark.storage.{RDDBlockId, StorageLevel}
 
 /** A folder for temporary files among those that Spark uses on this machine; gone with the JVM. */
@@ -43,4 +44,10 @@ object LocalBlocks {
       held.getOrElse(make())
     }
   }
+}
+
+/** Parts whose order is looked at: where Spark would give it otherwise a second time, it makes all of them again. */
+object Ordered {
+  def parts[T, U: ClassTag](rdd: RDD[T])(make: (Int, Iterator[T]) => Iterator[U]): RDD[U] =
+    rdd.mapPartitionsWithIndexInternal(make, isOrderSensitive = true)
 }
