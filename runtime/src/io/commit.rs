@@ -198,12 +198,19 @@ impl OutputJob {
     fn gather(&mut self) -> Result<()> {
         let there = self.storage.list(&self.output.attempts)?;
         let there: HashMap<&str, u64> = there.iter().map(|entry| (entry.name(), entry.stamp.size)).collect();
-        for Written { part, attempt, size, .. } in &self.written {
+        let sums = self.storage.checksums(&self.output.attempts)?;
+        for Written { part, attempt, size, crc32c, .. } in &self.written {
             let found = there.get(attempt.as_str());
             if found != Some(size) {
                 let found = found.map_or("it is gone".into(), |found| format!("there are {found}"));
                 return Err(Error::Data(format!(
                     "{}: a task has written {size} bytes for part {part}, and {found}",
+                    self.target
+                )));
+            }
+            if let Some(sum) = sums.get(attempt).filter(|sum| *sum != crc32c) {
+                return Err(Error::Data(format!(
+                    "{}: a task has written part {part} with the checksum {crc32c:08x}, and its file has {sum:08x}",
                     self.target
                 )));
             }

@@ -4,6 +4,7 @@
 //!
 //! Questions and answers are texts; an answer about files is JSON. Must not know who answers.
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
@@ -157,6 +158,20 @@ impl<L: Link + 'static> Storage for RemoteStorage<L> {
         Ok(entries.into_iter().map(Entry::from).collect())
     }
 
+    fn places(&self, path: &str) -> Result<Vec<(u64, u64, Vec<String>)>> {
+        match is_local(path) {
+            true => LocalStorage.places(path),
+            false => Ok(serde_json::from_str(&self.answer("hosts", path)?)?),
+        }
+    }
+
+    fn checksums(&self, directory: &str) -> Result<HashMap<String, u32>> {
+        match is_local(directory) {
+            true => LocalStorage.checksums(directory),
+            false => Ok(serde_json::from_str(&self.answer("checksums", directory)?)?),
+        }
+    }
+
     fn create_directory(&self, path: &str) -> Result<()> {
         match is_local(path) {
             true => LocalStorage.create_directory(path),
@@ -215,12 +230,14 @@ impl<L: DataLink + 'static> Files for RemoteStorage<L> {
         if is_local(path) {
             return LocalStorage.open(path);
         }
-        let found = self.stat(path)?;
-        let found = found.ok_or_else(|| {
-            let source = io::Error::new(ErrorKind::NotFound, "no such file");
-            Error::Io { path: path.into(), source }
+        let gone =
+            || Error::Io { path: path.into(), source: io::Error::new(ErrorKind::NotFound, "no such file") };
+        let opened = self.link.open(path).map_err(|error| match error {
+            Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => gone(),
+            error => error,
         })?;
-        Ok((self.link.open(path)?, found.stamp))
+        // Looked at after it was opened: a file that takes its place in between has another stamp.
+        Ok((opened, self.stat(path)?.ok_or_else(gone)?.stamp))
     }
 
     fn create(&self, path: &str) -> Result<Box<dyn NewFile>> {

@@ -5,6 +5,7 @@
 //! [`Storage`]; who runs tasks has [`Files`].
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,12 @@ pub trait Storage: Send + Sync {
 
     /// What a directory holds, in any order, without `.` and `..`.
     fn list(&self, directory: &str) -> Result<Vec<Entry>>;
+
+    /// Where the bytes of a file lie: ranges, and the machines that have each. Nothing where nobody says.
+    fn places(&self, path: &str) -> Result<Vec<(u64, u64, Vec<String>)>>;
+
+    /// The CRC32C of the files of a directory by name, of those of which it is known without reading them.
+    fn checksums(&self, directory: &str) -> Result<HashMap<String, u32>>;
 
     /// Creates a directory and those above it; one that exists is fine.
     fn create_directory(&self, path: &str) -> Result<()>;

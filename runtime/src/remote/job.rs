@@ -79,6 +79,8 @@ pub struct JobTask {
     pub bytes: (u64, u64),
     /// For each input of the stage, the channels that it reads.
     pub reads: Vec<Vec<u32>>,
+    /// The machines that have most of the files that it reads, the best first.
+    pub hosts: Vec<String>,
 }
 
 /// Something that the job is for.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::copies;
 use super::frames::Form;
+use super::hosts::Hosts;
 use super::job::*;
 use super::report::blocks;
 use crate::error::Result;
@@ -99,8 +100,11 @@ pub fn plan_job(plan: &[u8], settings: &Settings, storage: &Arc<dyn Storage>) ->
     let mut pieces = splits.values().flatten().flat_map(|split| &split.pieces);
     let remote_files = pieces.any(|piece| piece.copy.is_some() || !is_local(&piece.path))
         || texts.values().any(|text| !is_local(text.attempts()));
+    let remote_files =
+        pieces.any(|piece| !is_local(&piece.path)) || texts.values().any(|text| !is_local(text.target()));
+    let hosts = Hosts::new(storage.as_ref());
     let mut making =
-        Making { graph: &graph, splits, settings, texts, tasks_of: Vec::new(), first: Vec::new() };
+        Making { graph: &graph, splits, settings, texts, hosts, tasks_of: Vec::new(), first: Vec::new() };
     let mut made = Made::default();
     for stage in &graph.stages {
         making.stage(stage, &mut made)?;
@@ -131,6 +135,7 @@ struct Making<'a> {
     splits: Splits,
     settings: &'a Settings,
     texts: HashMap<(u32, usize), TaskOutput>,
+    hosts: Hosts<'a>,
     /// The tasks of each stage so far.
     tasks_of: Vec<u32>,
     /// The first channel of each output of each stage so far.
@@ -318,7 +323,7 @@ impl Making<'_> {
     }
 
     fn task(
-        &self,
+        &mut self,
         stage: &Stage,
         ordinal: u32,
         leaves: Vec<(FlatId, LeafShare)>,
@@ -327,6 +332,11 @@ impl Making<'_> {
     ) -> Result<JobTask> {
         let mut literals = Vec::new();
         let mut channels = vec![Vec::new(); reads.len()];
+        let splits = leaves.iter().filter_map(|(_, share)| match share {
+            LeafShare::Split(split) => Some(&split.pieces),
+            _ => None,
+        });
+        let hosts = self.hosts.of(splits.flatten());
         let mut shares = Vec::new();
         for (id, share) in leaves {
             let share = match (&stage.nodes[id].op, share) {
@@ -355,7 +365,7 @@ impl Making<'_> {
             shares.push((id, share));
         }
         let bytes = TaskPart { ordinal, leaves: shares, literals }.encode()?;
-        Ok(JobTask { bytes: made.put(&bytes), reads: channels })
+        Ok(JobTask { bytes: made.put(&bytes), reads: channels, hosts })
     }
 }
 

@@ -1,13 +1,14 @@
 //! What an engine needs that runs tasks in other processes: a plan as a job that others can
 //! schedule, and one task driven from outside, step by step.
 //!
-//! In reading order: `job` (plain data and its bytes) ← `jobs` (a plan becomes a job, in the client)
+//! In reading order: `job` (plain data and its bytes) ← `jobs` (a plan becomes a job, in the client, with `hosts` for where)
 //! … `process` (what the tasks of one process share) → `task` (one task) with `inputs` and `outputs`
 //! at its borders, `frames` for datasets of Spark's own, and `lent` for memory that is not its own; `report` is how errors travel. Knows neither Spark nor a JVM: whoever schedules
 //! moves blocks between outputs and inputs by the numbers that the job gives them.
 
 mod copies;
 mod frames;
+mod hosts;
 mod inputs;
 mod job;
 mod jobs;

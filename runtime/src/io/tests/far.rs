@@ -17,12 +17,15 @@ use crate::io::{
     DataLink, Files, Link, LocalStorage, NewFile, OutputJob, ReadAt, RemoteStorage, Split, Storage,
     plan_splits, refused,
 };
+use crate::plan::logical::{FileSink, SinkForm};
 
 type Asked = Arc<Mutex<Vec<String>>>;
 
 /// `far://x/a` is the file `a` of the folder; and what was asked.
 struct Far {
     folder: String,
+    /// What becomes of a file named so as soon as it is opened.
+    replaced: Option<(&'static str, &'static str)>,
     default: &'static str,
     asked: Asked,
 }
@@ -56,6 +59,13 @@ impl Link for Far {
                 let entries = LocalStorage.list(&near)?;
                 Some(Value::from_iter(entries.iter().map(|entry| self.described(entry))).to_string())
             }
+            "hosts" => Some(json!([[0, 3, ["one", "two"]], [3, 9, ["two", "localhost"]]]).to_string()),
+            "checksums" => {
+                let files = LocalStorage.list(&near)?;
+                let sum = |entry: &Entry| crc32c::crc32c(&fs::read(&entry.path).unwrap());
+                let sums = files.iter().map(|entry| (entry.name().to_owned(), json!(sum(entry))));
+                Some(Value::from_iter(sums).to_string())
+            }
             "create_directory" => LocalStorage.create_directory(&near).map(|()| None)?,
             "rename" => LocalStorage.rename(&near, &self.near(other)).map(|()| None)?,
             "remove_tree" => LocalStorage.remove_tree(&near).map(|()| None)?,
@@ -75,7 +85,12 @@ impl Link for Far {
 
 impl DataLink for Far {
     fn open(&self, path: &str) -> Result<Box<dyn ReadAt>> {
-        LocalStorage.open(&self.near(path)).map(|(file, _)| file)
+        let near = self.near(path);
+        if let Some((_, text)) = self.replaced.filter(|(name, _)| path.ends_with(name)) {
+            // Just before, as it seems to who looked before.
+            fs::write(&near, text).unwrap();
+        }
+        LocalStorage.open(&near).map(|(file, _)| file)
     }
 
     fn create(&self, path: &str) -> Result<Box<dyn NewFile>> {
@@ -89,7 +104,7 @@ fn far(place: &Place, default: &'static str) -> RemoteStorage<Far> {
 
 fn listened(place: &Place, default: &'static str, asked: &Asked) -> RemoteStorage<Far> {
     let folder = place.path("").to_str().unwrap().trim_end_matches('/').to_owned();
-    RemoteStorage::new(Far { folder, default, asked: Arc::clone(asked) })
+    RemoteStorage::new(Far { folder, default, asked: Arc::clone(asked), replaced: None })
 }
 
 #[test]
@@ -158,6 +173,65 @@ fn files_far_away_are_found_cut_and_read_as_here() {
     assert!(error.starts_with("far://x/in/more/d.txt: the file has changed"), "{error}");
     fs::remove_file(place.path("in/more/d.txt")).unwrap();
     assert_eq!(read(split).unwrap_err().to_string(), "far://x/in/more/d.txt: no such file");
+}
+
+#[test]
+fn a_file_that_is_replaced_while_it_is_opened_is_not_read() {
+    let place = Place::new();
+    place.file("a", "what was planned\n");
+    let files = expand(&far(&place, "file"), &["far://x/a".to_owned()]).unwrap();
+    let [split] = &plan_splits(&files, 1 << 20, 1)[..] else { panic!("one split") };
+    let folder = place.path("").to_str().unwrap().trim_end_matches('/').to_owned();
+    let asked = Asked::default();
+    let replaced = Some(("a", "what came in its place, another text\n"));
+    let storage = RemoteStorage::new(Far { folder, default: "file", asked, replaced });
+    let read: Result<Vec<_>> = TextReader::new(Arc::new(storage), split, TextEncoding::Utf8).collect();
+    let error = read.unwrap_err().to_string();
+    assert!(
+        error.starts_with("far://x/a: the file has changed since the run began: it had 17 bytes"),
+        "{error}"
+    );
+}
+
+#[test]
+fn where_files_lie_and_what_is_known_of_them() {
+    let place = Place::new();
+    let storage = far(&place, "file");
+    assert_eq!(storage.places("far://x/a").unwrap()[1], (3, 9, vec!["two".into(), "localhost".into()]));
+    let path = place.file("b", "123456789");
+    assert_eq!(storage.checksums("far://x").unwrap()["b"], 0xe306_9283);
+    assert!(storage.places(&path).unwrap().is_empty() && storage.checksums(&path).unwrap().is_empty());
+}
+
+#[test]
+fn a_part_that_was_damaged_is_not_committed() {
+    let place = Place::new();
+    let storage: Arc<RemoteStorage<Far>> = Arc::new(far(&place, "file"));
+    let form = SinkForm::Text { delimiter: b"\n".into(), gzip: false, encode: None };
+    let path = "far://x/out".into();
+    let sink = FileSink { path, overwrite: true, form, parts: None, partition: None, sort: None };
+    for damaged in [false, true] {
+        let mut job = OutputJob::begin(storage.clone(), &sink).unwrap();
+        let mut writer = job.output().part_writer(storage.clone(), 0).unwrap();
+        writer.write(&BinaryViewArray::from_iter_values([" text"])).unwrap();
+        let written = writer.finish().unwrap();
+        let working =
+            names(&place.path("")).into_iter().find(|name| name.starts_with(".writing-out")).unwrap();
+        let file = place.path(&working).join("attempts").join(&written.attempt);
+        assert_eq!(fs::read(&file).unwrap(), b"text\n");
+        if damaged {
+            fs::write(&file, b"tixt\n").unwrap();
+        }
+        job.take(1, vec![written]).unwrap();
+        match job.commit() {
+            Ok(()) => assert!(!damaged),
+            Err(error) => {
+                let text = error.to_string();
+                assert!(damaged && text.contains("has written part 0 with the checksum"), "{text}");
+            }
+        }
+        assert_eq!(fs::read(place.path("out/part-00000")).unwrap(), b"text\n");
+    }
 }
 
 #[test]

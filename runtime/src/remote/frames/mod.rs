@@ -1,9 +1,11 @@
 //! Datasets that are Spark's own: parts whose elements are bytes in a form that Spark reads and writes.
 //!
 //! In reading order: `kind` (the types of Spark's columns) → `read` (batches of Arrow become cells) and
-//! `write` (cells become batches of Arrow). To everybody else such a dataset is a kept one: its bytes become
+//! `write` (cells become batches of Arrow), with
+//! `decimal` for both. To everybody else such a dataset is a kept one: its bytes become
 //! blocks where they come in, and blocks become bytes where they go out. Must not know how they travel.
 
+mod decimal;
 mod kind;
 mod read;
 #[cfg(test)]

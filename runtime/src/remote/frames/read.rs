@@ -25,6 +25,7 @@ use nestflow_batch::cell::{
 use nestflow_batch::columns::CellBuilder;
 use nestflow_batch::tag;
 
+use super::decimal::text_of;
 use super::kind::Kind;
 use crate::error::{Error, Result};
 
@@ -148,7 +149,7 @@ impl Values {
             Values::Float(values) => put_f64(out, values.value(row)),
             Values::Text(values) => put_str(out, values.value(row), nested),
             Values::Bytes(values) => put_bytes(out, values.value(row), nested),
-            Values::Decimal(values) => put_decimal(out, &decimal(values.value(row), values.scale()), nested),
+            Values::Decimal(values) => put_decimal(out, &text_of(values.value(row), values.scale()), nested),
             Values::Date(values) => put_date(out, values.value(row)),
             Values::Instant(values) => put_datetime_aware(out, values.value(row), 0, false),
             Values::Datetime(values) => put_datetime(out, values.value(row), false),
@@ -188,24 +189,4 @@ impl Values {
 
 fn span(offsets: &[i32], row: usize) -> std::ops::Range<usize> {
     offsets[row] as usize..offsets[row + 1] as usize
-}
-
-/// What Python's `str` says of a `Decimal` of these digits.
-pub(super) fn decimal(unscaled: i128, scale: i8) -> String {
-    let digits = unscaled.unsigned_abs().to_string();
-    let sign = if unscaled < 0 { "-" } else { "" };
-    // Digits in front of the point.
-    let before = digits.len() as i32 - i32::from(scale);
-    if scale <= 0 && before == digits.len() as i32 {
-        return format!("{sign}{digits}");
-    }
-    if scale < 0 || before <= -6 {
-        let (first, rest) = digits.split_at(1);
-        let point = if rest.is_empty() { "" } else { "." };
-        return format!("{sign}{first}{point}{rest}E{:+}", before - 1);
-    }
-    match usize::try_from(before) {
-        Ok(before) if before > 0 => format!("{sign}{}.{}", &digits[..before], &digits[before..]),
-        _ => format!("{sign}0.{}{digits}", "0".repeat(before.unsigned_abs() as usize)),
-    }
 }

@@ -5,7 +5,7 @@ use nestflow_batch::cell::{put_bytes, put_i64};
 use nestflow_batch::columns::CellBuilder;
 
 use super::kind::Kind;
-use super::{Form, block, bytes, read, write};
+use super::{Form, block, bytes, decimal, read, write};
 
 #[test]
 fn decimals_are_written_as_python_does() {
@@ -21,8 +21,8 @@ fn decimals_are_written_as_python_does() {
         (-5, 1, "-0.5"),
         (100, 0, "100"),
     ] {
-        assert_eq!(read::decimal(unscaled, scale), text);
-        assert_eq!(write::unscaled(text, 38, scale), Some(unscaled), "{text}");
+        assert_eq!(decimal::text_of(unscaled, scale), text);
+        assert_eq!(decimal::unscaled(text, 38, scale), Some(unscaled), "{text}");
     }
 }
 
@@ -30,11 +30,11 @@ fn decimals_are_written_as_python_does() {
 fn decimals_that_do_not_fit_are_refused() {
     let lost = [("1.001", 4, 2), ("100", 4, 2), ("NaN", 4, 2), ("Infinity", 38, 0), ("1E+40", 38, 0)];
     for (text, digits, scale) in lost {
-        assert_eq!(write::unscaled(text, digits, scale), None, "{text}");
+        assert_eq!(decimal::unscaled(text, digits, scale), None, "{text}");
     }
-    assert_eq!(write::unscaled("1.0011E+1", 4, 2), None);
-    assert_eq!(write::unscaled("1.010E+1", 4, 2), Some(1010));
-    assert_eq!(write::unscaled("0.000", 1, 0), Some(0));
+    assert_eq!(decimal::unscaled("1.0011E+1", 4, 2), None);
+    assert_eq!(decimal::unscaled("1.010E+1", 4, 2), Some(1010));
+    assert_eq!(decimal::unscaled("0.000", 1, 0), Some(0));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use arrow::ipc::writer::StreamWriter;
 use nestflow_batch::cell::{Cell, DAY_MICROS, Items};
 use nestflow_batch::repr::repr;
 
+use super::decimal::unscaled;
 use super::kind::{Column, Kind};
 use crate::error::{Error, Result};
 
@@ -383,39 +384,6 @@ fn entry_fields(entries: &Field) -> Fields {
         DataType::Struct(fields) => fields.clone(),
         _ => Fields::empty(),
     }
-}
-
-/// The digits of a decimal number as a whole number, if so many of them hold it exactly.
-pub(super) fn unscaled(text: &str, digits: u8, scale: i8) -> Option<i128> {
-    let (number, exponent) = match text.split_once(['E', 'e']) {
-        Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),
-        None => (text, 0),
-    };
-    let (negative, number) = match number.strip_prefix('-') {
-        Some(number) => (true, number),
-        None => (false, number),
-    };
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let all = format!("{whole}{fraction}");
-    let all = all.trim_start_matches('0');
-    // Zeros that have to be added, or digits that have to be zeros.
-    let shift = exponent - fraction.len() as i32 + i32::from(scale);
-    let (all, zeros) = match usize::try_from(shift) {
-        Ok(zeros) => (all, zeros),
-        Err(_) => {
-            let kept = all.len().saturating_sub(shift.unsigned_abs() as usize);
-            let (kept, cut) = all.split_at(kept);
-            (cut.bytes().all(|digit| digit == b'0').then_some(kept)?, 0)
-        }
-    };
-    if all.is_empty() {
-        return Some(0);
-    }
-    if all.len() + zeros > usize::from(digits) {
-        return None;
-    }
-    let value: i128 = format!("{all}{}", "0".repeat(zeros)).parse().ok()?;
-    Some(if negative { -value } else { value })
 }
 
 impl From<nestflow_batch::cell::CellError> for Misfit {

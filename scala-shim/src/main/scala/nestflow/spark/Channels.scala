@@ -1,7 +1,7 @@
 package nestflow.spark
 
 import org.apache.spark.{NarrowDependency, Partition, Partitioner, TaskContext}
-import org.apache.spark.nestflow.LocalBlocks
+import org.apache.spark.nestflow.{ChannelSerializer, LocalBlocks}
 import org.apache.spark.rdd.{RDD, ShuffledRDD}
 
 /** Sends a block to the channel that it names. */

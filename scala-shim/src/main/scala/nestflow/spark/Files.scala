@@ -14,6 +14,7 @@ import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs._
 import org.apache.hadoop.hdfs.DistributedFileSystem
 import org.apache.hadoop.security.{AccessControlException, UserGroupInformation}
+import org.apache.hadoop.util.DataChecksum
 
 /** What is wrong with a file, as `runtime/src/io/remote_storage.rs` reads it: a kind and a text. */
 final class FileFault(kind: String, text: String) extends IOException(s"$kind:$text")
@@ -32,6 +33,8 @@ final class Files(configuration: Configuration, temporary: Temporary = new Tempo
       case "home" => holdsHome(system(path), at(path)).toString
       case "stat" => status(path).map(described(_).toString).orNull
       case "list" => listed(path)
+      case "hosts" => hosts(at(path))
+      case "checksums" => checksums(at(path))
       case "create_directory" => check(system(path).mkdirs(at(path)), "no directory can be made")
       case "rename" => rename(at(path), at(other))
       case "remove_tree" => done(system(path).delete(at(path), true))
@@ -79,6 +82,37 @@ final class Files(configuration: Configuration, temporary: Temporary = new Tempo
       .put("size", status.getLen)
       .put("version", version)
       .put("path", status.getPath.toString)
+  }
+
+  /** The blocks of a file: where each begins and ends, and the hosts that have it. */
+  private def hosts(path: Path): String = {
+    val all = Files.json.createArrayNode
+    val system = path.getFileSystem(configuration)
+    for (block <- system.getFileBlockLocations(path, 0, Long.MaxValue) if block.getHosts.nonEmpty) {
+      val hosts = all.addArray.add(block.getOffset).add(block.getOffset + block.getLength).addArray
+      block.getHosts.foreach(hosts.add)
+    }
+    all.toString
+  }
+
+  /** The CRC32C of each file in a folder, where the file system knows them without reading: HDFS, from its blocks. */
+  private def checksums(folder: Path): String = {
+    val all = Files.json.createObjectNode
+    if (folder.getFileSystem(configuration).isInstanceOf[DistributedFileSystem]) {
+      val asking = new Configuration(configuration)
+      asking.set("dfs.checksum.combine.mode", "COMPOSITE_CRC")
+      // The client that others share says something else of a file.
+      val own = FileSystem.newInstance(folder.toUri, asking)
+      try {
+        def sum(file: FileStatus): Unit = own.getFileChecksum(file.getPath) match {
+          case sum: CompositeCrcFileChecksum if sum.getCrcType == DataChecksum.Type.CRC32C =>
+            all.synchronized(all.put(file.getPath.getName, ByteBuffer.wrap(sum.getBytes).getInt & 0xffffffffL))
+          case _ => ()
+        }
+        java.util.Arrays.stream(own.listStatus(folder)).parallel().forEach(sum(_))
+      } finally own.close()
+    }
+    all.toString
   }
 
   private def holdsHome(system: FileSystem, path: Path): Boolean =

@@ -24,8 +24,8 @@ private[spark] sealed trait Input
 private[spark] final case class OfStage(stage: Int) extends Input
 private[spark] final case class OfKept(cache: Long) extends Input
 
-/** `reads`: for each input of the stage, the channels that this task reads. */
-private[spark] final case class Task(bytes: Array[Byte], reads: IndexedSeq[Array[Int]])
+/** `reads`: for each input of the stage, the channels that this task reads; `hosts`: where its files are. */
+private[spark] final case class Task(bytes: Array[Byte], reads: IndexedSeq[Array[Int]], hosts: Seq[String])
 
 /** `channels`: from and to; without them, all that the stage puts out. */
 private[spark] final case class Result(kind: String, stage: Int, channels: Option[(Int, Int)], cache: Option[Long])
@@ -49,7 +49,8 @@ private[spark] object Job {
         if (input.has("stage")) OfStage(input.get("stage").asInt) else OfKept(input.get("kept").asLong)
       }
       val tasks = each(stage.get("tasks")) { task =>
-        Task(slice(task.get("bytes")), each(task.get("reads"))(each(_)(_.asInt).toArray))
+        val reads = each(task.get("reads"))(each(_)(_.asInt).toArray)
+        Task(slice(task.get("bytes")), reads, each(task.get("hosts"))(_.asText))
       }
       Stage(
         stage.get("name").asText,

@@ -26,6 +26,8 @@ private[spark] final class StageRDD(
       new StagePartition(index, tasks(index).bytes, parents.toArray)
     }
 
+  override protected def getPreferredLocations(split: Partition): Seq[String] = tasks(split.index).hosts
+
   override def compute(split: Partition, context: TaskContext): Iterator[Channels.Block] = {
     val task = split.asInstanceOf[StagePartition]
     val inputs = task.parents.indices.map { number =>

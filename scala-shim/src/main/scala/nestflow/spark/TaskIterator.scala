@@ -7,6 +7,7 @@ import org.apache.spark.{TaskContext, TaskKilledException}
 import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.nestflow.TaskMemory
 import org.apache.spark.util.{SerializableConfiguration, TaskCompletionListener}
+import org.slf4j.LoggerFactory
 
 /** Drives one native task on the thread of its Spark task: gives what it asks for, takes what it gives. */
 private[spark] final class TaskIterator(
@@ -89,7 +90,12 @@ private[spark] final class TaskIterator(
       handle = 0
       Native.cancel(closing)
       memory.foreach(_.cancel())
-      Native.close(closing)
+      if (!Native.close(closing)) {
+        val (stage, part) = (context.stageId(), context.partitionId())
+        LoggerFactory.getLogger(getClass).warn(s"task $part of stage $stage is over, but native code of it still runs: " +
+          "the executor has a thread and memory less until that ends")
+        metrics.stuck()
+      }
       memory.foreach(_.close())
     }
   }
