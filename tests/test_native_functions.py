@@ -112,6 +112,15 @@ def test_values_come_back_as_they_were(pricing: Any, value: Any) -> None:
     assert _exactly(json.loads(pricing.echo.on_text(json.dumps(value)) or "null"), value)
 
 
+def test_keys_are_unsigned_integers_of_64_bits_too(folder: Path) -> None:
+    source = native_libraries.EXAMPLES / "c" / "pricing.c"
+    library = nf.native(native_libraries.c(source, folder, "libkeys.so"), integer_keys=True)
+    keys = [0, 2**63 - 1, 2**63, 2**64 - 1, -(2**63)]
+    assert _exactly(library.echo({str(key): key for key in keys}), {key: key for key in keys})
+    # Beyond these, as anything else that is no such integer: texts.
+    assert _exactly(library.echo({"1": 1, "a": 2}), {"1": 1, "a": 2})
+
+
 TEXTS = [
     '""',
     " [ ] ",

@@ -8,6 +8,7 @@
 //! Blocks cross as byte arrays: one copy each way, one call per block. Nothing of an `Env` is kept
 //! between calls. The way back, from any thread, is `upcall`.
 
+mod allocated;
 mod files;
 mod guard;
 mod lender;
@@ -199,7 +200,7 @@ pub extern "system" fn Java_nestflow_spark_Native_press<'l>(
     guard(env, |_| Ok(tasks::find(task as u64)?.map_or(0, |task| task.press()) as jlong))
 }
 
-/// What the process holds: tasks, and bytes that they have taken.
+/// What the process holds: tasks, bytes that they have taken, and bytes that native code has allocated.
 #[expect(unsafe_code, reason = "the JVM finds it by its name")]
 // SAFETY: nobody else in the process has a function of this name.
 #[unsafe(no_mangle)]
@@ -208,5 +209,8 @@ pub extern "system" fn Java_nestflow_spark_Native_held<'l>(
     _: JClass<'l>,
     into: JLongArray<'l>,
 ) {
-    guard(env, |env| Ok(into.set_region(env, 0, &[tasks::open() as i64, shared::taken() as i64])?))
+    guard(env, |env| {
+        let held = [tasks::open() as i64, shared::taken() as i64, allocated::allocated()];
+        Ok(into.set_region(env, 0, &held)?)
+    })
 }

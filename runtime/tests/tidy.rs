@@ -109,6 +109,7 @@ fn modules_import_what_they_may() {
 #[test]
 fn danger_is_fenced() {
     let allowed = [
+        "jni-bridge/src/allocated.rs",
         "jni-bridge/src/files.rs",
         "jni-bridge/src/upcall.rs",
         "python-api/host/src/embedded.rs",

@@ -107,9 +107,9 @@ class Native:
 
     def held(self) -> list[int]:
         """Give open tasks, and the bytes that they have taken."""
-        into = self.longs(2)
+        into = self.longs(3)
         self.call("held", into)
-        return list(into)
+        return list(into)[:2]
 
 
 class Planned:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from by_hand import planned
 from on_spark import MASTER
 from places import Hdfs
 
@@ -182,12 +184,15 @@ def test_an_interrupted_run_leaves_nothing(spark: Make, place: Place) -> None:
     assert place.names() == []
 
 
-def test_no_output_to_a_store_without_rename(spark: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["s3a", "gs", "wasb", "wasbs", "abfs", "abfss"])
+def test_no_output_to_a_store_without_rename(spark: Make, tmp_path: Path, scheme: str) -> None:
+    # Stores whose classes are not here; that of this machine stands for them.
+    classes = {f"fs.{scheme}.impl": "org.apache.hadoop.fs.RawLocalFileSystem"}
     mark = tmp_path / "ran"
-    p = spark()
-    p.write(p.parallelize([1]).map(lambda x: mark.touch()), nf.output.TextFile("s3a://bucket/out"))
+    p = spark(hadoop_conf=classes)
+    p.write(p.parallelize([1]).map(lambda x: mark.touch()), nf.output.TextFile(f"{scheme}://bucket/out"))
     with pytest.raises(
-        nf.errors.InvalidDataException, match="s3a://bucket/out: an output has to appear as a whole"
+        nf.errors.InvalidDataException, match=f"{scheme}://bucket/out: an output has to appear as a whole"
     ):
         p.run()
     assert not mark.exists()
@@ -228,3 +233,53 @@ def test_what_dead_runs_left_goes(spark: Make, hdfs: str, tmp_path: Path) -> Non
     assert written(place, "out") == ["replaced by half"]
     assert place.names() == [alive, "out"]
     held.close()
+
+
+def test_checksums_and_machines_are_what_hdfs_says(spark: Make, hdfs: str, tmp_path: Path) -> None:
+    p = spark()
+    engine = p._engine
+    engine._opened()
+    place = Hdfs(engine._context, f"{hdfs}/tmp/{tmp_path.name}")
+    text = "".join(f"line {number}\n" for number in range(30_000)).encode()
+    path = place.put("in/a", text)
+    place.put("in/nine", b"123456789")
+    files = engine._driver.files()
+    sums = json.loads(files.ask("checksums", f"{place.uri}/in", ""))
+    assert sums["nine"] == 0xE3069283
+    assert sorted(sums) == ["a", "nine"]
+    [[start, end, [host]]] = json.loads(files.ask("hosts", path, ""))
+    assert (start, end) == (0, len(text))
+    # Each task of the source is to run there, and says so to Spark.
+    sent = planned(p, p.read(nf.TextFile(path)).map(len))
+    hosts = [task["hosts"] for task in sent.description["stages"][0]["tasks"]]
+    assert len(hosts) > 1
+    assert hosts == [[] if host == "localhost" else [host]] * len(hosts)
+    assert json.loads(files.ask("checksums", f"file://{tmp_path}", "")) == {}
+
+
+def test_a_part_that_was_damaged_on_hdfs(spark: Make, hdfs: str, tmp_path: Path) -> None:
+    """One byte of a part is another one when the run is committed; its size is the same."""
+    p = spark()
+    engine: Any = p._engine
+    engine._opened()
+    place = Hdfs(engine._context, f"{hdfs}/tmp/{tmp_path.name}")
+    execute = engine._execute
+
+    def damaging(*arguments: Any) -> Any:
+        done = execute(*arguments)
+        [working] = place.names()
+        attempt = next(name for name in place.names(f"{working}/attempts"))
+        content = place.read(f"{working}/attempts/{attempt}")
+        place.put(f"{working}/attempts/{attempt}", b"X" + content[1:])
+        return done
+
+    engine._execute = damaging
+    p.write(p.parallelize(["one", "two"]), nf.output.TextFile(f"{place.uri}/out"))
+    with pytest.raises(
+        nf.errors.InvalidDataException, match=r"/out: a task has written part \d+ with the checksum"
+    ):
+        p.run()
+    assert place.names() == []
+    engine._execute = execute
+    p.run()
+    assert written(place, "out") == ["one", "two"]

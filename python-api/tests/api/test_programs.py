@@ -121,6 +121,13 @@ def test_pipe_of_tables(p):
     assert inside.get() == {"a": ["1", "2"], "b": ["3"]}
 
 
+@pytest.mark.parametrize("fraction", [float("inf"), float("nan"), -0.1, -float("inf"), "1", None])
+@pytest.mark.parametrize("replacement", [True, False])
+def test_fractions_that_no_sample_has(p, replacement, fraction):
+    with pytest.raises(ValueError, match="fraction"):
+        p.parallelize([1]).sample(replacement, fraction)
+
+
 def test_pipe_failures(p):
     one = p.parallelize(["a"])
     with pytest.raises(BigflowRuntimeException, match="status 3"):
@@ -131,6 +138,10 @@ def test_pipe_failures(p):
         T.pipe(one, "cat", input_fields_num=2).get()
     with pytest.raises(BigflowRuntimeException, match="buffer_size"):
         T.pipe(one, "echo 123456", buffer_size=3, type="bistreaming").get()
+    for command in ("printf 'aa\\naaaa\\n'", "printf 'aa\\naaaa'", "head -c 1000000 /dev/zero"):
+        with pytest.raises(BigflowRuntimeException, match="more than 3 bytes; see buffer_size"):
+            T.pipe(one, command, buffer_size=3).get()
+    assert T.pipe(one, "printf 'aa\\nbb\\n'", buffer_size=3).get() == ["aa", "bb"]
     for wrong in ({"type": "x"}, {"output_fields_num": 0}, {"field_delimiter": ""}):
         with pytest.raises(ValueError):
             T.pipe(one, "cat", **wrong)

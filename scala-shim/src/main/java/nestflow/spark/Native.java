@@ -51,6 +51,6 @@ final class Native {
   /** Others are short of memory: gives up what is borrowed and unused, and says how much. Does not wait. */
   static native long press(long task);
 
-  /** Open tasks of this process, and the bytes that they have taken. */
+  /** Open tasks of this process, the bytes that they have taken, and what native code has allocated. */
   static native void held(long[] into);
 }

@@ -123,8 +123,10 @@ final class Driver(java: JavaSparkContext) {
     // The job group of the thread that calls is somebody else's.
     val thread = new Thread(() => {
       sc.setJobGroup(group, "nestflow: fetch", interruptOnCancel = false)
+      faults.watch(group)
       try write(cache, path)
       catch { case failed: Throwable => answer.set(explained(failed, group)) }
+      finally faults.forget(group)
     }, group)
     thread.start()
     thread.join()
@@ -167,13 +169,13 @@ final class Driver(java: JavaSparkContext) {
   /** Files as tasks see them. */
   def files: Files = new Files(hadoop, temporary)
 
-  /** Tasks that an executor holds, bytes that these have taken, and bytes borrowed of Spark: the most of any
-    * executor. Asks that many tasks, wherever they run.
+  /** Tasks that an executor holds, bytes that these have taken, bytes that native code has allocated, and bytes
+    * borrowed of Spark: the most of any executor. Asks that many tasks, wherever they run.
     */
   def held(asked: Int): Array[Long] = {
     val where = place
     val counts = sc.runJob(sc.parallelize(0 until asked, asked), (_: Iterator[Int]) => {
-      val counts = new Array[Long](2)
+      val counts = new Array[Long](3)
       Library.ready(where, new Configuration)
       Native.held(counts)
       counts :+ TaskMemory.used
@@ -200,10 +202,10 @@ final class Driver(java: JavaSparkContext) {
     */
   private def explained(failed: Throwable, group: String): String = Fault.of(failed).getOrElse {
     val until = System.nanoTime + Driver.Patience
-    var found = faults.take(group)
+    var found = faults.of(group)
     while (found.isEmpty && System.nanoTime < until) {
       Thread.sleep(10)
-      found = faults.take(group)
+      found = faults.of(group)
     }
     found.getOrElse(Fault.describe(failed, faults.takeLost(group)))
   }
@@ -223,13 +225,17 @@ final class Driver(java: JavaSparkContext) {
 
     override def run(): Unit =
       try {
+        faults.watch(group)
         sc.setJobGroup(group, job.stages.lastOption.fold("nestflow")(_.name), interruptOnCancel = false)
         execute()
         error.set("")
       } catch {
         case failed: Throwable =>
           error.set(explained(failed, group))
-      } finally ended.countDown()
+      } finally {
+        faults.forget(group)
+        ended.countDown()
+      }
 
     def cancel(): Unit = {
       cancelled = true

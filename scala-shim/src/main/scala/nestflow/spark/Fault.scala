@@ -7,6 +7,7 @@ import org.apache.spark.scheduler.{SparkListener, SparkListenerJobEnd, SparkList
 
 /** Ends a run at the first error that no retry can mend, and remembers it. */
 private[spark] final class Faults(sc: SparkContext) extends SparkListener {
+  /** Of each group that is watched, the first error, or nothing yet. */
   private val found = new java.util.concurrent.ConcurrentHashMap[String, String]
   private val groups = new java.util.concurrent.ConcurrentHashMap[Int, String]
 
@@ -34,7 +35,7 @@ private[spark] final class Faults(sc: SparkContext) extends SparkListener {
     case failure: ExceptionFailure if groups.containsKey(end.stageId) =>
       for (description <- Fault.of(failure) if Final(Fault.kind(description))) {
         val group = groups.get(end.stageId)
-        found.putIfAbsent(group, description)
+        found.computeIfPresent(group, (_, before) => if (before.isEmpty) description else before)
         sc.cancelJobGroup(group)
       }
     case ExecutorLostFailure(_, _, Some(reason)) =>
@@ -42,11 +43,17 @@ private[spark] final class Faults(sc: SparkContext) extends SparkListener {
     case _ => ()
   }
 
+  /** From now on its errors are remembered, until it is forgotten: who listens hears of things late. */
+  def watch(group: String): Unit = found.put(group, "")
+
+  def forget(group: String): Unit = found.remove(group)
+
   /** The error that ended the run of a group. */
   def take(group: String): Option[String] = Option(found.remove(group))
 
   /** Why an executor was lost that had a task of a group, the last of them. */
   def takeLost(group: String): Option[String] = Option(lost.remove(group))
+  def of(group: String): Option[String] = Option(found.get(group)).filter(_.nonEmpty)
 }
 
 private[spark] object Fault {

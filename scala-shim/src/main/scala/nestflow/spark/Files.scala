@@ -14,7 +14,6 @@ import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs._
 import org.apache.hadoop.hdfs.DistributedFileSystem
 import org.apache.hadoop.security.{AccessControlException, UserGroupInformation}
-import org.apache.hadoop.util.DataChecksum
 
 /** What is wrong with a file, as `runtime/src/io/remote_storage.rs` reads it: a kind and a text. */
 final class FileFault(kind: String, text: String) extends IOException(s"$kind:$text")
@@ -105,7 +104,7 @@ final class Files(configuration: Configuration, temporary: Temporary = new Tempo
       val own = FileSystem.newInstance(folder.toUri, asking)
       try {
         def sum(file: FileStatus): Unit = own.getFileChecksum(file.getPath) match {
-          case sum: CompositeCrcFileChecksum if sum.getCrcType == DataChecksum.Type.CRC32C =>
+          case sum: CompositeCrcFileChecksum if sum.getAlgorithmName == "COMPOSITE-CRC32C" =>
             all.synchronized(all.put(file.getPath.getName, ByteBuffer.wrap(sum.getBytes).getInt & 0xffffffffL))
           case _ => ()
         }

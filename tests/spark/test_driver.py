@@ -1,0 +1,214 @@
+"""What the driver's half does in moments that are hard to meet, and how it reads Spark's settings."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from on_spark import CONF
+
+import nestflow as nf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Make = Callable[..., nf.Pipeline]
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+@pytest.fixture
+def engine(spark: Make) -> Any:
+    engine = spark()._engine
+    engine._opened()  # type: ignore[attr-defined]
+    return engine
+
+
+def field(of: Any, name: str) -> Any:
+    """A private field of an object of the JVM."""
+    [found] = [each for each in of.getClass().getDeclaredFields() if each.getName().split("$")[-1] == name]
+    found.setAccessible(True)
+    return found.get(of)
+
+
+def eventually(true: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 30
+    while not true() and time.monotonic() < until:
+        time.sleep(0.05)
+    return true()
+
+
+@pytest.mark.parametrize("wait", [0, 0.001, 0.01, 0.1])
+def test_a_cancel_that_comes_before_the_job(spark: Make, tmp_path: Path, wait: float) -> None:
+    """Spark knows nothing of the job group yet; the run ends all the same, and at once."""
+    p = spark()
+    engine: Any = p._engine
+    driver = engine._opened()
+
+    class Hasty:
+        """Cancels each run when it has just begun."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(driver, name)
+
+        def start(self, description: str, path: str) -> int:
+            run: int = driver.start(description, path)
+            time.sleep(wait)
+            driver.cancel(run)
+            return run
+
+    engine._driver = Hasty()
+    mark = tmp_path / "slept"
+
+    def sleep(x: int) -> int:
+        time.sleep(120)
+        mark.touch()
+        return x
+
+    try:
+        with pytest.raises(nf.errors.NestflowRuntimeException, match="cancel"):
+            p.parallelize([1, 2, 3]).map(sleep).get()
+    finally:
+        engine._driver = driver
+    assert not mark.exists()
+
+
+def test_what_spark_has_forgotten_is_forgotten(spark: Make, engine: Any) -> None:
+    p = spark()
+    faults = field(p._engine._opened(), "faults")  # type: ignore[attr-defined]
+    for _ in range(3):
+        words = p.parallelize(["a", "b"] * 100)
+        assert words.distinct().count().get() == 2
+        with pytest.raises(ZeroDivisionError):
+            words.group_by(lambda word: word).apply_values(lambda group: group.map(lambda _: 1 / 0)).get()
+    for name in ("groups", "stages", "found"):
+        assert eventually(lambda name=name: field(faults, name).size() == 0), name  # type: ignore[misc]
+
+
+def test_what_goes_wrong_in_a_fetch_is_an_error_of_ours(spark: Make, tmp_path: Path) -> None:
+    """Parts of a kept dataset are lost, and the file that they were made of has changed."""
+    p = spark()
+    path = tmp_path / "lines"
+    path.write_text("".join(f"{number} {'x' * 100}\n" for number in range(60_000)))
+    lines = p.read(nf.TextFile(f"file://{path}")).cache()
+    p.run()
+    kept = p._engine._context._jsc.getPersistentRDDs()  # type: ignore[attr-defined]
+    for number in list(kept):
+        kept[number].unpersist(True)
+    with path.open("a") as file:
+        file.write("more\n")
+    with pytest.raises(
+        nf.errors.InvalidDataException, match=f"{path}: the file has changed since the run began"
+    ):
+        lines.get()
+
+
+def test_an_interrupt_stays_with_the_thread_that_it_was_for(engine: Any) -> None:
+    """A native thread that was woken, too late for what it waited for, does not take the interrupt along."""
+    jvm = engine._context._jvm
+    task = getattr(getattr(jvm.org.apache.spark, "TaskContext$"), "MODULE$").empty()
+    manager = jvm.org.apache.spark.SparkEnv.get().memoryManager()
+    memory = jvm.org.apache.spark.memory.TaskMemoryManager(manager, 1 << 40)
+    [place] = [each for each in task.getClass().getDeclaredFields() if each.getName() == "taskMemoryManager"]
+    place.setAccessible(True)
+    place.set(task, memory)
+    consumer = jvm.org.apache.spark.nestflow.TaskMemory(task, None)
+    consumer.cancel()
+    seen: list[Any] = []
+
+    def native() -> None:
+        thread = jvm.java.lang.Thread.currentThread()
+        thread.interrupt()
+        seen.append((thread.getId(), consumer.acquire(1024), thread.isInterrupted()))
+
+    other = threading.Thread(target=native)
+    other.start()
+    other.join()
+    me = jvm.java.lang.Thread.currentThread()
+    [(thread, got, interrupted)] = seen
+    assert thread != me.getId()
+    assert (got, interrupted) == (0, False)
+    # That of the task itself is Spark's, and stays.
+    me.interrupt()
+    assert consumer.acquire(1024) == 0
+    assert jvm.java.lang.Thread.interrupted()
+    consumer.close()
+
+
+@pytest.fixture
+def sizing(engine: Any) -> Iterator[Callable[..., str]]:
+    """Says how memory is sized with other settings, as on a cluster."""
+    jvm, context = engine._context._jvm, engine._context._jsc.sc()
+    conf = context.conf()
+    changed: dict[str, str | None] = {}
+
+    def rule(**settings: str) -> str:
+        settings = {"master": "yarn", "memory.offHeap.enabled": "false", **settings}
+        for name, value in settings.items():
+            changed.setdefault(name, conf.get(f"spark.{name}", None))
+            conf.set(f"spark.{name}", value)
+        return str(jvm.nestflow.spark.Sizing.of(context).rule())
+
+    yield rule
+    for name, before in changed.items():
+        conf.remove(f"spark.{name}") if before is None else conf.set(f"spark.{name}", before)
+
+
+@pytest.mark.parametrize(
+    ("settings", "share"),
+    [
+        ({"executor.memory": "1g"}, "192 MiB"),
+        ({"executor.memoryOverhead": "700"}, "350 MiB"),
+        ({"executor.memoryOverhead": "1g"}, "512 MiB"),
+        ({"executor.memory": "10240"}, "512 MiB"),
+        ({"executor.memory": "1g", "executor.memoryOverheadFactor": "0.5"}, "256 MiB"),
+        ({"nestflow.memory": "104857600"}, "100 MiB"),
+        ({"nestflow.memory": "100m"}, "100 MiB"),
+        ({"memory.offHeap.enabled": "true", "memory.offHeap.size": "209715200"}, "200 MiB"),
+        ({"memory.offHeap.enabled": "true", "memory.offHeap.size": "200m"}, "200 MiB"),
+    ],
+)
+def test_settings_with_a_unit_and_without(
+    sizing: Callable[..., str], settings: dict[str, str], share: str
+) -> None:
+    assert f"share {share} " in sizing(**settings)
+
+
+TWICE = """
+    import nestflow as nf
+
+    numbers = [number * 7919 % 100_003 for number in range(100_000)]
+    for memory in ("256m", "8m"):
+        p = nf.Pipeline.create("spark", progress=False, spark_conf={{
+            **{conf!r}, "spark.master": "local[2]",
+            "spark.memory.offHeap.enabled": "true", "spark.memory.offHeap.size": memory,
+        }})
+        data = p.parallelize(numbers)
+        sizes = data.group_by(lambda x: x % 3).apply_values(lambda group: group.distinct().count())
+        assert data.sort().get() == sorted(numbers)
+        print("spilled", sum(stage["spilled"] for stage in p.last_run["stages"]), flush=True)
+        p.close()
+        p._engine._context.stop()
+"""
+
+
+def test_one_spark_after_the_other_in_a_process() -> None:
+    """Memory and temporary files are those of the Spark that there is, in the same JVM."""
+    program = textwrap.dedent(TWICE).format(conf=CONF)
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    much, little = (int(line.split()[1]) for line in ended.stdout.splitlines() if line.startswith("spilled"))
+    assert much == 0
+    assert little > 0

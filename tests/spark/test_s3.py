@@ -1,0 +1,159 @@
+"""Files of a real S3 server are read by tasks; outputs to it are refused before anything runs."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from on_spark import CONF
+
+from nestflow.engine.spark.jars import jar_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+
+USER, SECRET = "tester", "a secret of tests"
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("go") is None, reason="the S3 server is built by Go, which is not here"),
+    pytest.mark.skipif(
+        "pyspark-3.5" not in os.environ.get("SPARK_HOME", ""),
+        reason="the jars for S3 are those of Spark 3.5; nothing of ours differs with another Spark",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def fetched() -> list[str]:
+    """The program of the server, and the jars with commas between them."""
+    told = subprocess.run(["scripts/s3"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return told.stdout.split()
+
+
+@pytest.fixture
+def store(fetched: list[str], tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The address of a server, and the folder of its buckets: each file in there is an object."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path / "buckets"
+    (folder / "bucket").mkdir(parents=True)
+    environment = {**os.environ, "ROOT_ACCESS_KEY": USER, "ROOT_SECRET_KEY": SECRET}
+    with (tmp_path / "log").open("wb") as log:
+        command = [fetched[0], "--port", f"127.0.0.1:{port}", "posix", str(folder)]
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    try:
+        until = time.monotonic() + 30
+        while time.monotonic() < until and server.poll() is None:
+            with socket.socket() as attempt:
+                if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        assert server.poll() is None, (tmp_path / "log").read_text()
+        yield f"http://127.0.0.1:{port}", folder / "bucket"
+    finally:
+        server.kill()
+        server.wait()
+
+
+PROGRAM = """
+    import os, sys
+    import nestflow as nf
+
+    p = nf.Pipeline.create("spark", progress=False, spark_conf={conf!r})
+
+    def failed(run):
+        try:
+            run()
+        except Exception as error:
+            return f"{{type(error).__name__}}: {{error}}"
+        raise AssertionError("it did not fail")
+
+    lines = p.read(nf.TextFile("s3a://bucket/in/*.txt", "s3a://bucket/in/more.gz"))
+    assert lines.map(len).sum().get() == {letters}
+    assert lines.get() == open({expected!r}).read().splitlines()
+    words = lines.flat_map(str.split).group_by(lambda word: word).apply_values(lambda group: group.count())
+    assert words.get()["line"] == {lines}
+    print("tasks", p.last_run["stages"][0]["tasks"])
+    assert p.read(nf.TextFile("s3a://bucket/in/none.txt")).get() == []
+    print("missing", failed(lambda: p.read(nf.TextFile("s3a://bucket/in/no.txt")).get()))
+    mark = {mark!r}
+    p.write(p.parallelize([1]).map(lambda x: open(mark, "w").close()), nf.output.TextFile("s3a://bucket/out"))
+    print("output", failed(p.run))
+    assert not os.path.exists(mark)
+
+    # A file that changes after it was listed, and before it is read.
+    q = nf.Pipeline.create("spark", progress=False)
+    execute = q._engine._execute
+
+    def changing(*arguments):
+        with open({first!r}, "r+") as file:
+            file.write("Line")
+        os.removexattr({first!r}, "user.etag") if "user.etag" in os.listxattr({first!r}) else None
+        return execute(*arguments)
+
+    q._engine._execute = changing
+    print("changed", failed(lambda: q.read(nf.TextFile("s3a://bucket/in/a.txt")).get()))
+"""
+
+
+def test_text_is_read_and_no_output_is_begun(
+    fetched: list[str], store: tuple[str, Path], tmp_path: Path
+) -> None:
+    address, bucket = store
+    texts = [f"line {number} {'ä' * (number % 50)}\n" for number in range(20_000)]
+    (bucket / "in").mkdir()
+    (bucket / "in" / "a.txt").write_text("".join(texts[:12_000]))
+    (bucket / "in" / "b.txt").write_text("".join(texts[12_000:15_000]))
+    (bucket / "in" / "none.txt").touch()
+    (bucket / "in" / "more.gz").write_bytes(gzip.compress("".join(texts[15_000:]).encode()))
+    (tmp_path / "expected").write_text("".join(texts))
+    s3a = {
+        "endpoint": address,
+        "access.key": USER,
+        "secret.key": SECRET,
+        "path.style.access": "true",
+        "connection.ssl.enabled": "false",
+        "endpoint.region": "us-east-1",
+    }
+    settings = {
+        **CONF,
+        **{f"spark.hadoop.fs.s3a.{name}": value for name, value in s3a.items()},
+        "spark.jars": ",".join([jar_for(os.environ["SPARK_HOME"]), fetched[1]]),
+    }
+    program = textwrap.dedent(PROGRAM).format(
+        conf=settings,
+        letters=sum(len(text) - 1 for text in texts),
+        lines=len(texts),
+        expected=str(tmp_path / "expected"),
+        mark=str(tmp_path / "mark"),
+        first=str(bucket / "in" / "a.txt"),
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-5000:]
+    told = dict(
+        line.split(" ", 1)
+        for line in ended.stdout.splitlines()
+        if line.split(" ")[0] in ("tasks", "missing", "output", "changed")
+    )
+    assert int(told["tasks"]) > 1
+    assert "s3a://bucket/in/no.txt: no such file or directory" in told["missing"]
+    assert "InvalidDataException: s3a://bucket/out: an output has to appear as a whole" in told["output"]
+    assert "s3a://bucket/in/a.txt: the file has changed since the run began" in told["changed"]
