@@ -100,8 +100,6 @@ pub fn plan_job(plan: &[u8], settings: &Settings, storage: &Arc<dyn Storage>) ->
     let mut pieces = splits.values().flatten().flat_map(|split| &split.pieces);
     let remote_files = pieces.any(|piece| piece.copy.is_some() || !is_local(&piece.path))
         || texts.values().any(|text| !is_local(text.attempts()));
-    let remote_files =
-        pieces.any(|piece| !is_local(&piece.path)) || texts.values().any(|text| !is_local(text.target()));
     let hosts = Hosts::new(storage.as_ref());
     let mut making =
         Making { graph: &graph, splits, settings, texts, hosts, tasks_of: Vec::new(), first: Vec::new() };

@@ -35,14 +35,12 @@ final class Native {
       byte[] stage, byte[] task, String folder, int slots, long memory, Files files, TaskMemory lender);
 
   static native int step(long task, long[] answer);
-
   static native void take(long task, byte[] into);
 
   /** Gives a block of an input; null: there are no more. */
   static native void push(long task, int input, byte[] block);
 
   static native void cancel(long task);
-
   static native boolean close(long task);
 
   /** Rows in, rows out, bytes out, bytes spilled, nanoseconds that it waited for user functions. */

@@ -12,7 +12,6 @@ private[spark] final class ChannelPartitioner(val numPartitions: Int) extends Pa
     case that: ChannelPartitioner => that.numPartitions == numPartitions
     case _ => false
   }
-
   override def hashCode: Int = numPartitions
 }
 

@@ -10,9 +10,7 @@ private[spark] final class Counts(private val said: mutable.Map[(Int, Int), Stri
     extends AccumulatorV2[((Int, Int), String), String] {
 
   override def isZero: Boolean = said.isEmpty
-
   override def copy(): Counts = new Counts(said.clone())
-
   override def reset(): Unit = said.clear()
 
   /** Task i of an RDD, and what it says. */

@@ -9,8 +9,10 @@ import java.util.concurrent.atomic.{AtomicLong, AtomicReference}
 import java.util.concurrent.CountDownLatch
 
 import scala.collection.JavaConverters._
+import java.util.{Map => JavaMap}
+import java.util.concurrent.{ConcurrentHashMap, CountDownLatch, TimeUnit}
+import java.util.concurrent.atomic.{AtomicLong, AtomicReference}
 import scala.collection.mutable
-
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.Path
 import org.apache.spark.{SparkException, SparkContext, TaskContext}
@@ -20,7 +22,6 @@ import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.storage.StorageLevel
 import org.apache.spark.util.SerializableConfiguration
-
 import Channels.Block
 
 /** What the Python client calls. Turns a job's description into RDDs, as it stands there. */
@@ -207,7 +208,7 @@ final class Driver(java: JavaSparkContext) {
       Thread.sleep(10)
       found = faults.of(group)
     }
-    found.getOrElse(Fault.describe(failed, faults.takeLost(group)))
+    found.getOrElse(Fault.describe(failed, faults.lostOf(group)))
   }
 
   /** One job on a thread of its own. */

@@ -10,9 +10,7 @@ private[spark] final class Faults(sc: SparkContext) extends SparkListener {
   /** Of each group that is watched, the first error, or nothing yet. */
   private val found = new java.util.concurrent.ConcurrentHashMap[String, String]
   private val groups = new java.util.concurrent.ConcurrentHashMap[Int, String]
-
   private val lost = new java.util.concurrent.ConcurrentHashMap[String, String]
-
   private val stages = new java.util.concurrent.ConcurrentHashMap[Int, Seq[Int]]
 
   /** These kinds come again however often a task is tried. */
@@ -39,22 +37,24 @@ private[spark] final class Faults(sc: SparkContext) extends SparkListener {
         sc.cancelJobGroup(group)
       }
     case ExecutorLostFailure(_, _, Some(reason)) =>
-      Option(groups.get(end.stageId)).foreach(lost.put(_, reason))
+      Option(groups.get(end.stageId)).filter(found.containsKey(_)).foreach(lost.put(_, reason))
     case _ => ()
   }
 
   /** From now on its errors are remembered, until it is forgotten: who listens hears of things late. */
   def watch(group: String): Unit = found.put(group, "")
 
-  def forget(group: String): Unit = found.remove(group)
+  def forget(group: String): Unit = Seq(found, lost).foreach(_.remove(group))
 
   /** The error that ended the run of a group. */
-  def take(group: String): Option[String] = Option(found.remove(group))
+  def of(group: String): Option[String] = Option(found.get(group)).filter(_.nonEmpty)
 
   /** Why an executor was lost that had a task of a group, the last of them. */
-  def takeLost(group: String): Option[String] = Option(lost.remove(group))
-  def of(group: String): Option[String] = Option(found.get(group)).filter(_.nonEmpty)
+  def lostOf(group: String): Option[String] = Option(lost.get(group))
 }
+
+/** An error of native code. Its message is JSON: kind, message, and what else is known. */
+final class NativeError(description: String) extends RuntimeException(description)
 
 private[spark] object Fault {
   /** What the names of our job groups begin with. */

@@ -5,9 +5,7 @@ import java.nio.ByteBuffer
 import java.security.PrivilegedExceptionAction
 import java.util.concurrent.{ConcurrentHashMap, ConcurrentLinkedQueue}
 import java.util.concurrent.atomic.AtomicLong
-
 import scala.util.control.NonFatal
-
 import com.fasterxml.jackson.databind.ObjectMapper
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.hadoop.conf.Configuration
@@ -86,8 +84,7 @@ final class Files(configuration: Configuration, temporary: Temporary = new Tempo
   /** The blocks of a file: where each begins and ends, and the hosts that have it. */
   private def hosts(path: Path): String = {
     val all = Files.json.createArrayNode
-    val system = path.getFileSystem(configuration)
-    for (block <- system.getFileBlockLocations(path, 0, Long.MaxValue) if block.getHosts.nonEmpty) {
+    for (block <- path.getFileSystem(configuration).getFileBlockLocations(path, 0, Long.MaxValue)) {
       val hosts = all.addArray.add(block.getOffset).add(block.getOffset + block.getLength).addArray
       block.getHosts.foreach(hosts.add)
     }

@@ -2,7 +2,6 @@ package nestflow.spark
 
 import java.io.ByteArrayInputStream
 import java.nio.ByteBuffer
-
 import org.apache.arrow.memory.RootAllocator
 import org.apache.arrow.vector.ipc.ArrowStreamReader
 import org.apache.spark.TaskContext
@@ -10,7 +9,6 @@ import org.apache.spark.nestflow.Ordered
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector, ColumnarBatch}
-import org.apache.spark.util.TaskCompletionListener
 
 /** Datasets that are Spark's own; `runtime/src/remote/frames` has the forms of their bytes. */
 private[spark] object Frames {
@@ -25,12 +23,10 @@ private[spark] object Frames {
   def rows(streams: RDD[Array[Byte]]): RDD[InternalRow] = streams.mapPartitions { all =>
     val memory = new RootAllocator
     var open = Option.empty[ArrowStreamReader]
-    TaskContext.get().addTaskCompletionListener(new TaskCompletionListener {
-      override def onTaskCompletion(context: TaskContext): Unit = {
-        open.foreach(_.close())
-        memory.close()
-      }
-    })
+    TaskContext.get().addTaskCompletionListener[Unit] { _ =>
+      open.foreach(_.close())
+      memory.close()
+    }
     all.flatMap { stream =>
       open.foreach(_.close())
       val reader = new ArrowStreamReader(new ByteArrayInputStream(stream), memory)
@@ -39,11 +35,7 @@ private[spark] object Frames {
       val root = reader.getVectorSchemaRoot
       val columns = root.getFieldVectors.toArray(Array.empty[org.apache.arrow.vector.FieldVector])
       val batch = new ColumnarBatch(columns.map(new ArrowColumnVector(_): ColumnVector), root.getRowCount)
-      val rows = batch.rowIterator
-      new Iterator[InternalRow] {
-        override def hasNext: Boolean = rows.hasNext
-        override def next(): InternalRow = rows.next()
-      }
+      Iterator.range(0, root.getRowCount).map(batch.getRow(_))
     }
   }
 }

@@ -73,10 +73,8 @@ private[spark] object Job {
     val (first, count) = (output.get("first").asInt, output.get("channels").asInt)
     if (output.get("kind").asText == "broadcast") first until first + count else Range(0, 0)
   }.flatten.toSet
-
   private def present(node: JsonNode, name: String): Option[JsonNode] =
     Option(node.get(name)).filterNot(_.isNull)
-
   private def each[T](list: JsonNode)(read: JsonNode => T): IndexedSeq[T] =
     (0 until list.size).map(index => read(list.get(index)))
 }

@@ -6,13 +6,8 @@ import org.apache.spark.util.LongAccumulator
 /** What the tasks of a stage have done, in the order of `Native.progress`, as Spark's UI shows it. A task that
   * is done again counts again.
   */
-private[spark] final class Metrics private (counts: IndexedSeq[LongAccumulator], left: LongAccumulator)
-    extends Serializable {
+private[spark] final class Metrics private (counts: IndexedSeq[LongAccumulator]) extends Serializable {
   def add(task: Array[Long]): Unit = counts.zip(task).foreach { case (count, more) => count.add(more) }
-
-  /** A task is over, but its native code is not. */
-  def stuck(): Unit = left.add(1)
-
   def values: Array[Long] = counts.map(_.sum).toArray
 }
 
@@ -21,7 +16,5 @@ private[spark] object Metrics {
 
   val Size: Int = Names.size
 
-  def of(sc: SparkContext): Metrics = new Metrics(
-    Names.map(name => sc.longAccumulator(s"nestflow: $name")),
-    sc.longAccumulator("nestflow: tasks whose native code did not stop"))
+  def of(sc: SparkContext): Metrics = new Metrics(Names.map(name => sc.longAccumulator(s"nestflow: $name")))
 }

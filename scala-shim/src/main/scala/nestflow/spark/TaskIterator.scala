@@ -7,6 +7,10 @@ import org.apache.spark.{TaskContext, TaskKilledException}
 import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.nestflow.TaskMemory
 import org.apache.spark.util.{SerializableConfiguration, TaskCompletionListener}
+import org.apache.spark.{TaskContext, TaskKilledException}
+import org.apache.spark.broadcast.Broadcast
+import org.apache.spark.nestflow.{LocalFolder, TaskMemory}
+import org.apache.spark.util.SerializableConfiguration
 import org.slf4j.LoggerFactory
 
 /** Drives one native task on the thread of its Spark task: gives what it asks for, takes what it gives. */
@@ -34,6 +38,8 @@ private[spark] final class TaskIterator(
     override def onTaskCompletion(context: TaskContext): Unit = close()
   })
   private val folder = Library.ready(settings.place, hadoop.fold(new Configuration)(_.value.value))
+  context.addTaskCompletionListener[Unit](_ => close())
+  Library.load()
   handle =
     Native.create(stage, task, folder, settings.slots, settings.memory, files, memory.orNull)
 
@@ -90,12 +96,9 @@ private[spark] final class TaskIterator(
       handle = 0
       Native.cancel(closing)
       memory.foreach(_.cancel())
-      if (!Native.close(closing)) {
-        val (stage, part) = (context.stageId(), context.partitionId())
-        LoggerFactory.getLogger(getClass).warn(s"task $part of stage $stage is over, but native code of it still runs: " +
-          "the executor has a thread and memory less until that ends")
-        metrics.stuck()
-      }
+      if (!Native.close(closing))
+        LoggerFactory.getLogger(getClass).warn(s"task ${context.partitionId()} of stage ${context.stageId()} is over, " +
+          "but its native code still runs: the executor has a thread and memory less until that ends")
       memory.foreach(_.close())
     }
   }

@@ -7,6 +7,8 @@ import java.nio.file.{Files, Path}
 import scala.reflect.ClassTag
 
 import org.apache.hadoop.fs.FileUtil
+import java.util.Comparator
+import scala.reflect.ClassTag
 import org.apache.spark.SparkEnv
 import org.apache.spark.rdd.RDD
 import org.apache.spark.serializer.{DeserializationStream, SerializationStream, Serializer, SerializerInstance}
@@ -20,9 +22,10 @@ object LocalFolder {
   def path: String = synchronized {
     val local = SparkEnv.get.blockManager.diskBlockManager.localDirs.head.toPath
     known.collect { case (of, path) if of == local => path }.getOrElse {
-      val path = made(local)
-      known = Some((local, path))
-      path
+      val folder = Files.createTempDirectory(local, "nestflow-")
+      Runtime.getRuntime.addShutdownHook(new Thread(() => remove(folder)))
+      known = Some((local, folder.toString))
+      folder.toString
     }
   }
 
@@ -31,6 +34,14 @@ object LocalFolder {
     Runtime.getRuntime.addShutdownHook(new Thread(() => FileUtil.fullyDelete(folder.toFile)))
     folder.toString
   }
+  private def remove(folder: Path): Unit =
+    try {
+      val files = Files.walk(folder)
+      try files.sorted(Comparator.reverseOrder[Path]()).forEach(file => Files.deleteIfExists(file))
+      finally files.close()
+    } catch {
+      case _: java.io.IOException => () // Spark removes its folders too, perhaps just now
+    }
 }
 
 /** What this executor has fetched for all of its tasks, among Spark's own blocks; gone with `RDD.unpersist`. */
