@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn piece(path: &str, start: u64, end: u64) -> Piece {
-        Piece { path: path.into(), start, end, stamp: Stamp::default() }
+        Piece { path: path.into(), start, end, stamp: Stamp::default(), copy: None }
     }
 
     #[test]
