@@ -6,10 +6,6 @@ import org.apache.hadoop.conf.Configuration
 import org.apache.spark.{TaskContext, TaskKilledException}
 import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.nestflow.TaskMemory
-import org.apache.spark.util.{SerializableConfiguration, TaskCompletionListener}
-import org.apache.spark.{TaskContext, TaskKilledException}
-import org.apache.spark.broadcast.Broadcast
-import org.apache.spark.nestflow.{LocalFolder, TaskMemory}
 import org.apache.spark.util.SerializableConfiguration
 import org.slf4j.LoggerFactory
 
@@ -34,12 +30,8 @@ private[spark] final class TaskIterator(
     if (settings.lent) Some(new TaskMemory(context, () => if (handle == 0) 0 else Native.press(handle))) else None
 
   // Before there is a task: what can fail or be killed from here on finds it registered.
-  context.addTaskCompletionListener(new TaskCompletionListener {
-    override def onTaskCompletion(context: TaskContext): Unit = close()
-  })
-  private val folder = Library.ready(settings.place, hadoop.fold(new Configuration)(_.value.value))
   context.addTaskCompletionListener[Unit](_ => close())
-  Library.load()
+  private val folder = Library.ready(settings.place, hadoop.fold(new Configuration)(_.value.value))
   handle =
     Native.create(stage, task, folder, settings.slots, settings.memory, files, memory.orNull)
 

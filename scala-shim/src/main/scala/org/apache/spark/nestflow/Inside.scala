@@ -7,8 +7,6 @@ import java.nio.file.{Files, Path}
 import scala.reflect.ClassTag
 
 import org.apache.hadoop.fs.FileUtil
-import java.util.Comparator
-import scala.reflect.ClassTag
 import org.apache.spark.SparkEnv
 import org.apache.spark.rdd.RDD
 import org.apache.spark.serializer.{DeserializationStream, SerializationStream, Serializer, SerializerInstance}
@@ -23,25 +21,11 @@ object LocalFolder {
     val local = SparkEnv.get.blockManager.diskBlockManager.localDirs.head.toPath
     known.collect { case (of, path) if of == local => path }.getOrElse {
       val folder = Files.createTempDirectory(local, "nestflow-")
-      Runtime.getRuntime.addShutdownHook(new Thread(() => remove(folder)))
+      Runtime.getRuntime.addShutdownHook(new Thread(() => FileUtil.fullyDelete(folder.toFile)))
       known = Some((local, folder.toString))
       folder.toString
     }
   }
-
-  private def made(local: Path): String = {
-    val folder = Files.createTempDirectory(local, "nestflow-")
-    Runtime.getRuntime.addShutdownHook(new Thread(() => FileUtil.fullyDelete(folder.toFile)))
-    folder.toString
-  }
-  private def remove(folder: Path): Unit =
-    try {
-      val files = Files.walk(folder)
-      try files.sorted(Comparator.reverseOrder[Path]()).forEach(file => Files.deleteIfExists(file))
-      finally files.close()
-    } catch {
-      case _: java.io.IOException => () // Spark removes its folders too, perhaps just now
-    }
 }
 
 /** What this executor has fetched for all of its tasks, among Spark's own blocks; gone with `RDD.unpersist`. */
