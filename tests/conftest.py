@@ -56,7 +56,8 @@ _engines = [
 hypothesis.settings.register_profile(
     "nestflow",
     deadline=None,
-    max_examples=int(os.environ.get("NESTFLOW_EXAMPLES", "60")),
+    # A run on Spark takes as long as a hundred here.
+    max_examples=int(os.environ.get("NESTFLOW_EXAMPLES", "10" if on_spark.MASTER else "60")),
     print_blob=True,
     suppress_health_check=list(hypothesis.HealthCheck),
 )

@@ -1,7 +1,7 @@
 """DataFrames and RDDs of pyspark as parts of bytes, and back; ``runtime/src/remote/frames`` has the forms.
 
 Some of what is called in the JVM is Spark's own way from its rows to batches of Arrow and back, which pyspark
-uses too: the names are not public API, but the same in all Sparks that are supported (docs/decisions/0007).
+uses too: the names are not public API, but the same in all Sparks that are supported (docs/decisions/0008).
 """
 
 from __future__ import annotations
