@@ -88,6 +88,8 @@ pub extern "system" fn Java_nestflow_spark_Native_step<'l>(
 ) -> jint {
     guard(env, |env| {
         let Some(task) = tasks::find(task as u64)? else { return Ok(DONE) };
+        // An array that cannot take the answer is refused before there is one.
+        answer.set_region(env, 0, &[0, 0])?;
         Ok(match task.driver().step(LONGEST)? {
             Step::Nothing => NOTHING,
             Step::Done => DONE,

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// Lines a file may have without its tests.
 const LONGEST: usize = 400;
+/// Lines that the shim in the JVM may have in all.
+const SHIM: usize = 1500;
 /// Files that are tables by nature.
 const TABLES: [&str; 4] = ["plan/logical.rs", "plan/flat.rs", "executor/build.rs", "host/src/fast.rs"];
 
@@ -14,7 +16,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
-fn sources(folder: &str) -> Vec<(String, String)> {
+fn sources(folder: &str, suffix: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut pending = vec![root().join(folder)];
     while let Some(path) = pending.pop() {
@@ -22,7 +24,7 @@ fn sources(folder: &str) -> Vec<(String, String)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 pending.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == suffix) {
                 let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
                 found.push((name, fs::read_to_string(&path).unwrap()));
             }
@@ -38,12 +40,13 @@ fn all() -> Vec<(String, String)> {
         "runtime/chain/src",
         "runtime/src",
         "runtime/workers/src",
+        "runtime/embedded/src",
         "jni-bridge/src",
         "python-api/host/src",
         "python-api/src",
     ]
     .into_iter()
-    .flat_map(sources)
+    .flat_map(|folder| sources(folder, "rs"))
     .collect()
 }
 
@@ -66,6 +69,16 @@ fn files_are_small() {
         let lines = code(&text).lines().count();
         assert!(name.contains("/tests") || lines <= limit, "{name} has {lines} lines, {limit} is enough");
     }
+}
+
+#[test]
+fn the_shim_is_thin() {
+    let lines: usize = sources("scala-shim", "scala")
+        .into_iter()
+        .chain(sources("scala-shim", "java"))
+        .map(|(_, text)| text.lines().count())
+        .sum();
+    assert!(lines <= SHIM, "the shim has {lines} lines: what decides something belongs into the client");
 }
 
 #[test]

@@ -132,9 +132,9 @@ def planned(pipeline: nf.Pipeline, dataset: nf.PCollection) -> Planned:
     sent: list[Planned] = []
     execute = engine._execute
 
-    def listen(driver: Any, description: str, data: bytes, progress: Any) -> Any:
+    def listen(driver: Any, description: str, data: bytes, *others: Any) -> Any:
         sent.append(Planned(description, data))
-        return execute(driver, description, data, progress)
+        return execute(driver, description, data, *others)
 
     engine._execute = listen
     dataset.get()

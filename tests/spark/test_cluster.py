@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import threading
@@ -95,6 +96,28 @@ def test_an_error_is_the_users_own_and_comes_at_once(spark: Make, tmp_path: Path
     assert any("record: 7" in note for note in caught.value.__notes__)
     assert "fail" in str(caught.value.__cause__)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_that_comes_while_the_jvm_answers(spark: Make, tmp_path: Path) -> None:
+    p = spark()
+    for moment in range(3):
+        busy = tmp_path / f"busy{moment}"
+
+        def wait(x: int, busy: Path = busy) -> int:
+            busy.touch()
+            time.sleep(600)
+            return x
+
+        def interrupt(busy: Path = busy, moment: int = moment) -> None:
+            while not busy.exists():
+                time.sleep(0.02)
+            time.sleep(moment * 0.017)
+            _thread.interrupt_main()
+
+        threading.Thread(target=interrupt, daemon=True).start()
+        with pytest.raises(KeyboardInterrupt):
+            p.parallelize([1]).map(wait).get()
+    assert p.parallelize([1]).map(lambda x: x + 1).get() == [2]
 
 
 def test_interrupted_runs_leave_nothing(spark: Make) -> None:

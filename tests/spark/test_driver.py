@@ -13,9 +13,10 @@ import pytest
 from on_spark import CONF
 
 import nestflow as nf
+from nestflow.engine.spark.sizing import sizing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     Make = Callable[..., nf.Pipeline]
@@ -113,7 +114,8 @@ def test_an_interrupt_stays_with_the_thread_that_it_was_for(engine: Any) -> None
     """A native thread that was woken, too late for what it waited for, does not take the interrupt along."""
     jvm = engine._context._jvm
     task = getattr(getattr(jvm.org.apache.spark, "TaskContext$"), "MODULE$").empty()
-    manager = jvm.org.apache.spark.SparkEnv.get().memoryManager()
+    # One of its own: looking for methods of SparkEnv loads classes that pip's Spark 4 does not have.
+    manager = jvm.org.apache.spark.memory.UnifiedMemoryManager.apply(engine._context._jsc.sc().conf(), 1)
     memory = jvm.org.apache.spark.memory.TaskMemoryManager(manager, 1 << 40)
     [place] = [each for each in task.getClass().getDeclaredFields() if each.getName() == "taskMemoryManager"]
     place.setAccessible(True)
@@ -141,25 +143,6 @@ def test_an_interrupt_stays_with_the_thread_that_it_was_for(engine: Any) -> None
     consumer.close()
 
 
-@pytest.fixture
-def sizing(engine: Any) -> Iterator[Callable[..., str]]:
-    """Says how memory is sized with other settings, as on a cluster."""
-    jvm, context = engine._context._jvm, engine._context._jsc.sc()
-    conf = context.conf()
-    changed: dict[str, str | None] = {}
-
-    def rule(**settings: str) -> str:
-        settings = {"master": "yarn", "memory.offHeap.enabled": "false", **settings}
-        for name, value in settings.items():
-            changed.setdefault(name, conf.get(f"spark.{name}", None))
-            conf.set(f"spark.{name}", value)
-        return str(jvm.nestflow.spark.Sizing.of(context).rule())
-
-    yield rule
-    for name, before in changed.items():
-        conf.remove(f"spark.{name}") if before is None else conf.set(f"spark.{name}", before)
-
-
 @pytest.mark.parametrize(
     ("settings", "share"),
     [
@@ -174,10 +157,9 @@ def sizing(engine: Any) -> Iterator[Callable[..., str]]:
         ({"memory.offHeap.enabled": "true", "memory.offHeap.size": "200m"}, "200 MiB"),
     ],
 )
-def test_settings_with_a_unit_and_without(
-    sizing: Callable[..., str], settings: dict[str, str], share: str
-) -> None:
-    assert f"share {share} " in sizing(**settings)
+def test_settings_with_a_unit_and_without(settings: dict[str, str], share: str) -> None:
+    conf = {f"spark.{name}": value for name, value in settings.items()}
+    assert f"share {share} " in sizing(conf, "yarn", 1).rule
 
 
 TWICE = """

@@ -225,10 +225,10 @@ impl Records {
     }
 }
 
-/// How many rows of one record are of use.
+/// How many rows of one record are of use; one at least, so that a record is over only when it gave that many.
 fn most_of(program: &Program) -> usize {
     match program {
-        Program::Records { most: Some(most), .. } => usize::try_from(*most).unwrap_or(usize::MAX),
+        Program::Records { most: Some(most), .. } => usize::try_from(*most).unwrap_or(usize::MAX).max(1),
         _ => usize::MAX,
     }
 }

@@ -19,7 +19,9 @@ from ..progress import display
 from . import frames, memory
 from .context import context
 from .files import asking
+from .interrupts import Interrupts
 from .place import place, tell
+from .sizing import sizing, slots
 from .workers import HOSTS, host, is_here
 
 if TYPE_CHECKING:
@@ -88,6 +90,12 @@ class SparkEngine(Closing):
     def run(self, plan: bytes, surroundings: Surroundings) -> dict[str, object]:
         """Execute a plan and describe what was done; on an error nothing of it is kept."""
         driver = self._opened()
+        with Interrupts() as interrupts:
+            return self._run(driver, plan, surroundings, interrupts)
+
+    def _run(
+        self, driver: Any, plan: bytes, surroundings: Surroundings, interrupts: Interrupts
+    ) -> dict[str, object]:
         module = native()
         settings = json.dumps(self._settings(surroundings, plan))
         run, description, data, keeps = answer(module.spark_plan, plan, settings, asking(driver))
@@ -95,7 +103,7 @@ class SparkEngine(Closing):
         try:
             try:
                 with display(self._progress) as progress:
-                    metrics, counts, reports = self._execute(driver, description, data, progress)
+                    metrics, counts, reports = self._execute(driver, description, data, progress, interrupts)
             finally:
                 answer(module.spark_end, run, reports)
             done = True
@@ -118,7 +126,7 @@ class SparkEngine(Closing):
     def fetch(self, cache: int) -> list[tuple[Any, ...]]:
         """Give the rows of a kept dataset, in order."""
         driver = self._opened()
-        with self._file() as path:
+        with Interrupts(), self._file() as path:
             error = driver.fetch(cache, path)
             if error:
                 raise _raised(error)
@@ -163,10 +171,12 @@ class SparkEngine(Closing):
             tell(self._driver, self._context, self._place)
             # Asked for once: a look at the application's settings takes milliseconds.
             conf = self._context.getConf()
-            self._worker_memory = memory.of_worker(conf, self._driver)
+            size = sizing(conf, str(self._context.master), slots(self._context, conf))
+            self._driver.sized(size.slots, size.memory, size.lent)
+            self._worker_memory = memory.of_worker(conf, size.slots)
             # Once is enough: Spark compresses what it shuffles, unless it is told not to.
             self._compress = conf.get("spark.shuffle.compress", "true").lower() == "false"
-            memory.tell(self._context, self._driver, self._progress)
+            memory.tell(self._context, size, self._progress)
         return self._driver
 
     def _settings(self, surroundings: Surroundings, plan: bytes) -> dict[str, object]:
@@ -187,6 +197,7 @@ class SparkEngine(Closing):
         description: str,
         data: bytes,
         progress: Callable[[dict[str, object]], None] | None,
+        interrupts: Interrupts,
     ) -> tuple[list[int], list[dict[str, int]], bytes]:
         """Run the job, and give its metrics, stage by stage, what tasks have counted, and their reports."""
         with self._file() as path:
@@ -196,6 +207,7 @@ class SparkEngine(Closing):
         error = None
         try:
             while (error := driver.poll(run, _PATIENCE)) is None:
+                interrupts.check()
                 if progress is not None:
                     stages, tasks, done = driver.progress(run)
                     progress({"stages": stages, "tasks": tasks, "tasks_done": done})

@@ -7,14 +7,13 @@ import sys
 import warnings
 from typing import TYPE_CHECKING
 
-from ...options import byte_size
 from ..progress import is_shown
+from .sizing import DEFAULT, in_bytes
 
 if TYPE_CHECKING:
     from typing import Any
 
-DEFAULT = 512 << 20
-"""Bytes of each executor for the data of native tasks, where nothing else is said."""
+    from .sizing import Sizing
 
 _LOG = logging.getLogger("nestflow.spark")
 _told: set[str] = set()
@@ -39,26 +38,19 @@ def settings(conf: Any, limit: int | None) -> dict[str, str]:
     return {"spark.memory.offHeap.enabled": "true", "spark.memory.offHeap.size": f"{limit or DEFAULT}b"}
 
 
-def tell(context: Any, driver: Any, progress: object) -> None:
+def tell(context: Any, size: Sizing, progress: object) -> None:
     """Say, once for each application, how memory is sized there, and warn of what cannot work."""
     if context.applicationId in _told:
         return
     _told.add(context.applicationId)
-    rule, warning = driver.memory()
-    _LOG.info("%s", rule)
+    _LOG.info("%s", size.rule)
     if is_shown(progress):
-        print(f"nestflow: {rule}", file=sys.stderr)
-    if warning is not None:
-        warnings.warn(f"nestflow on Spark: {warning}", RuntimeWarning, stacklevel=2)
+        print(f"nestflow: {size.rule}", file=sys.stderr)
+    if size.warning is not None:
+        warnings.warn(f"nestflow on Spark: {size.warning}", RuntimeWarning, stacklevel=2)
 
 
-def of_worker(conf: Any, driver: Any) -> int | None:
+def of_worker(conf: Any, slots: int) -> int | None:
     """Give the bytes that one worker process may take: its part of what Spark grants Python."""
-    key = "spark.executor.pyspark.memory"
-    granted = conf.get(key, None)
-    return None if granted is None else byte_size(_with_unit(granted), key) // driver.slots()
-
-
-def _with_unit(size: str) -> str:
-    # Spark reads a bare number as MiB.
-    return f"{size}m" if size.isdigit() else size
+    granted = in_bytes(conf, "spark.executor.pyspark.memory", "m")
+    return None if granted is None else granted // slots

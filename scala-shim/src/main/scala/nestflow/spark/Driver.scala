@@ -19,7 +19,7 @@ import org.apache.spark.nestflow.TaskMemory
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.storage.StorageLevel
-import org.apache.spark.util.SerializableConfiguration
+import org.apache.spark.util.{CollectionAccumulator, SerializableConfiguration}
 import Channels.Block
 
 /** What the Python client calls. Turns a job's description into RDDs, as it stands there. */
@@ -34,8 +34,7 @@ final class Driver(java: JavaSparkContext) {
   /** Settings of Hadoop's that this client brings. */
   private val own = new Configuration(false)
   private val temporary = new Temporary
-  private lazy val sizing = Sizing.of(sc)
-  @volatile private var place = Place("", "", "", Nil)
+  @volatile private var settings = Settings(1, 0, lent = false, Place("", "", "", Nil))
 
   sc.addSparkListener(faults)
 
@@ -51,7 +50,7 @@ final class Driver(java: JavaSparkContext) {
   /** What executors run: each archive is a name, an address, a hash and the bytes that it comes to. */
   def place(library: String, hash: String, cache: String, parcels: JavaList[JavaList[String]]): Unit = {
     val each = parcels.asScala.map(parcel => Parcel(parcel.get(0), parcel.get(1), parcel.get(2), parcel.get(3).toLong))
-    place = Place(library, hash, cache, each.toList)
+    settings = settings.copy(place = Place(library, hash, cache, each.toList))
   }
 
   /** Those, over the application's as they are now. */
@@ -66,15 +65,12 @@ final class Driver(java: JavaSparkContext) {
     all
   }
 
-  /** How native memory is sized, and a warning or null. */
-  def memory: Array[String] = Array(sizing.rule, sizing.warning.orNull)
-
-  /** Tasks that run at a time in an executor. */
-  def slots: Int = sizing.settings.slots
+  /** What an executor has for the tasks that run at a time in it. */
+  def sized(slots: Int, memory: Long, lent: Boolean): Unit = settings = Settings(slots, memory, lent, settings.place)
 
   /** Starts a job; its bytes are in a file. Gives the number of the run. */
   def start(description: String, bytes: String): Long = {
-    val job = Job.parse(description, nio.Files.readAllBytes(Paths.get(bytes)), sizing.settings.copy(place = place))
+    val job = Job.parse(description, nio.Files.readAllBytes(Paths.get(bytes)), settings)
     if (job.build != Library.buildId) {
       throw new IllegalStateException(
         s"the package nestflow is of build ${job.build}, but the jar of build ${Library.buildId}")
@@ -95,8 +91,8 @@ final class Driver(java: JavaSparkContext) {
     null
   }
 
-  /** What user functions counted in a run that succeeded: a list of JSON. */
-  def counts(number: Long): String = runs.get(number).counts.value
+  /** What user functions counted in a run that succeeded, each task once: a list of JSON. */
+  def counts(number: Long): String = runs.get(number).counts.value.asScala.toMap.values.mkString("[", ",", "]")
 
   /** What the tasks of each stage of a run have done, in the order of `Native.progress`. */
   def metrics(number: Long): Array[Long] = runs.get(number).metrics.flatMap(_.values).toArray
@@ -172,7 +168,7 @@ final class Driver(java: JavaSparkContext) {
     * borrowed of Spark: the most of any executor. Asks that many tasks, wherever they run.
     */
   def held(asked: Int): Array[Long] = {
-    val where = place
+    val where = settings.place
     val counts = sc.runJob(sc.parallelize(0 until asked, asked), (_: Iterator[Int]) => {
       val counts = new Array[Long](3)
       Library.ready(where, new Configuration)
@@ -213,11 +209,10 @@ final class Driver(java: JavaSparkContext) {
   private final class Run(val group: String, job: Job) extends Thread(group) {
     val ended = new CountDownLatch(1)
     val error = new AtomicReference[String]
-    val counts = new Counts
+    val counts: CollectionAccumulator[StageRDD.Counted] = sc.collectionAccumulator[StageRDD.Counted]
     val metrics: IndexedSeq[Metrics] = job.stages.map(_ => Metrics.of(sc))
     @volatile var cancelled = false
     private val reported = new ByteArrayOutputStream
-    sc.register(counts)
     setDaemon(true)
 
     def reports: Array[Byte] = reported.toByteArray
@@ -242,8 +237,8 @@ final class Driver(java: JavaSparkContext) {
     }
 
     private def execute(): Unit = {
-      val configuration =
-        if (job.remoteFiles || job.settings.place.parcels.exists(!_.uri.startsWith("file:"))) Some(sc.broadcast(new SerializableConfiguration(hadoop))) else None
+      val far = job.remoteFiles || job.settings.place.parcels.exists(!_.uri.startsWith("file:"))
+      val configuration = if (far) Some(sc.broadcast(new SerializableConfiguration(hadoop))) else None
       val shells = mutable.ArrayBuffer.empty[StageRDD]
       val shuffles = mutable.Map.empty[Int, RDD[Block]]
       def shuffled(stage: Int) = shuffles.getOrElseUpdate(stage, {

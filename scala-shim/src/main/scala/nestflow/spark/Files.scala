@@ -100,11 +100,12 @@ final class Files(configuration: Configuration, temporary: Temporary = new Tempo
       // The client that others share says something else of a file.
       val own = FileSystem.newInstance(folder.toUri, asking)
       try {
-        def sum(file: FileStatus): Unit = own.getFileChecksum(file.getPath) match {
+        // An attempt that nobody waits for may still write, or be removed.
+        def sum(file: FileStatus): Unit = try own.getFileChecksum(file.getPath) match {
           case sum: CompositeCrcFileChecksum if sum.getAlgorithmName == "COMPOSITE-CRC32C" =>
             all.synchronized(all.put(file.getPath.getName, ByteBuffer.wrap(sum.getBytes).getInt & 0xffffffffL))
           case _ => ()
-        }
+        } catch { case _: IOException => () }
         java.util.Arrays.stream(own.listStatus(folder)).parallel().forEach(sum(_))
       } finally own.close()
     }

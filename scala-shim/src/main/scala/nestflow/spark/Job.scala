@@ -30,6 +30,9 @@ private[spark] final case class Task(bytes: Array[Byte], reads: IndexedSeq[Array
 /** `channels`: from and to; without them, all that the stage puts out. */
 private[spark] final case class Result(kind: String, stage: Int, channels: Option[(Int, Int)], cache: Option[Long])
 
+/** What an executor has for the tasks that run at a time in it; `lent`: it is Spark's off-heap memory. */
+private[spark] final case class Settings(slots: Int, memory: Long, lent: Boolean, place: Place)
+
 private[spark] object Job {
   private val Version = 1
 

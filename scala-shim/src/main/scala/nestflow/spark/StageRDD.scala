@@ -3,7 +3,8 @@ package nestflow.spark
 import org.apache.spark.{Dependency, Partition, SparkContext, TaskContext}
 import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.rdd.RDD
-import org.apache.spark.util.SerializableConfiguration
+import org.apache.spark.util.{CollectionAccumulator, SerializableConfiguration}
+import StageRDD.Counted
 
 /** One stage: task i gives its inputs to native code and hands on the blocks that come out. */
 private[spark] final class StageRDD(
@@ -13,7 +14,7 @@ private[spark] final class StageRDD(
     @transient reads: Seq[Dependency[Channels.Block]],
     settings: Settings,
     hadoop: Option[Broadcast[SerializableConfiguration]],
-    counts: Counts,
+    counts: CollectionAccumulator[Counted],
     metrics: Metrics)
     extends RDD[Channels.Block](sc, reads) {
 
@@ -37,6 +38,11 @@ private[spark] final class StageRDD(
     val counted = (json: String) => counts.add(((id, split.index), json))
     new TaskIterator(stage, task.bytes, inputs, settings, hadoop, counted, metrics, context)
   }
+}
+
+private[spark] object StageRDD {
+  /** Task i of an RDD, and in JSON what its user functions counted; one that is done again says it again. */
+  type Counted = ((Int, Int), String)
 }
 
 /** A task's bytes, and the partitions of each parent that it reads. */

@@ -1,9 +1,10 @@
 package nestflow.spark
 
-import java.io.{FileNotFoundException, IOException}
+import java.io.IOException
 import java.util.UUID
+import java.util.concurrent.TimeUnit
 
-import org.apache.hadoop.fs.{CommonPathCapabilities, FileStatus, FileSystem, FSDataOutputStream, Path}
+import org.apache.hadoop.fs.{CommonPathCapabilities, FileStatus, FileSystem, Path}
 import org.apache.hadoop.fs.permission.FsPermission
 import org.apache.hadoop.security.UserGroupInformation
 
@@ -11,7 +12,8 @@ import org.apache.hadoop.security.UserGroupInformation
   * with the client; what a dead client left is removed by the next one, a day later.
   */
 private[spark] final class Temporary {
-  private var made: Option[(FileSystem, Path, FSDataOutputStream)] = None
+  /** With a claim as a sign of life. */
+  private var made: Option[(FileSystem, Path, Long)] = None
 
   /** The folder, inside another one. */
   def in(system: FileSystem, parent: Path): Path = synchronized {
@@ -19,10 +21,9 @@ private[spark] final class Temporary {
       val prefix = s"temporary-${UserGroupInformation.getCurrentUser.getShortUserName}-"
       removeDead(system, parent, prefix)
       val folder = new Path(parent, prefix + UUID.randomUUID)
-      FileSystem.mkdirs(system, folder, new FsPermission(Temporary.Mine))
+      FileSystem.mkdirs(system, folder, new FsPermission("700"))
       system.deleteOnExit(folder)
-      // Held open as a sign of life.
-      made = Some((system, folder, system.create(new Path(folder, Temporary.Owner), true)))
+      made = Claims.take(system, new Path(folder, "owner"), create = true).map((system, folder, _))
       folder
     }(_._2)
   }
@@ -31,7 +32,7 @@ private[spark] final class Temporary {
     for ((system, folder, owner) <- made) {
       made = None
       try {
-        owner.close()
+        Claims.release(owner)
         system.delete(folder, true)
         system.cancelDeleteOnExit(folder)
       } catch { case _: IOException => () } // the next client will
@@ -40,7 +41,7 @@ private[spark] final class Temporary {
 
   private def removeDead(system: FileSystem, parent: Path, prefix: String): Unit =
     try {
-      val old = System.currentTimeMillis - Temporary.Day
+      val old = System.currentTimeMillis - TimeUnit.DAYS.toMillis(1)
       system.listStatus(parent).filter(status => status.getPath.getName.startsWith(prefix))
         .filter(_.getModificationTime < old).filter(isDead(system, _))
         .foreach(status => system.delete(status.getPath, true))
@@ -48,18 +49,8 @@ private[spark] final class Temporary {
 
   /** Nobody holds the sign of life, as far as the file system can tell. */
   private def isDead(system: FileSystem, folder: FileStatus): Boolean = {
-    val owner = new Path(folder.getPath, Temporary.Owner)
-    if (!system.hasPathCapability(owner, CommonPathCapabilities.FS_APPEND)) return true
-    try { system.append(owner).close(); true }
-    catch {
-      case _: FileNotFoundException => true
-      case _: IOException => false
-    }
+    val owner = new Path(folder.getPath, "owner")
+    !system.hasPathCapability(owner, CommonPathCapabilities.FS_APPEND) || !system.exists(owner) ||
+      Claims.take(system, owner, create = false).exists(Claims.release)
   }
-}
-
-private object Temporary {
-  val Owner = "owner"
-  private val Mine: Short = Integer.parseInt("700", 8).toShort
-  private val Day = 24L * 60 * 60 * 1000
 }
