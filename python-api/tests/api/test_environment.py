@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nestflow.bundle import environment as environments
+from nestflow.bundle import requirements
 from nestflow.bundle.environment import Environment, environment
 from nestflow.errors import NestflowRuntimeException
 
@@ -117,3 +119,69 @@ def test_an_interpreter_of_the_machines() -> None:
         "/opt/own/bin/python3.11",
         None,
     )
+
+
+def test_requirements_of_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    run = subprocess.run
+
+    def counted(command: list[str], **options: object) -> object:
+        asked.append(command)
+        return run(command, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(requirements.subprocess, "run", counted)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "own.txt").write_text(f"{wheel(tmp_path)}  # ours\n--constraint=../limits.txt\n")
+    (tmp_path / "limits.txt").write_text("tiny-thing<2\n")
+    path = tmp_path / "requirements.txt"
+    path.write_text("-r more/own.txt  # and more\n")
+
+    def looked_up(again: bool = False) -> bool:
+        asked.clear()
+        found = environment(str(path), again)
+        assert found.archive is not None
+        assert found.archive.facts["lock"] == ["tiny-thing==1.2"]
+        return any("pip" in command for command in asked)
+
+    assert looked_up() and not looked_up() and looked_up(again=True)
+    (tmp_path / "limits.txt").write_text("tiny-thing<3\n")
+    assert looked_up()
+    (tmp_path / "limits.txt").unlink()
+    with pytest.raises(NestflowRuntimeException, match=r"requirements cannot be read: .*limits\.txt"):
+        environment(str(path))
+
+
+def test_the_same_versions_are_the_same_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = []
+    for client in ("one", "two"):
+        (tmp_path / client).mkdir()
+        package = wheel(tmp_path / client)
+        with zipfile.ZipFile(package, "a") as archive:
+            program = "tiny_thing-1.2.data/scripts/tiny"
+            archive.writestr(program, "#!python\nprint('of this machine')\n")
+        (tmp_path / client / "requirements.txt").write_text(f"{package}\n")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / client / "cache"))
+        found = environment(str(tmp_path / client / "requirements.txt"))
+        names.append(found.archive.name)  # type: ignore[union-attr]
+    assert names[0] == names[1]
+
+
+def test_a_zip_file_with_rights_and_links(venv: Path, tmp_path: Path) -> None:
+    path = tmp_path / "packed.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(venv.rglob("*")):
+            entry = zipfile.ZipInfo(
+                str(file.relative_to(venv)) + "/" * (file.is_dir() and not file.is_symlink())
+            )
+            entry.external_attr = file.lstat().st_mode << 16
+            link = file.is_symlink()
+            archive.writestr(
+                entry, os.readlink(file) if link else b"" if file.is_dir() else file.read_bytes()
+            )
+    assert says(environment(str(path)), tmp_path / "there")[0] == "42"
+    with zipfile.ZipFile(path, "a") as archive:
+        entry = zipfile.ZipInfo("../outside")
+        entry.external_attr = 0o120777 << 16
+        archive.writestr(entry, "/etc")
+    with pytest.raises(NestflowRuntimeException, match="has a link outside of it"):
+        environment(str(path))

@@ -6,20 +6,18 @@ these that runs anywhere, keyed by its content.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import shutil
+import stat
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import NestflowRuntimeException
-from . import prepared
+from . import prepared, requirements
 from .interpreter import FOLDER, Interpreter, add_interpreter, ask
 from .product import SITE, platform_tag
 from .tree import Tree
@@ -48,13 +46,14 @@ class Environment(NamedTuple):
     """That of the interpreter; None: the machines know."""
 
 
-def environment(wanted: str) -> Environment:
+def environment(wanted: str, again: bool = False) -> Environment:
     """Give the environment that a user names.
 
     Args:
         wanted: a folder (a virtual environment, or one of conda's), an archive of one (venv-pack,
             conda-pack), a PEX file, a ``requirements.txt`` or ``pyproject.toml``, or the path of an
             interpreter that all machines have.
+        again: look up anew what requirements mean.
 
     Raises:
         NestflowRuntimeException: it is none of these, or its Python is not that of this process.
@@ -66,10 +65,13 @@ def environment(wanted: str) -> Environment:
         return Environment(wanted, None, wanted, None)
     if not os.path.exists(path):
         raise NestflowRuntimeException(f"python_env={wanted!r} is not there")
+    facts: dict[str, object] = {"environment": name}
     if os.path.isdir(path):
         found = _of_folder(path)
     elif name == "pyproject.toml" or (name.endswith(".txt") and "requirements" in name):
-        found = _of_requirements(path)
+        interpreter = ask(sys.executable)
+        folder = requirements.installed(path, f"{interpreter.version} {platform_tag()}", again)
+        found, facts["lock"] = _with(interpreter, [folder]), requirements.lock(folder)
     elif _is_pex(path):
         found = _of_pex(path)
     elif name.endswith(_ARCHIVES):
@@ -81,7 +83,7 @@ def environment(wanted: str) -> Environment:
         )
     interpreter, tree, finish, program = found
     check_version(interpreter.version, f"python_env={wanted!r}")
-    facts: dict[str, object] = {"python": interpreter.version, "program": program, "environment": name}
+    facts |= {"python": interpreter.version, "program": program}
     archive = prepared.prepare("environment", platform_tag(), tree, finish, facts)
     return Environment(wanted, archive, program, interpreter.version)
 
@@ -157,35 +159,6 @@ def _of_pex(path: str) -> _Found:
     )
 
 
-def _of_requirements(path: str) -> _Found:
-    """Let pip install what is asked for, once for each text, Python and platform."""
-    interpreter = ask(sys.executable)
-    tree = Tree()
-    if os.path.basename(path) == "pyproject.toml":
-        tree.add_folder("", os.path.dirname(path), (".git", ".venv", "build", "dist"))
-        wanted, asked = [os.path.dirname(path)], tree.stamp()
-    else:
-        with open(path, "rb") as file:
-            wanted, asked = ["-r", path], file.read().decode()
-    key = hashlib.sha256(f"{asked}\n{interpreter.version} {platform_tag()}".encode()).hexdigest()[:16]
-
-    def install(into: str) -> None:
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-compile",
-        ]
-        ended = subprocess.run([*pip, "--target", into, *wanted], capture_output=True, text=True, check=False)
-        if ended.returncode:
-            raise NestflowRuntimeException(f"pip cannot install what {path} asks for: {ended.stderr[-2000:]}")
-
-    return _with(interpreter, [_once(f"pip-{key}", install)])
-
-
 def _unpacked(path: str) -> str:
     """Unpack an archive, which its owner trusts: it is run here to ask for its version."""
     state = os.stat(path)
@@ -193,29 +166,34 @@ def _unpacked(path: str) -> str:
 
     def extract(into: str) -> None:
         if zipfile.is_zipfile(path):
-            shutil.unpack_archive(path, into, "zip")
+            _unzip(path, into)
             return
         with tarfile.open(path) as archive:
             # Links may lead to where the interpreter is installed.
             names = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
             archive.extractall(into, **names)  # type: ignore[arg-type]
 
-    folder = _once(f"archive-{key}", extract)
+    folder = prepared.once(f"archive-{key}", extract)
     inside = os.listdir(folder)
     return os.path.join(folder, inside[0]) if len(inside) == 1 else folder
 
 
-def _once(name: str, make: Callable[[str], None]) -> str:
-    """Give a folder of the cache, made by whoever is the first."""
-    path = os.path.join(prepared.folder(), name)
-    with open(f"{path}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.isdir(path):
-            part = tempfile.mkdtemp(prefix="part-", dir=prepared.folder())
-            try:
-                make(part)
-                os.rename(part, path)
-            except BaseException:
-                shutil.rmtree(part, ignore_errors=True)
-                raise
-    return path
+def _unzip(path: str, into: str) -> None:
+    """Unpack a zip file with rights and links, which `zipfile` leaves behind."""
+    with zipfile.ZipFile(path) as archive:
+        links = []
+        for entry in archive.infolist():
+            mode = entry.external_attr >> 16
+            if stat.S_ISLNK(mode):
+                links.append(entry)
+                continue
+            made = archive.extract(entry, into)
+            if mode & 0o111 and not entry.is_dir():
+                os.chmod(made, 0o755)
+        # Last, so that nothing is written through one.
+        for entry in links:
+            place = os.path.normpath(os.path.join(into, entry.filename))
+            if not place.startswith(into + os.sep):
+                raise NestflowRuntimeException(f"{path} has a link outside of it: {entry.filename}")
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            os.symlink(archive.read(entry).decode(), place)

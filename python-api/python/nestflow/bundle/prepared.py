@@ -6,6 +6,9 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
+import stat
+import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -101,10 +104,49 @@ def prepare(
 
 
 def folder() -> str:
-    """Give the folder of this machine's cache: that of the user, whom nobody else looks into."""
+    """Give the folder of this machine's cache: that of the user, whom nobody else looks into.
+
+    Who has no home to write to, as containers on nodes do, has one among the temporary files.
+
+    Raises:
+        OSError: somebody else can write there.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     path = os.path.join(base, "nestflow", "bundles")
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        if os.access(path, os.W_OK):
+            return path
+    except OSError:
+        pass
+    path = os.path.join(tempfile.gettempdir(), f"nestflow-cache-{os.getuid()}")
     os.makedirs(path, mode=0o700, exist_ok=True)
+    state = os.lstat(path)
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
+        raise PermissionError(f"others may write to {path}: nothing in it is used")
+    return path
+
+
+def once(name: str, make: Callable[[str], None], again: bool = False) -> str:
+    """Give a folder of the cache, made by whoever is the first.
+
+    Args:
+        name: that of the folder.
+        make: fills it.
+        again: fill it anew in any case.
+    """
+    path = os.path.join(folder(), name)
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if again or not os.path.isdir(path):
+            part = tempfile.mkdtemp(prefix="part-", dir=folder())
+            try:
+                make(part)
+                shutil.rmtree(path, ignore_errors=True)
+                os.rename(part, path)
+            except BaseException:
+                shutil.rmtree(part, ignore_errors=True)
+                raise
     return path
 
 
