@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
+import places
 import pytest
 
 from nestflow.bundle import prepared
+from nestflow.bundle.__main__ import main
+from nestflow.bundle.hadoop import Hadoop
 from nestflow.bundle.publish import publish
 from nestflow.bundle.tree import Tree
 from nestflow.engine.spark.place import store_at
@@ -84,6 +89,66 @@ def test_two_clients_at_once(context: Any, hdfs: str, thing: prepared.Prepared, 
     assert results == [results[0]] * 3
     assert results[0]["name"] == thing.name
     assert len(store_at(context, f"{hdfs}/tmp/{tmp_path.name}", {}).names()) == 2
+
+
+def test_a_scheme_that_only_the_older_interface_knows(
+    context: Any, hdfs: str, thing: prepared.Prepared, tmp_path: Path
+) -> None:
+    configuration = context._jvm.org.apache.hadoop.conf.Configuration(context._jsc.hadoopConfiguration())
+    configuration.unset("fs.AbstractFileSystem.hdfs.impl")
+    uri = f"{hdfs}/tmp/{tmp_path.name}"
+    with pytest.raises(Exception, match="UnsupportedFileSystemException"):
+        context._jvm.org.apache.hadoop.fs.FileContext.getFileContext(
+            context._jvm.java.net.URI(uri), configuration
+        )
+    store = Hadoop(context._jvm, configuration, uri)
+    first = publish(store, "1", thing)
+    assert first.uploaded > first.manifest["bytes"]
+    files = store.names()
+    assert publish(store, "1", thing).uploaded == 0
+    assert not store.put(f"1/{thing.name}.tar.gz", b"something else")
+    assert store.names() == files and len(files) == 2
+
+
+def test_use_is_marked(context: Any, hdfs: str, thing: prepared.Prepared, tmp_path: Path) -> None:
+    store = store_at(context, f"{hdfs}/tmp/{tmp_path.name}", {})
+    publish(store, "1", thing)
+    system = places.Hdfs(context, f"{hdfs}/tmp/{tmp_path.name}")
+    for name, _, _ in store.names():
+        system.system.setTimes(system.at(name), 1000, -1)
+    assert publish(store, "1", thing).uploaded == 0
+    manifest, archive = (changed for _, changed, _ in store.names())
+    assert archive == 1 and manifest > time.time() - 3600
+
+
+def test_commands(
+    context: Any, hdfs: str, thing: prepared.Prepared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = f"{hdfs}/tmp/{tmp_path.name}"
+
+    def said(*arguments: str) -> list[str]:
+        assert main(list(arguments)) == 0
+        return capsys.readouterr().out.splitlines()
+
+    uri, uploaded = said("push", folder)
+    assert uri.startswith(f"{folder}/") and int(uploaded.split(" ")[0]) > 10_000_000
+    assert said("push", folder) == [uri, "0 bytes uploaded"]
+    name = uri.removeprefix(f"{folder}/")
+    (line,) = said("list", folder)
+    assert line.startswith(f"{name}\t") and f"python {sys.version.split()[0]}" in line
+    assert said("verify", folder) == [f"{name}\tgood"]
+    store = store_at(context, folder, {})
+    publish(store, name.split("/")[0], thing)
+    system = places.Hdfs(context, folder)
+    for each in (name, name.removesuffix(".tar.gz") + ".json"):
+        system.system.setTimes(system.at(each), 1000, -1)
+    assert said("prune", folder, "--older-than", "1") == [f"{name}\twould be removed (--yes)"]
+    assert said("prune", folder, "--older-than", "1", "--yes") == [f"{name}\tremoved"]
+    assert [each.split("\t")[0].endswith(f"{thing.name}.tar.gz") for each in said("list", folder)] == [True]
+    store.remove(f"{name.split('/')[0]}/{thing.name}.tar.gz")
+    store.put(f"{name.split('/')[0]}/{thing.name}.tar.gz", b"something else")
+    assert main(["verify", folder]) == 1
+    assert "\tdamaged" in capsys.readouterr().out
 
 
 def test_damage_and_denial(context: Any, hdfs: str, thing: prepared.Prepared, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from pathlib import Path
 
@@ -232,6 +233,39 @@ def test_an_interpreter_that_is_none() -> None:
         interpreter.ask("/bin/false")
 
 
+def test_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = Path(prepared.folder())
+    assert folder.parent == tmp_path and folder.stat().st_mode & 0o777 == 0o700
+    assert thing(files(tmp_path / "files")).archive().path.startswith(str(folder))
+    folder.chmod(0o777)
+    with pytest.raises(PermissionError, match="others may write to"):
+        prepared.folder()
+
+
+def test_use_is_marked(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    old, new = thing(files(tmp_path / "old")), thing(files(tmp_path / "new", 200_000))
+    for each in (old, new):
+        publish(Local(str(store)), "1", each)
+    for path in (store / "1").glob(f"{old.name}*"):
+        os.utime(path, (1, 1))
+
+    class Others(Local):
+        def mark(self, name: str) -> None:
+            raise PermissionError(name)
+
+    assert publish(Others(str(store)), "1", old).uploaded == 0
+    assert publish(Local(str(store)), "1", old).uploaded == 0
+    # The archive is as it was: node managers would take no other.
+    assert (store / "1" / f"{old.name}.tar.gz").stat().st_mtime == 1
+    assert cli("prune", str(store), "--older-than", "1", "--yes") == (0, [])
+    assert (store / "1" / f"{old.name}.tar.gz").exists()
+
+
 def cli(*arguments: str) -> tuple[int, list[str]]:
     command = [sys.executable, "-m", "nestflow", "bundle", *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -245,7 +279,8 @@ def test_commands(tmp_path: Path) -> None:
     (tmp_path / "old" / "a").write_bytes(b"new")
     new = thing(tmp_path / "old")
     publish(Local(str(store)), "1", new)
-    os.utime(store / "1" / f"{old.name}.tar.gz", (1, 1))
+    for path in (store / "1").glob(f"{old.name}*"):
+        os.utime(path, (1, 1))
     assert cli("verify", str(store))[0] == 0
     names = sorted((f"1/{old.name}.tar.gz", f"1/{new.name}.tar.gz"))
     status, lines = cli("list", f"file://{store}")

@@ -18,6 +18,7 @@ import shutil
 import sys
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlparse
 
 from ..errors import NestflowRuntimeException
 from . import product
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         made.add_argument("--again", action="store_true", help="make it anew, and replace what differs")
     on_store("list", "say which archives are there", _list)
     on_store("verify", "read all archives, and compare them with their manifests", _verify)
-    prune = on_store("prune", "remove archives that are older than some days", _prune)
+    prune = on_store("prune", "remove archives that nobody has used for some days", _prune)
     prune.add_argument("--older-than", type=float, required=True, metavar="DAYS")
     prune.add_argument("--yes", action="store_true", help="do it; otherwise it is only said")
     given = parser.parse_args(arguments)
@@ -120,13 +121,19 @@ def _verify(given: argparse.Namespace) -> int:
 
 def _prune(given: argparse.Namespace) -> int:
     store = _store(given.folder)
+    times = {name: changed for name, changed, _ in store.names()}
+    # Whoever uses one gives its manifest the time.
+    used = {
+        name: max(changed, times.get(_manifest_of(name), 0))
+        for name, changed in times.items()
+        if name.endswith(".tar.gz")
+    }
     newest: dict[str, float] = {}
-    archives = [(name, changed) for name, changed, _ in store.names() if name.endswith(".tar.gz")]
-    for name, changed in archives:
+    for name, when in used.items():
         folder = name.rpartition("/")[0]
-        newest[folder] = max(newest.get(folder, 0), changed)
-    for name, changed in archives:
-        if changed > time.time() - given.older_than * _DAY or changed == newest[name.rpartition("/")[0]]:
+        newest[folder] = max(newest.get(folder, 0), when)
+    for name, when in used.items():
+        if when > time.time() - given.older_than * _DAY or when == newest[name.rpartition("/")[0]]:
             continue
         if given.yes:
             # Who finds the manifest has to find the archive.
@@ -141,7 +148,7 @@ def _manifest_of(archive: str) -> str:
 
 
 def _store(folder: str) -> Store:
-    if "://" not in folder or folder.startswith("file:"):
+    if urlparse(folder).scheme in ("", "file"):
         return Local(folder)
     from ..engine.spark.place import jvm_store
 

@@ -44,6 +44,12 @@ def _said(ask: Callable[_P, _R]) -> Callable[_P, _R]:
     return asked
 
 
+def _thrown(error: Exception) -> str | None:
+    """The class of what Java threw."""
+    thrown = getattr(error, "java_exception", None)
+    return None if thrown is None else str(thrown.getClass().getSimpleName())
+
+
 class Hadoop:
     """A folder by its address."""
 
@@ -72,8 +78,7 @@ class Hadoop:
         try:
             return system.getFileStatus(path)
         except Exception as error:
-            thrown = getattr(error, "java_exception", None)
-            if thrown is not None and thrown.getClass().getSimpleName() == "FileNotFoundException":
+            if _thrown(error) == "FileNotFoundException":
                 return None
             raise
 
@@ -130,16 +135,29 @@ class Hadoop:
 
     def _appear(self, system: Any, part: Any, path: Any) -> bool:
         """Give a file its name, unless another one has it."""
-        context = self._fs.FileContext.getFileContext(path.toUri(), self._configuration)
         never = self._jvm.java.lang.reflect.Array.newInstance(
             self._jvm.java.lang.Class.forName("org.apache.hadoop.fs.Options$Rename"), 0
         )
         try:
+            context = self._fs.FileContext.getFileContext(path.toUri(), self._configuration)
             context.rename(system.makeQualified(part), system.makeQualified(path), never)
-        except Exception:
+        except Exception as error:
+            if _thrown(error) == "UnsupportedFileSystemException":
+                return self._appear_plainly(system, part, path)
             if system.exists(path):
                 return False
             raise
+        return True
+
+    def _appear_plainly(self, system: Any, part: Any, path: Any) -> bool:
+        """Do so where only Hadoop's older interface knows the scheme, which replaces on some systems."""
+        # Whoever else is about to put it has the same bytes, since names go by content.
+        if system.exists(path):
+            return False
+        if not system.rename(part, path):
+            if system.exists(path):
+                return False
+            raise OSError(f"{part} cannot be renamed to {path}")
         return True
 
     def _make(self, system: Any, folder: Any) -> None:
@@ -167,6 +185,13 @@ class Hadoop:
     def remove(self, name: str) -> None:
         """Remove a file; none is fine."""
         self._system.delete(self._at(name), False)
+
+    @_said
+    def mark(self, name: str) -> None:
+        """Give an old file the time of now: it is in use."""
+        now = int(time.time() * 1000)
+        if self._status(name).getModificationTime() < now - STALE * 1000:
+            self._system.setTimes(self._at(name), now, -1)
 
     @_said
     def names(self) -> list[tuple[str, float, int]]:

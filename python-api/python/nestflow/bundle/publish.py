@@ -8,6 +8,7 @@ next one knows by its content.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import NestflowRuntimeException
@@ -47,6 +48,8 @@ def publish(store: Store, folder: str, prepared: Prepared, again: bool = False) 
     if there is not None and size is not None:
         if size != there["bytes"]:
             raise _spoiled(store, archive, f"it has {size} bytes instead of {there['bytes']}")
+        with suppress(OSError):  # only its owner can; the archive itself must stay as it is
+            store.mark(manifest)
         return Published(prepared.name, store.uri(archive), there, 0)
     made = prepared.archive(again)
     says = {**prepared.facts, "name": prepared.name, "sha256": made.sha256, "bytes": made.bytes}

@@ -50,6 +50,9 @@ class Store(Protocol):
     def remove(self, name: str) -> None:
         """Remove a file; none is fine."""
 
+    def mark(self, name: str) -> None:
+        """Give an old file the time of now: it is in use. Some file systems keep the time that it has."""
+
     def names(self) -> list[tuple[str, float, int]]:
         """Give the files with their times and sizes."""
 
@@ -129,6 +132,11 @@ class Local:
         with suppress(FileNotFoundError):
             os.unlink(self._at(name))
 
+    def mark(self, name: str) -> None:
+        """Give an old file the time of now: it is in use."""
+        if os.stat(self._at(name)).st_mtime < time.time() - STALE:
+            os.utime(self._at(name))
+
     def names(self) -> list[tuple[str, float, int]]:
         """Give the files with their times and sizes."""
         found = []
@@ -168,6 +176,7 @@ def _appear(part: str, path: str) -> bool:
 def _sweep(folder: str) -> None:
     """Remove what writers that were killed have left."""
     for entry in os.scandir(folder):
-        if entry.name.startswith(TEMPORARY) and entry.stat().st_mtime < time.time() - STALE:
-            with suppress(FileNotFoundError):  # another one sweeps too
-                os.unlink(entry.path)
+        if entry.name.startswith(TEMPORARY):
+            with suppress(FileNotFoundError):  # another one sweeps too, or it has its name now
+                if entry.stat().st_mtime < time.time() - STALE:
+                    os.unlink(entry.path)
