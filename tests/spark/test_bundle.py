@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from on_spark import CONF
 
@@ -44,7 +44,38 @@ print("answer", json.dumps(answers))
 """
 
 
-def run(tmp_path: Path, store: str) -> list[list[object]]:
+DAMAGE = """
+import json, pathlib, sys
+
+import nestflow as nf
+
+conf, store = json.loads(sys.argv[1]), sys.argv[2]
+
+
+def square(**options):
+    options |= {"progress": False, "spark_conf": conf, "tmp_data_path": f"file://{store}"}
+    p = nf.Pipeline.create("spark", **options)
+    try:
+        return p.parallelize([2]).map(lambda x: x * x).get()
+    except nf.errors.NestflowRuntimeException as error:
+        return str(error)
+    finally:
+        p.close()
+
+
+answers = [square()]
+(archive,), (manifest,) = (pathlib.Path(store).glob(f"*/nestflow-*.{end}") for end in ("tar.gz", "json"))
+whole, said = archive.read_bytes(), json.loads(manifest.read_text())
+manifest.write_text(json.dumps({**said, "glibc": "9.9"}))
+answers.append(square())
+archive.write_bytes(whole[:-5])
+answers += [square(), square(reprepare_cache_archive=True), archive.read_bytes() == whole]
+answers += [json.loads(manifest.read_text()) == said, str(archive)]
+print("answer", json.dumps(answers))
+"""
+
+
+def run(tmp_path: Path, store: str, program: str = PROGRAM) -> list[Any]:
     bare = tmp_path / "bin"
     bare.mkdir()
     for tool in ("chmod", "sh", "bash", "id", "ls", "whoami", "groups", "mkdir", "rm", "ln", "readlink"):
@@ -54,7 +85,7 @@ def run(tmp_path: Path, store: str) -> list[list[object]]:
         "spark.executorEnv.PATH": str(bare),
         "spark.nestflow.bundle.folder": str(tmp_path / "nodes" / "{user}"),
     }
-    (tmp_path / "job.py").write_text(PROGRAM)
+    (tmp_path / "job.py").write_text(program)
     environment = {name: value for name, value in os.environ.items() if name != "PYSPARK_PYTHON"}
     ended = subprocess.run(
         [sys.executable, str(tmp_path / "job.py"), json.dumps(conf), store],
@@ -66,7 +97,7 @@ def run(tmp_path: Path, store: str) -> list[list[object]]:
     )
     assert ended.returncode == 0, ended.stderr[-3000:]
     (line,) = (line for line in ended.stdout.splitlines() if line.startswith("answer "))
-    answers: list[list[object]] = json.loads(line.removeprefix("answer "))
+    answers: list[Any] = json.loads(line.removeprefix("answer "))
     return answers
 
 
@@ -75,7 +106,7 @@ def test_everything_comes_in_the_bundle(tmp_path: Path) -> None:
     assert first[0] == second[0] == [["a", 2000], ["b", 1000]]
     (archive,) = (tmp_path / "store").glob("*/*.tar.gz")
     name = archive.name.removesuffix(".tar.gz")
-    python, program, path, *modules = first[1]  # type: ignore[misc]
+    python, program, path, *modules = first[1]
     assert python is None
     assert f"/{name}/python/bin/python" in program
     assert [place for place in [*path, *modules] if f"/{name}/" not in place] == []
@@ -84,3 +115,13 @@ def test_everything_comes_in_the_bundle(tmp_path: Path) -> None:
     assert sorted(path.suffix for path in archive.parent.iterdir()) == [".gz", ".json"]
     (cache,) = (tmp_path / "nodes").iterdir()
     assert sorted(path.name for path in cache.iterdir()) == [name, f"{name}.lock"]
+
+
+def test_what_cannot_be_run(tmp_path: Path) -> None:
+    whole, too_new, cut, again, same, manifest, archive = run(tmp_path, str(tmp_path / "store"), DAMAGE)
+    assert whole == again == [4]
+    assert (
+        "the interpreter that came with the job needs glibc 9.9 or newer, and this machine has 2." in too_new
+    )
+    assert f"{archive} is damaged: it has " in cut and "reprepare_cache_archive=True makes it anew" in cut
+    assert same and manifest
