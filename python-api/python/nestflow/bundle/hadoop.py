@@ -139,8 +139,10 @@ class Hadoop:
             self._jvm.java.lang.Class.forName("org.apache.hadoop.fs.Options$Rename"), 0
         )
         try:
-            context = self._fs.FileContext.getFileContext(path.toUri(), self._configuration)
-            context.rename(system.makeQualified(part), system.makeQualified(path), never)
+            # Here an address has to say where: one such as hdfs:///tmp is of the default file system.
+            whole = system.makeQualified(path)
+            context = self._fs.FileContext.getFileContext(whole.toUri(), self._configuration)
+            context.rename(system.makeQualified(part), whole, never)
         except Exception as error:
             if _thrown(error) == "UnsupportedFileSystemException":
                 return self._appear_plainly(system, part, path)
