@@ -141,6 +141,97 @@ def test_no_worker_outlives_its_owner(blow: signal.Signals, tmp_path: Any) -> No
         assert b"KeyboardInterrupt" in errors
 
 
+STOPPED = """
+import os, signal, sys
+import nestflow as nf
+
+told = sys.argv[1]
+
+def stop(x):
+    with open(told, "w") as file:
+        print(os.getpid(), file=file)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+p = nf.Pipeline.create("local", host="workers", progress=False, threads=2)
+try:
+    p.parallelize([1]).map(stop).get()
+except KeyboardInterrupt:
+    # The next run has other workers.
+    print(p.parallelize([1, 2]).map(lambda x: x + 1).get(), flush=True)
+"""
+
+
+def test_ctrl_c_ends_a_worker_that_is_stopped(tmp_path: Any) -> None:
+    told = tmp_path / "pid"
+    owner = subprocess.Popen([sys.executable, "-c", STOPPED, str(told)], stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: told.exists() and told.read_text().endswith("\n"))
+    stopped = int(told.read_text())
+    wait_for(lambda: state_of(stopped) == "T")
+    owner.send_signal(signal.SIGINT)
+    assert owner.communicate(timeout=30)[0] == "[2, 3]\n"
+    assert gone({stopped})
+
+
+def test_a_stopped_worker_goes_with_its_owner(tmp_path: Any) -> None:
+    told = tmp_path / "pid"
+    owner = subprocess.Popen([sys.executable, "-c", STOPPED, str(told)])
+    wait_for(lambda: told.exists() and told.read_text().endswith("\n"))
+    stopped = int(told.read_text())
+    wait_for(lambda: state_of(stopped) == "T")
+    owner.kill()
+    owner.wait(30)
+    assert gone({stopped})
+
+
+def state_of(process: int) -> str:
+    with open(f"/proc/{process}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0]
+
+
+def accumulated(records: nf.PCollection, blow: Callable[[int], int]) -> object:
+    return records.accumulate(0, lambda total, x: total + blow(x))
+
+
+def transformed(records: nf.PCollection, blow: Callable[[int], int]) -> object:
+    def step(total: int, emitter: Any, x: int) -> int:
+        emitter.emit(total)
+        return total + blow(x)
+
+    return records.transform(lambda emitter: 0, step, lambda total, emitter: emitter.emit(total))
+
+
+def combined(records: nf.PCollection, blow: Callable[[int], int]) -> object:
+    return records.aggregate([], lambda seen, x: [*seen, blow(x)], lambda a, b: a + b)
+
+
+@pytest.mark.parametrize("operator", [accumulated, transformed, combined])
+@pytest.mark.parametrize("in_groups", [False, True])
+def test_a_worker_that_dies_in_a_sequential_operator_fails_the_run(
+    p: nf.Pipeline, operator: Callable[..., Any], in_groups: bool, tmp_path: Any
+) -> None:
+    """Its state is gone: nothing may go on without it, and nothing is done twice."""
+    seen = tmp_path / "seen"
+
+    def blow(x: int) -> int:
+        with open(seen, "a") as file:
+            print(x, file=file)
+        if x == 5_000:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 1
+
+    records = p.parallelize([*range(10_000)])
+    if in_groups:
+        tables = records.group_by(lambda x: x % 2)
+        result = tables.apply_values(lambda group: operator(group, blow))
+    else:
+        result = operator(records, blow)
+    with pytest.raises(nf.errors.NestflowRuntimeException, match="SIGKILL"):
+        result.get()
+    lines = seen.read_text().split()
+    assert "5000" in lines and len(lines) == len(set(lines))
+    assert p.parallelize([1, 2]).map(lambda x: x).get() == [1, 2]
+
+
 def test_text_hashes_the_same_in_all_workers() -> None:
     with nf.Pipeline.create("local", host="workers", progress=False, threads=2) as p:
         first = p.parallelize(["a"]).map(hash).get()
@@ -238,9 +329,11 @@ def wait_for(condition: Callable[[], bool]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("size", [100 << 20])
-def test_a_very_large_record(p: nf.Pipeline, size: int) -> None:
-    """One hundred megabytes go there and back whole, with small records before and behind."""
+@pytest.mark.parametrize("host", ["in_process", "workers"])
+def test_a_very_large_record(host: str) -> None:
+    """A picture of 256 MB goes there and back whole, with small records before and behind."""
+    size = 256 << 20
+    p = nf.Pipeline.create("local", host=host, progress=False, threads=2)
     images = p.parallelize([b"a", b"b"]).flat_map(
         lambda letter: [letter * 3, letter * size, letter * 5] if letter == b"a" else [letter]
     )

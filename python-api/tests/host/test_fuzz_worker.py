@@ -1,4 +1,5 @@
-"""A worker process that is sent nonsense: it answers or ends, but never crashes, and ends with its engine.
+"""A worker process that is sent nonsense, and what is right in the wrong place, about chains open or not: it
+answers or ends, but never crashes, and ends with its engine.
 
 `NESTFLOW_FUZZ_ROUNDS` makes it longer; each round is a process of its own.
 """
@@ -13,6 +14,12 @@ import struct
 import subprocess
 import sys
 import threading
+from typing import Any
+
+import recorded
+from programs import combine, fold, records, sequential, step, zero
+
+from nestflow.host.program import MISSING
 
 ROUNDS = int(os.environ.get("NESTFLOW_FUZZ_ROUNDS", "4"))
 MESSAGES = 60
@@ -61,3 +68,72 @@ def drain(stream: socket.socket) -> None:
             pass
     except OSError:
         return
+
+
+PROGRAMS: list[tuple[bytes, list[Any], list[dict[str, Any]]]] = [
+    (
+        records(
+            step("map", lambda x, s, t: (x, s, list(t)), sides=(0, 1)), shown=("value open", "sequence open")
+        ),
+        [[{"a": 1}], [1, 2, 3]],
+        [{"v": [1, MISSING, None]}],
+    ),
+    (
+        records(step("flat_map", lambda x: range(x)), step("filter", lambda x: x % 2)),
+        [],
+        [{"v": [3000, 70_000]}],
+    ),
+    (
+        records(step("map", lambda x, s: (x, s), sides=(0,)), shown=("value column 0",), emit="pair"),
+        [],
+        [{"v": [1, 2], "x0": ["a", "b"]}],
+    ),
+    (fold(lambda a, b: a + b, zero(0)), [], [{"g": [0, 1, 0, 1], "v": [MISSING, 5, 1, 2]}]),
+    (combine(lambda values: max(values)), [], [{"g": [0, 0, 1], "v": [1, 2, 3]}]),
+    (
+        sequential("accumulate", zero([]), lambda state, x: [*state, x]),
+        [],
+        [{"g": [0, 0, 1], "v": [1, 2, 3]}, {"g": [1, 2], "v": [4, MISSING]}],
+    ),
+    (records(step("map", lambda x: 1 // x)), [], [{"v": [1, 0]}]),
+]
+
+
+def changed(chance: random.Random, message: recorded.Message) -> recorded.Message:
+    """Sometimes with other bytes."""
+
+    def some(data: bytes, first: int) -> bytes:
+        altered = bytearray(data)
+        for _ in range(chance.choice([0, 0, 0, 1, 3])):
+            if len(altered) > first:
+                altered[chance.randrange(first, len(altered))] = chance.randrange(256)
+        return bytes(altered)
+
+    return recorded.Message(some(message.head, 8), some(message.payload, 0))
+
+
+def test_open_chains_that_are_told_anything() -> None:
+    sessions = [recorded.session(*program) for program in PROGRAMS]
+    assert all(said[0].kind == recorded.OPEN and said[-1].kind == recorded.CLOSE for said in sessions)
+    every = [message for said in sessions for message in said]
+    # The next part of a result, whether there is one or not.
+    every += [recorded.Message(bytes([recorded.MORE, *[0] * 7]), b"")] * len(sessions)
+    for number in range(ROUNDS):
+        chance = random.Random(number)
+        worker = recorded.Worker()
+        reader = threading.Thread(target=drain, args=(worker.stream,), daemon=True)
+        reader.start()
+        try:
+            for chain in range(4):
+                # What opens it is right, and so far all of it.
+                for message in chance.choice(sessions):
+                    if message.kind in (recorded.OPEN, recorded.SIDE):
+                        worker.say(message.about(chain))
+            for _ in range(MESSAGES):
+                worker.say(changed(chance, chance.choice(every).about(chance.randrange(5))))
+            worker.stream.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it has had enough
+        assert -worker.process.wait(60) not in CRASHES, f"round {number}"
+        reader.join(60)
+        worker.end()
