@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -285,6 +288,60 @@ def test_what_a_column_cannot_hold_stays_an_object(form: str, records: list[Any]
     got = p.parallelize(records).map_batches(lambda batch: batch, format=form).get()
     assert got == records
     assert list(map(type, got)) == list(map(type, records))
+
+
+UTC = dt.timezone.utc
+KEPT_BY_ARROW: list[list[Any]] = [
+    [1, None],
+    ["a\0", "b"],
+    [0.5, 2**53],
+    [{"a": {"b": [1, None]}}, {"a": None}],
+    [dt.datetime(2020, 1, 1, tzinfo=UTC), dt.datetime(2020, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1)))],
+    [decimal.Decimal("1.10"), None, decimal.Decimal("1.1")],
+    [[1], [2, 3]],
+    [math.nan, 1],
+]
+REFUSED_BY_ARROW: list[list[Any]] = [
+    [1, "a"],
+    ["a", b"a"],
+    [1.5, True],
+    [True, 2],
+    [2**53 + 1, 0.5],
+    [2**63, -1],
+    [2**64],
+    [dt.date(2020, 1, 1), dt.datetime(2020, 1, 1, 5)],
+    [{"a": {"b": 1}}, {"a": {"c": 2}}],
+    [{1, 2}],
+    [[1], ["a"]],
+    ["\udc80"],
+    [1j],
+]
+
+
+@pytest.mark.parametrize("records", KEPT_BY_ARROW, ids=repr)
+def test_what_arrow_holds_comes_back_equal(records: list[Any]) -> None:
+    pytest.importorskip("pyarrow")
+    p = nf.Pipeline.create("local", host="in_process", progress=False)
+    got = p.parallelize(records).map_batches(lambda batch: batch, format="arrow").get()
+    assert got == records or [repr(value) for value in got] == [repr(float(value)) for value in records]
+
+
+@pytest.mark.parametrize("records", REFUSED_BY_ARROW, ids=ascii)
+def test_what_arrow_would_change_is_refused(records: list[Any]) -> None:
+    pytest.importorskip("pyarrow")
+    p = nf.Pipeline.create("local", host="in_process", progress=False)
+    with pytest.raises(ValueError, match=r"cannot make a column of the .*format='list' takes any"):
+        p.parallelize(records).map_batches(lambda batch: batch, format="arrow").get()
+
+
+def test_tuples_and_arrays_are_lists_in_arrow() -> None:
+    pytest.importorskip("pyarrow")
+    numpy = pytest.importorskip("numpy")
+    p = nf.Pipeline.create("local", host="in_process", progress=False)
+    records = [(1, 2), (3,)]
+    assert p.parallelize(records).map_batches(lambda b: b, format="arrow").get() == [[1, 2], [3]]
+    vectors = [numpy.arange(3, dtype="float32"), numpy.ones(2, "float32")]
+    assert p.parallelize(vectors).map_batches(lambda b: b, format="arrow").get() == [[0, 1, 2], [1, 1]]
 
 
 @pytest.mark.parametrize("form", ["numpy", "pandas", "pyarrow"])

@@ -6,6 +6,7 @@ The libraries are imported with the first batch in their format. Must not copy m
 from __future__ import annotations
 
 import importlib
+from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ FORMATS = ("list", "numpy", "arrow", "pandas")
 _VALUE = "value"
 _EXACT = 1 << 53
 """The largest integer up to which a float is any integer."""
+# What Arrow has a type for that keeps any value of just this class.
+_KEPT = frozenset({bool, int, float, str, bytes, date, time, timedelta})
 # NumPy's kinds whose elements Python has numbers, texts and objects for.
 _PLAIN = frozenset("biufcSUO")
 
@@ -140,8 +143,50 @@ def _to_arrow(records: list[Any]) -> Any:
             raise ValueError(
                 "for map_batches(format='arrow'), one column 'value' is of records without names"
             )
-        return arrow.RecordBatch.from_pydict(columns)
-    return arrow.RecordBatch.from_pydict({_VALUE: records})
+        arrays = [_arrow_array(arrow, column, f"the field {name!r}") for name, column in columns.items()]
+        return arrow.RecordBatch.from_arrays(arrays, list(columns))
+    return arrow.RecordBatch.from_arrays([_arrow_array(arrow, records, "the records")], [_VALUE])
+
+
+def _arrow_array(arrow: ModuleType, values: list[Any], what: str) -> Any:
+    """An array; Arrow has no objects for what it would change."""
+    try:
+        array = arrow.array(values)
+        kinds = set(map(type, values)) - {type(None)}
+        sure = len(kinds) <= 1 and all(kind in _KEPT or kind.__module__ == "numpy" for kind in kinds)
+        changed = None if sure else _first_changed(values, array.to_pylist())
+    except (arrow.ArrowException, OverflowError, UnicodeError) as error:
+        raise ValueError(f"{_UNFIT} {what} ({error}). {_HINT}") from error
+    if changed is not None:
+        value, other = changed
+        raise ValueError(f"{_UNFIT} {what}: it would make {other!r:.80} of {value!r:.80}. {_HINT}")
+    return array
+
+
+_UNFIT = "map_batches(format='arrow') cannot make a column of"
+_HINT = "format='list' takes any values"
+
+
+def _first_changed(values: list[Any], others: list[Any]) -> tuple[Any, Any] | None:
+    pairs = zip(values, others, strict=True)
+    return next(((value, other) for value, other in pairs if not _is_kept(value, other)), None)
+
+
+def _is_kept(value: Any, other: Any) -> bool:
+    """Whether Arrow gave an equal value back; tuples and arrays become lists."""
+    if isinstance(other, list):
+        if isinstance(value, (str, bytes, set, dict)) or not hasattr(value, "__len__"):
+            return False
+        return len(value) == len(other) and all(map(_is_kept, value, other))
+    if isinstance(other, dict):
+        return (
+            isinstance(value, dict)
+            and value.keys() == other.keys()
+            and all(_is_kept(value[name], other[name]) for name in other)
+        )
+    return isinstance(value, bool) == isinstance(other, bool) and bool(
+        value == other or (value != value and other != other)
+    )
 
 
 def _of_arrow(batch: Any) -> Iterable[Any]:
