@@ -1,13 +1,15 @@
 """What a record costs on each host of user functions, beside a bare comprehension and PySpark.
 
-    python bench/hosts.py records               # nestflow's hosts, on this machine
+    python bench/hosts.py records [NAME ...]    # nestflow's hosts, on this machine; all records, or some
     python bench/hosts.py pyspark               # PySpark's RDD worker and its pandas UDF; needs SPARK_HOME
     python bench/hosts.py spark                 # embedded against workers, in executors of local clusters
 
 `records` and `pyspark` give nanoseconds of processor time for each record, of all processes together: what a
 stage takes that reads what is kept, calls the function and keeps (PySpark: counts) the results, less what the
-same stage takes without a function. `spark` gives wall time, and processor time in brackets. Each figure is
-the least of ROUNDS rounds, in which the candidates take turns: other work on the machine makes it larger.
+same stage takes without a function. For workers there are also nanoseconds of wall time for each record, of
+the whole stage, and how much two workers gain over one. `spark` gives wall time, and processor time in
+brackets. Each figure is the least of ROUNDS rounds, in which the candidates take turns: other work on the
+machine makes it larger.
 """
 
 from __future__ import annotations
@@ -26,10 +28,15 @@ RECORDS = int(os.environ.get("RECORDS", "400000"))
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dogs", "and", "then", "sleeps"]
 
 
-def shapes():
-    """Records of each shape, and a function that does little with one."""
+def much(x: int) -> int:
+    """Do more than it takes to bring a record here and back."""
+    return sum(n * x for n in range(60))
+
+
+def shapes(*names: str):
+    """Records of each shape, and a function that does little with one; and one that does much."""
     count = range(RECORDS)
-    return {
+    known = {
         "int": ([n * 7 for n in count], lambda x: x + 1),
         "float": ([n * 0.5 for n in count], lambda x: x * 2.0),
         "word": ([WORDS[n % 11] + str(n % 1000) for n in count], lambda x: x.upper()),
@@ -38,7 +45,9 @@ def shapes():
         "(str, int, float)": ([(WORDS[n % 11], n, n * 0.5) for n in count], lambda x: (x[0], x[2], x[1])),
         "dict of 3": ([{"a": n, "b": WORDS[n % 11], "c": 0.5} for n in count], lambda x: {**x, "a": 1}),
         "bytes of 100": ([bytes(94) + b"%06d" % n for n in count], lambda x: x[1:]),
+        "int, much Python": (list(range(RECORDS // 4)), much),
     }
+    return {name: known[name] for name in names or known}
 
 
 def processor_seconds(of_threads: bool = True) -> float:
@@ -70,27 +79,33 @@ def processor_seconds(of_threads: bool = True) -> float:
     return time.process_time() + nanoseconds / 1e9
 
 
-def bare(records, function) -> float:
-    """Processor time of a comprehension."""
-    started = time.thread_time()
+Took = tuple[float, float]
+"""Processor and wall seconds."""
+
+
+def bare(records, function) -> Took:
+    """What a comprehension takes."""
+    started = time.thread_time(), time.perf_counter()
     [function(record) for record in records]
-    return time.thread_time() - started
+    return time.thread_time() - started[0], time.perf_counter() - started[1]
 
 
-def least(candidates) -> list[float]:
+def least(candidates) -> list[Took]:
     """The least of each candidate's figures over interleaved rounds."""
-    best = [float("inf")] * len(candidates)
+    best = [(float("inf"), float("inf"))] * len(candidates)
     for _ in range(ROUNDS):
         for index, candidate in enumerate(candidates):
-            best[index] = min(best[index], candidate())
+            cpu, wall = candidate()
+            best[index] = min(best[index][0], cpu), min(best[index][1], wall)
     return best
 
 
-def used_by(work) -> float:
-    """The processor time of some work."""
-    before = processor_seconds()
+def used_by(work) -> Took:
+    """What some work takes."""
+    before, started = processor_seconds(), time.perf_counter()
     work()
-    return processor_seconds() - before
+    wall = time.perf_counter() - started
+    return processor_seconds() - before, wall
 
 
 def stage(with_function, without):
@@ -100,21 +115,34 @@ def stage(with_function, without):
     return [lambda: used_by(with_function), lambda: used_by(without)]
 
 
-def row(name, count, figures) -> None:
-    """Print nanoseconds per record: of a comprehension, then of stages with the function and without."""
-    first, *rest = figures
-    costs = [first, *(one - other for one, other in zip(rest[::2], rest[1::2], strict=True))]
-    print(f"| {name} | " + " | ".join(f"{cost / count * 1e9:.0f}" for cost in costs) + " |", flush=True)
+def row(name, count, figures, hosts) -> None:
+    """Print nanoseconds per record: of a comprehension, then of stages with the function and without.
+
+    Beside the processor time of a stage stands how often it is that of the comprehension.
+    """
+    first, *rest = (cpu for cpu, _ in figures)
+    cells = [f"{first / count * 1e9:.0f}"]
+    for one, other in zip(rest[::2], rest[1::2], strict=True):
+        cells.append(f"{(one - other) / count * 1e9:.0f} ({(one - other) / first:.2f} ×)")
+    cells += [""] * (hosts - len(rest) // 2)
+    walls = [wall for _, wall in figures[1::2]]
+    if walls[1:] and hosts == len(HOSTS):
+        _, one, two = walls
+        cells += [f"{one / count * 1e9:.0f}", f"{two / count * 1e9:.0f}", f"{one / two:.2f} ×"]
+    print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
-def records_table() -> None:
+HOSTS = (("in_process", 1), ("workers", 1), ("workers", 2))
+
+
+def records_table(*names: str) -> None:
     """Print the table of nestflow's hosts."""
     import nestflow as nf
 
-    hosts = (("in_process", 1), ("workers", 1), ("workers", 2))
-    pipelines = [nf.Pipeline.create("local", host=host, threads=n, progress=False) for host, n in hosts]
-    print("| record | comprehension | in_process | workers, 1 | workers, 2 |\n|---|---|---|---|---|")
-    for name, (records, function) in shapes().items():
+    pipelines = [nf.Pipeline.create("local", host=host, threads=n, progress=False) for host, n in HOSTS]
+    print("| record | comprehension | in_process | workers, 1 | workers, 2 | wall, 1 | wall, 2 | gain |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, (records, function) in shapes(*names).items():
         candidates = [lambda records=records, function=function: bare(records, function)]
         for p in pipelines:
             kept, nothing = p.parallelize(records).cache(), p.parallelize([]).cache()
@@ -127,10 +155,10 @@ def records_table() -> None:
                 kept.union(nothing).cache().count().get()
 
             candidates += stage(with_function, without)
-        row(name, len(records), least(candidates))
+        row(name, len(records), least(candidates), len(HOSTS))
 
 
-def pyspark_table() -> None:
+def pyspark_table(*names: str) -> None:
     """Print the table of PySpark: an RDD's pickled records to pickled records, and columns to columns."""
     home = os.environ["SPARK_HOME"]
     sys.path += glob.glob(f"{home}/python/lib/*.zip")
@@ -147,9 +175,10 @@ def pyspark_table() -> None:
         "word": "string",
         "line of 60": "string",
         "bytes of 100": "binary",
+        "int, much Python": "long",
     }
     print("| record | comprehension | RDD | pandas UDF |\n|---|---|---|---|")
-    for name, (records, function) in shapes().items():
+    for name, (records, function) in shapes(*names).items():
         candidates = [lambda records=records, function=function: bare(records, function)]
 
         kept = spark.sparkContext.parallelize(records, 1).cache()
@@ -166,7 +195,7 @@ def pyspark_table() -> None:
 
             frames = frame.select(applied("v")), frame.select("v")
             candidates += stage(*(partial(written, each) for each in frames))
-        row(name, len(records), least(candidates))
+        row(name, len(records), least(candidates), 2)
     spark.stop()
 
 
