@@ -18,7 +18,7 @@ use crate::counting::counted;
 use crate::failure::{raised, unfit, unloadable};
 use crate::kinds::kinds;
 use crate::program::{Describe, cells, ours};
-use crate::{fast, pin};
+use crate::{decode, fast, pin};
 
 /// An opened fold.
 pub(crate) struct Groups {
@@ -59,7 +59,7 @@ impl Groups {
         Ok(Groups { driver: driver.unbind(), done: VecDeque::new(), counts: Counts::default() })
     }
 
-    fn run(&self, py: Python<'_>, input: &RecordBatch) -> Result<RecordBatch, HostError> {
+    fn run(&self, py: Python<'_>, input: &RecordBatch) -> Result<CellBuilder, HostError> {
         let kinds = ours(kinds(py))?;
         let driver = self.driver.bind(py);
         let values = cells(input, "v")?;
@@ -70,7 +70,7 @@ impl Groups {
         let states = groups.iter().zip(0..).take_while(|(group, row)| *group == row).count();
         let failed = |error: PyErr| raised(py, &error, driver, None);
 
-        let list = ours(fast::list_of(py, values, 0..states, kinds.missing.bind(py)))?;
+        let list = ours(decode::list_of(py, values, 0..states, kinds.missing.bind(py)))?;
         let mut state = driver.call_method1(intern!(py, "begin"), (list,)).map_err(failed)?;
         let feed = ours(driver.getattr(intern!(py, "feed")))?;
         let mut start = states;
@@ -78,8 +78,9 @@ impl Groups {
             let (rows, _) = chunk(values, start, values.len());
             start = rows.end;
             let numbers = ours(PyList::new(py, &groups[rows.clone()]))?;
-            let records = ours(fast::list_of(py, values, rows, kinds.missing.bind(py)))?;
+            let records = ours(decode::list_of(py, values, rows, kinds.missing.bind(py)))?;
             feed.call1((&state, numbers, records)).map_err(failed)?;
+            pin::offer(py);
         }
         state = driver.call_method1(intern!(py, "end"), (state,)).map_err(failed)?;
 
@@ -93,11 +94,15 @@ impl Groups {
                 .map_err(|error| unfit(py, &error, driver, 0, &state, "value"))?;
             column.commit();
         }
-        let column = column.finish().map_err(|error| HostError::Data(error.to_string()))?;
-        let schema = Arc::new(Schema::new(vec![cell_field("v")]));
-        RecordBatch::try_new(schema, vec![Arc::new(column)])
-            .map_err(|error| HostError::Internal(error.to_string()))
+        Ok(column)
     }
+}
+
+fn batch(mut states: CellBuilder) -> Result<RecordBatch, HostError> {
+    let column = states.finish().map_err(|error| HostError::Data(error.to_string()))?;
+    let schema = Arc::new(Schema::new(vec![cell_field("v")]));
+    RecordBatch::try_new(schema, vec![Arc::new(column)])
+        .map_err(|error| HostError::Internal(error.to_string()))
 }
 
 impl OpenChain for Groups {
@@ -106,8 +111,8 @@ impl OpenChain for Groups {
     }
 
     fn push(&mut self, input: RecordBatch) -> Result<(), HostError> {
-        let (output, counts) = pin::attach(|py| counted(py, || self.run(py, &input)))?;
-        self.done.push_back(output);
+        let (states, counts) = pin::attach(|py| counted(py, || self.run(py, &input)))?;
+        self.done.push_back(batch(states)?);
         self.counts.add(counts);
         Ok(())
     }

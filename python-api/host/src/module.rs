@@ -38,8 +38,11 @@ fn encode<'py>(records: &Bound<'py, PyList>) -> PyResult<Vec<Bound<'py, PyBytes>
 
 /// The objects of value cells.
 #[pyfunction]
-fn decode<'py>(py: Python<'py>, cells: Vec<Bound<'py, PyBytes>>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    cells.iter().map(|cell| fast::get_value(py, cell.as_bytes())).collect()
+fn decode<'py>(py: Python<'py>, cells: Vec<Bound<'py, PyBytes>>) -> PyResult<Bound<'py, PyList>> {
+    let mut column = CellBuilder::with_capacity(cells.len());
+    cells.iter().for_each(|cell| column.append(cell.as_bytes()));
+    let column = column.finish().map_err(|error| PyValueError::new_err(error.to_string()))?;
+    objects::decode_column(py, &column)
 }
 
 /// Runs an encoded program in this process: for tests and for looking at a program by itself.

@@ -6,8 +6,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use crate::fast;
 use crate::kinds::kinds;
+use crate::{decode, fast};
 
 /// The records of a list as value cells.
 pub fn encode_records(records: &Bound<'_, PyList>) -> PyResult<BinaryViewArray> {
@@ -22,5 +22,5 @@ pub fn encode_records(records: &Bound<'_, PyList>) -> PyResult<BinaryViewArray> 
 /// The records of a column of value cells; nulls are left out.
 pub fn decode_column<'py>(py: Python<'py>, cells: &BinaryViewArray) -> PyResult<Bound<'py, PyList>> {
     let rows: Vec<usize> = (0..cells.len()).filter(|&row| cells.is_valid(row)).collect();
-    fast::list_of(py, cells, rows.into_iter(), kinds(py)?.missing.bind(py))
+    decode::list_of(py, cells, rows.into_iter(), kinds(py)?.missing.bind(py))
 }

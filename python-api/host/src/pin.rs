@@ -62,6 +62,11 @@ pub(crate) fn attach<R>(
     Python::attach(work)
 }
 
+/// Lets other threads have the lock that wait for it; to be called between chunks.
+pub(crate) fn offer(py: Python<'_>) {
+    py.detach(|| ());
+}
+
 fn pin() {
     // A thread that is ending has no slot any more: it does without.
     let _ = SLOT.try_with(|slot| {

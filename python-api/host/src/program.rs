@@ -6,8 +6,8 @@ use nestflow_chain::{CallSite, ChainSpec, Function, HostError, Side, SideFrom, S
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
+use crate::decode;
 use crate::failure::internal;
-use crate::fast;
 use crate::kinds::Kinds;
 
 /// Makes the Python side of a program.
@@ -88,7 +88,7 @@ impl<'a, 'py> Describe<'a, 'py> {
     /// The records of a column; markers are none.
     fn records(&self, cells: &BinaryViewArray) -> PyResult<Bound<'py, PyList>> {
         let rows: Vec<usize> = (0..cells.len()).filter(|&row| cells.is_valid(row)).collect();
-        fast::list_of(self.py, cells, rows.into_iter(), self.kinds.missing.bind(self.py))
+        decode::list_of(self.py, cells, rows.into_iter(), self.kinds.missing.bind(self.py))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::program::{Describe, by_column, cells, ours};
 use crate::rows::{Layout, Part, Rows, Unfit};
 use crate::sides::ColumnSide;
 use crate::walk::Walk;
-use crate::{fast, pin};
+use crate::{decode, pin};
 
 /// The most rows that a driver gives at once.
 const PART_ROWS: usize = 1024;
@@ -63,6 +63,9 @@ pub(crate) struct Records {
     under_way: Option<UnderWay>,
     counts: Counts,
 }
+
+/// The columns of rows, and the input row that each came from where that is not its own.
+type Stored = (Vec<CellBuilder>, Option<Vec<u32>>);
 
 /// An input whose rows have not all come out.
 struct UnderWay {
@@ -114,7 +117,7 @@ impl Records {
     }
 
     /// The next rows of an input: all, or as many as a batch should have.
-    fn run(&mut self, py: Python<'_>, under_way: &mut UnderWay) -> Result<RecordBatch, HostError> {
+    fn run(&mut self, py: Python<'_>, under_way: &mut UnderWay) -> Result<Stored, HostError> {
         let kinds = ours(kinds(py))?;
         let input = under_way.input.clone();
         let values = cells(&input, "v")?;
@@ -125,7 +128,10 @@ impl Records {
             let mut walk = match under_way.walk.take() {
                 Some(walk) => walk,
                 None if *row == values.len() => break,
-                None => self.begin(py, kinds, &input, *row)?,
+                None => {
+                    pin::offer(py);
+                    self.begin(py, kinds, &input, *row)?
+                }
             };
             let driver = self.driver.bind(py);
             let misfit = |it: Unfit<'_>| unfit(py, &it.error, driver, it.part, &it.value, it.role);
@@ -161,7 +167,7 @@ impl Records {
                 break;
             }
         }
-        self.batch(rows.columns, rows.origin, values.len())
+        Ok((rows.columns, rows.origin))
     }
 
     /// Hands the records of the next chunk to the driver.
@@ -177,7 +183,7 @@ impl Records {
         let end = rows.end;
         let chunk: Vec<usize> = rows.filter(|&row| values.is_valid(row)).collect();
         let mut frozen = Vec::with_capacity(chunk.len());
-        let records = ours(fast::records(py, values, &chunk, &mut frozen))?;
+        let records = ours(decode::records(py, values, &chunk, &mut frozen))?;
         let iterator = ours(records.try_iter())?.into_any();
         let room = ours(PyList::new(py, [self.room]))?;
         let mut arguments = vec![iterator.clone()];
@@ -207,12 +213,7 @@ impl Records {
         })
     }
 
-    fn batch(
-        &self,
-        columns: Vec<CellBuilder>,
-        origin: Option<Vec<u32>>,
-        input: usize,
-    ) -> Result<RecordBatch, HostError> {
+    fn batch(&self, (columns, origin): Stored, input: usize) -> Result<RecordBatch, HostError> {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         let length = origin.as_ref().map_or(input, Vec::len);
         arrays.extend(origin.map(|origin| Arc::new(UInt32Array::from(origin)) as ArrayRef));
@@ -304,11 +305,11 @@ impl OpenChain for Records {
             None => None,
         };
         let mut output = match native {
-            Some(columns) => self.batch(columns, None, input.num_rows())?,
+            Some(columns) => self.batch((columns, None), input.num_rows())?,
             None => {
-                let (output, counts) = pin::attach(|py| counted(py, || self.run(py, &mut under_way)))?;
+                let (stored, counts) = pin::attach(|py| counted(py, || self.run(py, &mut under_way)))?;
                 self.counts.add(counts);
-                output
+                self.batch(stored, under_way.input.num_rows())?
             }
         };
         if let Some(markers) = &mut self.markers {

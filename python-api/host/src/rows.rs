@@ -211,8 +211,9 @@ impl<'a> Rows<'a> {
             (Part::Level | Part::Key, [key, shown]) => keys::put_key(value, key, shown, &mut self.scratch)
                 .map_err(|error| Unfit::new(error, value, index, "key")),
             (Part::Pair | Part::Split, [key, shown, cells]) => {
+                let mut copy = None;
                 let (first, second) =
-                    pair(value).map_err(|error| Unfit::new(error, value, index, "value"))?;
+                    pair(value, &mut copy).map_err(|error| Unfit::new(error, value, index, "value"))?;
                 keys::put_key(&first, key, shown, &mut self.scratch)
                     .map_err(|error| Unfit::new(error, &first, index, "key"))?;
                 put_value(&second, given, cells).map_err(|error| Unfit::new(error, &second, index, "value"))
@@ -258,22 +259,23 @@ fn put_order(
     Ok(())
 }
 
-/// Both halves of a record that has to be a pair.
+/// Both halves of a record that has to be a pair; of a list, which others may change, those of a copy.
 #[inline]
 fn pair<'a, 'py>(
     record: &'a Bound<'py, PyAny>,
+    copy: &'a mut Option<Bound<'py, PyTuple>>,
 ) -> PyResult<(Borrowed<'a, 'py, PyAny>, Borrowed<'a, 'py, PyAny>)> {
-    if let Ok(pair) = record.cast::<PyTuple>()
-        && pair.len() == 2
-    {
-        return Ok((pair.get_borrowed_item(0)?, pair.get_borrowed_item(1)?));
+    let pair = match record.cast::<PyTuple>() {
+        Ok(pair) => pair,
+        Err(_) => match record.cast::<PyList>() {
+            Ok(list) => copy.insert(list.to_tuple()),
+            Err(_) => return Err(not_a_pair(record.py())),
+        },
+    };
+    if pair.len() != 2 {
+        return Err(not_a_pair(record.py()));
     }
-    if let Ok(pair) = record.cast::<PyList>()
-        && pair.len() == 2
-    {
-        return Ok((fast::list_item(pair, 0)?, fast::list_item(pair, 1)?));
-    }
-    Err(not_a_pair(record.py()))
+    Ok((pair.get_borrowed_item(0)?, pair.get_borrowed_item(1)?))
 }
 
 #[cold]

@@ -21,7 +21,7 @@ use crate::failure::{raised, unfit, unloadable};
 use crate::kinds::kinds;
 use crate::program::{Describe, by_column, cells, ours};
 use crate::sides::ColumnSide;
-use crate::{fast, pin};
+use crate::{decode, fast, pin};
 
 /// The most rows that a program gives before it pauses.
 const PART_ROWS: usize = 1024;
@@ -116,7 +116,7 @@ impl Walk {
     }
 
     /// The next rows of an input: all, or as many as a batch should have.
-    fn run(&mut self, py: Python<'_>, under_way: &mut UnderWay) -> Result<RecordBatch, HostError> {
+    fn run(&mut self, py: Python<'_>, under_way: &mut UnderWay) -> Result<Output, HostError> {
         let kinds = ours(kinds(py))?;
         let input = under_way.input.clone();
         let values = cells(&input, "v")?;
@@ -154,11 +154,12 @@ impl Walk {
             under_way.row = rows.end;
             let rows: Vec<usize> = rows.filter(|&row| values.is_valid(row)).collect();
             if !rows.is_empty() {
-                let records = fast::list_of(py, values, rows.into_iter(), kinds.missing.bind(py));
+                let records = decode::list_of(py, values, rows.into_iter(), kinds.missing.bind(py));
                 self.call(py, "feed", (ours(records)?, bytes))?;
+                pin::offer(py);
             }
         }
-        self.batch(output)
+        Ok(output)
     }
 
     /// Takes what has come out, and lets a program that has paused go on. Whether one had.
@@ -273,7 +274,7 @@ impl OpenChain for Walk {
         let (output, counts) = pin::attach(|py| counted(py, || self.run(py, &mut under_way)))?;
         self.counts.add(counts);
         self.under_way = Some(under_way).filter(|it| !it.ended);
-        Ok(output)
+        self.batch(output)
     }
 
     fn more(&self) -> bool {
@@ -292,11 +293,11 @@ impl OpenChain for Walk {
                     self.end(py)?;
                 }
                 while self.go_on(py, &mut output)? {}
-                self.batch(output)
+                Ok(output)
             })
         })?;
         self.counts.add(counts);
-        Ok(Some(rest))
+        self.batch(rest).map(Some)
     }
 
     fn counted(&mut self) -> Counts {

@@ -5,7 +5,7 @@ use nestflow_chain::SideShape;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use crate::fast;
+use crate::decode;
 use crate::kinds::Kinds;
 
 /// One such side input, over all batches of a chain.
@@ -51,9 +51,9 @@ impl ColumnSide {
         let object = match (cell, self.shape) {
             (None, SideShape::Value) => kinds.missing.bind(py).clone(),
             (None, SideShape::Sequence) => kinds.side_view.bind(py).call1((PyList::empty(py),))?,
-            (Some(cell), SideShape::Value) => fast::get_value(py, cell)?,
+            (Some(cell), SideShape::Value) => decode::get_value(py, cell)?,
             (Some(cell), SideShape::Sequence) => {
-                kinds.side_view.bind(py).call1((fast::get_value(py, cell)?,))?
+                kinds.side_view.bind(py).call1((decode::get_value(py, cell)?,))?
             }
         };
         self.last = Some((cell.map(<[u8]>::to_vec), object.clone().unbind()));

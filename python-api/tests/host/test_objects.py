@@ -27,6 +27,10 @@ class Name(str):
     pass
 
 
+class Tagged(dict):
+    """Not a plain dict: it has to stay of its class."""
+
+
 class Node:
     def __init__(self, value):
         self.value = value
@@ -144,6 +148,89 @@ def test_any_value_survives(value):
     back = there_and_back(value)
     assert type(back) is type(value)
     assert repr(back) == repr(value) or back == value
+
+
+def all_there_and_back(values):
+    back = _host.decode(_host.encode(values))
+    assert len(back) == len(values) and all(map(same, back, values))
+    return back
+
+
+def test_texts_of_every_length_that_come_again():
+    # Texts that are alike but for their length, or for a byte at any place.
+    texts = [letter * length for letter in ("a", "b", "\0", "ä", "\udc80") for length in range(20)]
+    texts += [
+        "a" * before + other + "a" * (length - before)
+        for length in range(18)
+        for before in range(length)
+        for other in "b\0"
+    ]
+    for records in (texts * 3, [(text, [text]) for text in texts] * 3, [{text: text} for text in texts] * 3):
+        all_there_and_back(records)
+    # Most are found again; none is; and what began with many that are has many that are not.
+    all_there_and_back([{"name": "ann", "city": f"city {n % 7}"} for n in range(500)])
+    all_there_and_back([{f"key {n}": f"value {n}"} for n in range(500)])
+    all_there_and_back([("x", str(n)) for n in range(100)] + [(str(n), str(-n)) for n in range(1000)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.dictionaries(
+            st.text("ab\0é", max_size=18), scalars | st.lists(st.text("ab", max_size=9)), max_size=5
+        )
+        | st.tuples(st.text("abc", max_size=17), st.text("ab\udc80", max_size=3), st.integers()),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_any_records_that_come_again_survive(records):
+    back = _host.decode(_host.encode(records * 70))
+    assert list(map(repr, back)) == list(map(repr, records * 70))
+
+
+def test_objects_of_records_are_their_own():
+    one, *others = all_there_and_back([{"a": 1, "b": [2]} for _ in range(100)])
+    one["a"], one["c"] = 5, 6
+    one["b"].append(7)
+    assert others == [{"a": 1, "b": [2]}] * 99
+
+
+def test_dicts_of_plain_values_beside_others():
+    surrogates, large = "\udc80", 2**70
+    all_there_and_back(
+        [
+            {"a": 1, "b": large, "c": 2},
+            {"a": surrogates, surrogates: "a", "b": -large},
+            {large: 1, "a": {"b": {"c": large}}},
+            {"a": None, 1: True, 0.5: b"\0", "": (), False: 2},
+            collections.OrderedDict(b=1, a=2),
+            collections.Counter("aab"),
+            collections.defaultdict(list, a=[1]),
+            Tagged(a=1),
+            {"tagged": Tagged(a=1), "b": 2},
+        ]
+    )
+
+
+changed: dict[str, object] = {}
+
+
+class Changes:
+    """A value that changes the dict it is in when it is pickled."""
+
+    def __reduce__(self):
+        changed.clear()
+        changed["new"] = 0
+        return int, (7,)
+
+
+def test_a_dict_that_changes_while_it_is_read():
+    changed.update({"a": "x" * 30, "b": Changes(), "c": "y" * 30, "d": 2**70})
+    assert there_and_back(changed) == {"a": "x" * 30, "b": 7, "c": "y" * 30, "d": 2**70}
+    assert changed == {"new": 0}
+    knot = [1, Changes(), "z"]
+    assert there_and_back(knot) == [1, 7, "z"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,11 @@
 """Record programs: what comes out of each kind of step, alone and together."""
 
+import itertools
+import os
+import sys
+import threading
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import objects, records, run, step, values
@@ -257,3 +263,40 @@ def test_chains_do_what_their_steps_do(kinds, given_records):
     )
     null = (MISSING,) * levels
     assert list(found) == [(o, null, MISSING) if x is None else (o, k, x) for o, k, x in expected]
+
+
+turns = []
+
+
+def noted(record):
+    if record["number"] % 256 == 0:
+        turns.append(record["task"])
+    return {**record, "number": 0}
+
+
+@pytest.mark.skipif("NESTFLOW_TEST_HOST" in os.environ, reason="of one process")
+def test_two_tasks_take_turns():
+    interval = sys.getswitchinterval()
+    turns.clear()
+    done = []
+    everybody = threading.Barrier(3)
+
+    def task(name):
+        # One batch: what a task is given at once.
+        given = [{"task": name, "number": n, "text": "x" * 50} for n in range(60_000)]
+        everybody.wait()
+        done.append(len(values(records(step("map", noted)), given)))
+
+    threads = [threading.Thread(target=task, args=(name,)) for name in "ab"]
+    try:
+        sys.setswitchinterval(0.0005)
+        for thread in threads:
+            thread.start()
+        everybody.wait()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert done == [60_000, 60_000]
+    switches = sum(one != other for one, other in itertools.pairwise(turns))
+    assert switches > 4, turns

@@ -30,6 +30,22 @@ impl<'a> Reader<'a> {
         Reader { rest: bytes, open: 0, started: false }
     }
 
+    /// The text that stands next inside of a container, where one does and has no escapes. Where not,
+    /// [`Reader::token`] says what does.
+    #[inline]
+    pub fn text(&mut self) -> Option<&'a [u8]> {
+        let [tag::STR, payload @ ..] = self.rest else { return None };
+        if self.open == 0 {
+            return None;
+        }
+        let end = memchr::memchr(tag::END, payload)?;
+        if payload.get(end + 1) == Some(&tag::ESCAPE) {
+            return None;
+        }
+        self.rest = &payload[end + 1..];
+        Some(&payload[..end])
+    }
+
     /// The next token; `None` after the end of the cell, once nothing is left over.
     #[inline]
     pub fn token(&mut self) -> Result<Option<Token<'a>>, CellError> {
