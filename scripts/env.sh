@@ -2,7 +2,7 @@
 # Must not do anything but set variables.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-venv=$root/.venv
+venv=${NESTFLOW_VENV:-$root/.venv}
 python=$venv/bin/python
 
 # On a build server each checkout is new: compiled dependencies live outside of it.

@@ -12,6 +12,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import zipfile
 from pathlib import Path
@@ -21,6 +22,9 @@ import tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python-api" / "python" / "nestflow"
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+"""Whether the modules are those for an interpreter without a lock, which has no others."""
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX") if FREE_THREADED else ".abi3.so"
 
 
 def main(folder: str) -> None:
@@ -28,7 +32,7 @@ def main(folder: str) -> None:
     with (ROOT / "python-api" / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)["project"]
     version = project["version"]
-    tag = f"cp310-abi3-{_system()}"
+    tag = f"{'cp314-cp314t' if FREE_THREADED else 'cp310-abi3'}-{_system()}"
     info = f"nestflow-{version}.dist-info"
     files = _package()
     files[f"{info}/METADATA"] = _metadata(project).encode()
@@ -58,7 +62,10 @@ def _system() -> str:
 
 def _package() -> dict[str, bytes]:
     paths = [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    if not any(path.suffix == ".jar" for path in paths) or not (PACKAGE / "_host.abi3.so").exists():
+    # Modules for other interpreters may lie beside.
+    others = {path for path in PACKAGE.glob("_*.so") if not path.name.endswith(SUFFIX)}
+    paths = [path for path in paths if path not in others]
+    if not any(path.suffix == ".jar" for path in paths) or not (PACKAGE / f"_host{SUFFIX}").exists():
         sys.exit("there are no jars or no libraries: scripts/build makes them")
     return {f"nestflow/{path.relative_to(PACKAGE)}": _content(path) for path in paths}
 

@@ -2,14 +2,15 @@
 
 use arrow_array::RecordBatch;
 use nestflow_chain::{ChainSpec, Host, HostError, OpenChain, Program};
+use pyo3::prelude::*;
 
 use crate::groups::Groups;
 use crate::pin;
-use crate::program::open_cells;
+use crate::program::{open_cells, ours};
 use crate::records::Records;
 use crate::sequential::Walk;
 
-/// Runs chains on the calling thread, which holds the GIL for a batch at a time.
+/// Runs chains on the calling thread, which holds the GIL, where there is one, for a chunk at a time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InProcessHost;
 
@@ -32,5 +33,16 @@ impl Host for InProcessHost {
 
     fn name(&self) -> &'static str {
         "in_process"
+    }
+
+    fn is_parallel(&self) -> bool {
+        // An extension that wants the lock may have brought it back.
+        let asked = || {
+            pin::attach(|py| {
+                let module = ours(py.import("nestflow.host.free_threading"))?;
+                ours(module.call_method0("has_lock").and_then(|has| has.is_truthy()))
+            })
+        };
+        cfg!(Py_GIL_DISABLED) && asked().is_ok_and(|has_lock| !has_lock)
     }
 }

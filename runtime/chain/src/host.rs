@@ -22,6 +22,12 @@ pub trait Host: Send + Sync {
     /// How explain and messages call this host: `in_process`, `workers`.
     fn name(&self) -> &'static str;
 
+    /// Whether the chains of several tasks run at the same time in this process, as in an interpreter
+    /// without a lock.
+    fn is_parallel(&self) -> bool {
+        false
+    }
+
     /// No more chains will be opened by whoever calls this: what functions have to do at last is done
     /// now. Asks from time to time whether to go on waiting for it.
     fn end(&self, _: &mut dyn FnMut() -> bool) -> Result<(), HostError> {

@@ -115,6 +115,9 @@ impl Host for AutoHost {
             self.there.start(ahead.at_a_time.min(ahead.tasks));
             return self.there.open(chain, sides);
         };
+        if self.here.is_parallel() {
+            return self.here.open(chain, sides);
+        }
         {
             let mut state = lock(&known.state);
             if state.stage != stage {

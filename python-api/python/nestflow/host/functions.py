@@ -9,6 +9,7 @@ import pickle
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from nestflow.host import free_threading
 from nestflow.host.program import Step, Unloadable
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ _UNCHANGEABLE = frozenset({type(None), bool, int, float, complex, str, bytes})
 @lru_cache(maxsize=512)
 def load(pickled: bytes) -> Any:
     """The function, the same object for the same bytes as long as the cache remembers it."""
-    return pickle.loads(pickled)
+    try:
+        return pickle.loads(pickled)
+    finally:
+        free_threading.look()
 
 
 def load_for(step: Step, index: int) -> Any:
