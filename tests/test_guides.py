@@ -8,10 +8,12 @@ import re
 import sys
 from pathlib import Path
 
+import guide_surroundings
 import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
-GUIDES = [DOCS / name for name in ("tutorial.md", "from-pyspark.md", "from-bigflow.md")]
+NAMES = ("tutorial", "from-pyspark", "from-bigflow", "hosts", "user-functions", "native-functions")
+GUIDES = [DOCS / f"{name}.md" for name in NAMES]
 BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<printed>.*?)^```\n)?", re.M | re.S)
 
 
@@ -23,9 +25,14 @@ def blocks(guide: Path):
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="notes of exceptions came with Python 3.11")
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
-def test_guide(guide: Path):
+def test_guide(guide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     program = {"__name__": "__main__"}
-    for line, code, expected in blocks(guide):
+    around = guide_surroundings.AROUND.get(guide.stem)
+    if around is not None:
+        monkeypatch.chdir(tmp_path)
+    for number, (line, code, expected) in enumerate(blocks(guide)):
+        if around is not None:
+            around(number, program)
         printed = io.StringIO()
         # Lines of errors are then lines of the page.
         compiled = compile("\n" * line + code, str(guide), "exec")
@@ -33,8 +40,10 @@ def test_guide(guide: Path):
             exec(compiled, program)
         if expected is not None:
             assert printed.getvalue() == expected, f"at line {line} of {guide.name}"
+    if around is not None:
+        around(number + 1, program)
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
 def test_no_block_is_overlooked(guide: Path):
-    assert len(blocks(guide)) == guide.read_text(encoding="utf-8").count("```python")
+    assert 0 < len(blocks(guide)) == guide.read_text(encoding="utf-8").count("```python")
