@@ -92,7 +92,7 @@ def scattered(pipeline: nf.Pipeline) -> nf.Pipeline:
 
     def pad() -> None:
         pipeline._set_before_run_hook("pad", pad)  # a hook is called once
-        pipeline.parallelize(PADDING).apply(nf.transforms.foreach, len)
+        pipeline.parallelize(PADDING, serde=nf.serde.any()).apply(nf.transforms.foreach, len)
 
     pipeline._set_before_run_hook("pad", pad)
     return pipeline

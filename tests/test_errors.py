@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import nestflow as nf
-from nestflow import errors
+from nestflow import errors, schema
 from nestflow import transforms as T
+from nestflow.future import fields
 from nestflow.transform_impls.sort import DESC
 
 if TYPE_CHECKING:
@@ -281,6 +282,72 @@ def test_unknown_options_warn_once_per_place(p: nf.Pipeline) -> None:
     assert [w.category for w in caught] == [UserWarning, UserWarning]
     assert "concurrency" in str(caught[0].message)
     assert caught[0].filename == __file__
+
+
+@pytest.mark.usefixtures("_nothing_warned_of")
+def test_unknown_options_warn_in_every_transform(p: nf.Pipeline) -> None:
+    """By the name that the user called, once, with the nearest known name; known ones are quiet."""
+    numbers, table = p.parallelize([1]), p.parallelize({"a": [1]})
+    pairs, value = p.parallelize([("a", 1)]), p.parallelize(1)
+    rows = p.parallelize([{"a": 1}]).as_schema(["a"])
+    tuples = p.parallelize([(1, 2)]).as_schema((int, int))
+    calls: dict[str, Callable[..., object]] = {
+        "select": lambda **o: schema.select(rows, "a", **o),
+        "select, a dict": lambda **o: schema.select(rows, {"a": 1}, **o),
+        "select, a function": lambda **o: schema.select(rows, lambda c: {"a": c["a"]}, **o),
+        "select, tuples": lambda **o: schema.select(tuples, lambda a, b: a, **o),
+        "select, described": lambda **o: fields.select(rows, "a => b", lambda a: a, **o),
+        "select, method": lambda **o: rows.select("a => b", lambda a: a, **o),
+        "update": lambda **o: schema.update(rows, {"a": 1}, **o),
+        "update, a function": lambda **o: schema.update(rows, lambda c: {"b": c["a"]}, **o),
+        "agg": lambda **o: schema.agg(rows, lambda c: {"n": c["a"].count()}, **o),
+        "agg, described": lambda **o: fields.agg(rows, "a => b", lambda a: a.count(), **o),
+        "agg, method": lambda **o: rows.agg("a => b", lambda a: a.count(), **o),
+        "group_by": lambda **o: schema.group_by(rows, "a", **o),
+        "distinct": lambda **o: schema.distinct(rows, "a", **o),
+        "join": lambda **o: schema.join(rows, rows, fields="a", **o),
+        "cogroup": lambda **o: schema.cogroup(rows, rows, fields="a", **o),
+        "tuple_to_dict": lambda **o: schema.tuple_to_dict(tuples, "a, b", **o),
+        "dict_to_tuple": lambda **o: schema.dict_to_tuple(rows, "a", **o),
+        "flatten": lambda **o: T.flatten(numbers, **o),
+        "flatten, a table": lambda **o: table.flatten(**o),
+        "flatten, fields": lambda **o: fields.flatten(rows, **o),
+        "flatten_values": lambda **o: T.flatten_values(numbers, **o),
+        "flatten_values, a table": lambda **o: table.flatten_values(**o),
+        "to_pobject": lambda **o: T.to_pobject(value, **o),
+        "to_pobject, many": lambda **o: T.to_pobject(numbers, **o),
+        "to_pobject, a table": lambda **o: T.to_pobject(table, **o),
+        "extract_keys": lambda **o: table.extract_keys(**o),
+        "extract_values": lambda **o: table.extract_values(**o),
+        "pipe": lambda **o: T.pipe(numbers, "cat", **o),
+        "sample": lambda **o: numbers.sample(False, 0.5, **o),
+        "zip_with_index": lambda **o: numbers.zip_with_index(**o),
+        "group_by_every_record": lambda **o: T.group_by_every_record(numbers, **o),
+        "map_partitions": lambda **o: numbers.map_partitions(list, **o),
+        "collect_as_map": lambda **o: pairs.collect_as_map(**o),
+        "reduce_by_key": lambda **o: pairs.reduce_by_key(max, **o),
+        "aggregate_by_key": lambda **o: pairs.aggregate_by_key(0, max, max, **o),
+        "count_by_key": lambda **o: pairs.count_by_key(**o),
+        "key_by": lambda **o: numbers.key_by(str, **o),
+        "map_values": lambda **o: pairs.map_values(str, **o),
+        "flat_map_values": lambda **o: pairs.flat_map_values(range, **o),
+        "keys": lambda **o: pairs.keys(**o),
+        "values": lambda **o: pairs.values(**o),
+        "top": lambda **o: numbers.top(2, **o),
+        "max": lambda **o: numbers.max(**o),
+        "foreach": lambda **o: T.foreach(table, print, **o),
+    }
+    for name, call in calls.items():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for _ in range(2):
+                call(memory_limt=3)
+            call(memory_limit=3, scale=0.5, output_size=7, debug_name="x")
+        said = [str(w.message) for w in caught]
+        called = name.partition(",")[0]
+        assert said == [
+            f"{called} has no option 'memory_limt', it is ignored; did you mean 'memory_limit'?"
+        ], name
 
 
 @pytest.mark.usefixtures("_nothing_warned_of")

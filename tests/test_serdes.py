@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import enum
 import pickle
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import nestflow as nf
-from nestflow import serde
+from nestflow import schema, serde
 from nestflow import transforms as T
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Lender
 
 values = st.recursive(
@@ -26,6 +30,27 @@ values = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+class Point(NamedTuple):
+    """A tuple with names."""
+
+    x: int
+    y: int
+
+
+class Colour(enum.IntEnum):
+    """A whole number with a name."""
+
+    RED = 1
+
+
+class Name(str):
+    """A text of another class."""
+
+
+class Numbers(list[int]):
+    """A list of another class."""
 
 
 class Shouting(serde.Serde):
@@ -139,11 +164,128 @@ def test_bytes() -> None:
         ({int: str}, {1: 2}),
         (bool, 1),
         (float, "1"),
+        (float, 2**53 + 1),
+        (float, -(10**400)),
+        (float, True),
+        (int, True),
+        (int, Colour.RED),
+        ((int, int), Point(1, 2)),
+        ([int], Numbers([1])),
+        ({int}, frozenset({1})),
+        ({int: int}, defaultdict(int, {1: 2})),
+        (str, Name("a")),
+        ((int, (int, int)), (1, Point(1, 2))),
     ],
+    ids=repr,
 )
-def test_what_does_not_fit_is_an_error(kind: Any, value: Any) -> None:
+def test_what_bytes_do_not_give_back_is_an_error(kind: Any, value: Any) -> None:
     with pytest.raises(nf.errors.InvalidDataException, match="does not fit the value"):
         serde.of(kind).serialize(value)
+
+
+def test_a_hint_leaves_subclasses_what_they_are(lender: Lender) -> None:
+    """In the engine no value loses its class; a whole number that no float is does not fit."""
+    given = [
+        ((int, int), Point(1, 2)),
+        (int, True),
+        (float, 3),
+        ({int}, frozenset({1})),
+        ({int: int}, defaultdict(int, {1: 2})),
+        (str, Name("a")),
+    ]
+    p = lender.lend()
+    kept = [p.parallelize([value]).map(_itself, serde=kind).cache() for kind, value in given]
+    p.run()
+    for dataset, (_, value) in zip(kept, given, strict=True):
+        (got,) = dataset.get()
+        assert got == value
+        assert type(got) is type(value)
+    for number in (2**53 + 1, 10**400):
+        with pytest.raises(nf.errors.InvalidDataException, match=r"float_\(\) does not fit the value"):
+            p.parallelize([number]).map(_itself, serde=float).get()
+
+
+def test_composites_keep_to_a_serde_in_what_they_give(lender: Lender) -> None:
+    """The serde is for the records of the result, not for those of the steps in between."""
+    p = lender.lend()
+    numbers, pairs = p.parallelize([5, 6]), p.parallelize([("a", 1), ("a", 2)])
+    good: dict[str, Any] = {
+        "sample": (T.sample(numbers, False, 1.0, serde=int), [5, 6]),
+        "zip_with_index": (numbers.zip_with_index(serde=(int, int)), [(5, 0), (6, 1)]),
+        "every": (T.group_by_every_record(numbers, serde=int).apply_values(T.sum).flatten_values(), [5, 6]),
+        "collect_as_map": (pairs.collect_as_map(serde={str: int}), {"a": 2}),
+        "reduce_by_key": (pairs.reduce_by_key(max, serde=(str, int)), [("a", 2)]),
+        "aggregate_by_key": (pairs.aggregate_by_key(0, max, max, serde=(str, int)), [("a", 2)]),
+        "flatten": (pairs.group_by_key().flatten(serde=(str, int)), [("a", 1), ("a", 2)]),
+        "to_pobject": (T.to_pobject(pairs.group_by_key(), serde={str: [int]}), {"a": [1, 2]}),
+        "key_by": (numbers.key_by(str, serde=(str, int)), [("5", 5), ("6", 6)]),
+    }
+    for dataset, _ in good.values():
+        dataset.cache()
+    p.run()
+    for name, (dataset, expected) in good.items():
+        got = dataset.get()
+        assert (sorted(got) if name == "every" else got) == expected, name
+    table = pairs.group_by_key()
+    bad: dict[str, Any] = {
+        "sample": lambda: T.sample(numbers, False, 1.0, serde=str),
+        "zip_with_index": lambda: numbers.zip_with_index(serde=int),
+        "inside": lambda: table.apply_values(T.zip_with_index, serde=int),
+        "every": lambda: T.group_by_every_record(numbers, serde=str),
+        "collect_as_map": lambda: pairs.collect_as_map(serde=[int]),
+        "reduce_by_key": lambda: pairs.reduce_by_key(max, serde=int),
+        "flatten": lambda: table.flatten(serde=int),
+        "extract_keys": lambda: table.extract_keys(serde=int),
+        "extract_values": lambda: table.extract_values(serde=str),
+        "flatten_values": lambda: T.flatten_values(numbers, serde=str),
+        "to_pobject": lambda: T.to_pobject(table, serde=int),
+        "value_serde": lambda: numbers.group_by(lambda x: x, value_serde=str),
+        "select": lambda: schema.select(p.parallelize([{"a": 1}]), "a", serde=int),
+        "agg": lambda: p.parallelize([{"a": 1}]).agg("a => n", lambda a: a.count(), serde=int),
+    }
+    for name, make in bad.items():
+        with pytest.raises(nf.errors.InvalidDataException, match="does not fit the value"):
+            raise AssertionError(f"{name} gave {make().get()}")
+
+
+def test_a_default_serde_is_kept_to_where_no_other_is_known(create: Callable[..., nf.Pipeline]) -> None:
+    p = create(default_serde=Shouting())
+    words = p.parallelize(["a", "b"])
+    assert words.get() == ["A", "B"]
+    assert words.map(str.lower).get() == ["A", "B"]
+    assert words.map(str.lower, serde=str).get() == ["a", "b"]
+    assert words.flat_map(lambda w: [w.lower(), 1]).get() == ["A", "1", "B", "1"]
+    assert words.group_by(str.lower, str.lower).get() == {"A": ["A"], "B": ["B"]}
+    assert p.parallelize({"x": ["y"]}).get() == {"X": ["Y"]}
+    assert words.aggregate("", lambda s, w: s + w.lower(), lambda a, b: a + b).get() in ("AB", "BA")
+    assert words.accumulate("", lambda s, w: s + w.lower()).get() == "AB"
+    lower = words.transform(lambda e: None, lambda s, e, w: e.emit(w.lower()), lambda s, e: None)
+    assert lower.get() == ["A", "B"]
+    # What is known, or is a step of ours, stays as it is.
+    assert words.count().get() == 2
+    assert words.cartesian(words.take(1)).get() == [("A", "A"), ("B", "A")]
+    assert words.zip_with_index().get() == [("A", 0), ("B", 1)]
+    assert sorted(words.key_by(len, serde=(int, str)).join(words.key_by(len, serde=(int, str))).get())[0] == (
+        1,
+        ("A", "A"),
+    )
+    assert T.pipe(words, "tr A-Z a-z").get() == ["a", "b"]
+    assert sorted(T.group_by_every_record(words).flatten_values().get()) == ["A", "B"]
+    made = schema.select(words.map(lambda w: {"w": w}, serde=schema.of("w")), lambda c: {"n": c["w"]})
+    assert made.get() == [{"n": "A"}, {"n": "B"}]
+
+
+def test_a_default_serde_may_be_a_type(create: Callable[..., nf.Pipeline]) -> None:
+    p = create(default_serde=int)
+    assert str(p.default_objector()) == "int_()"
+    numbers = p.parallelize([1, 2])
+    assert numbers.map(lambda x: x + 1).get() == [2, 3]
+    assert p.parallelize({1: {2: [3]}}).get() == {1: {2: [3]}}
+    for make in (lambda: numbers.map(str).get(), lambda: p.parallelize(["a"])):
+        with pytest.raises(nf.errors.InvalidDataException, match=r"int_\(\) does not fit the value"):
+            make()
+    with pytest.raises(ValueError, match="default_serde has to be a serde or a type"):
+        create(default_serde=3)
 
 
 def test_what_has_no_serde() -> None:

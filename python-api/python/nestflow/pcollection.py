@@ -52,7 +52,7 @@ class PCollection(CombiningMethods):
         data: list[Any] = self._pipeline.get(self)
         return data
 
-    def agg(self, description: str, fn: Callable[..., Any], *args: Any) -> PCollection:
+    def agg(self, description: str, fn: Callable[..., Any], *args: Any, **options: Any) -> PCollection:
         """Compute columns of whole columns; see `nestflow.future.fields.agg`.
 
         Example:
@@ -63,9 +63,9 @@ class PCollection(CombiningMethods):
         """
         from .future import fields
 
-        return fields.agg(self, description, fn, *args)
+        return fields.agg(self, description, fn, *args, **options)
 
-    def select(self, description: str, fn: Callable[..., Any], *args: Any) -> PCollection:
+    def select(self, description: str, fn: Callable[..., Any], *args: Any, **options: Any) -> PCollection:
         """Compute columns of every record; see `nestflow.future.fields.select`.
 
         Example:
@@ -75,7 +75,7 @@ class PCollection(CombiningMethods):
         """
         from .future import fields
 
-        return fields.select(self, description, fn, *args)
+        return fields.select(self, description, fn, *args, **options)
 
     def as_schema(self, fields: Sequence[Any] | Mapping[str, Any]) -> PCollection:
         """Say what the records are: tuples of types, or dicts of named fields. The data do not change.

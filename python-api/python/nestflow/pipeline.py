@@ -18,7 +18,7 @@ from .keys import nested_dict
 from .literal import parallelized
 from .output.user import UserOutputBase
 from .pcollection import PCollection
-from .pipeline_members import PipelineMembers
+from .pipeline_members import PipelineMembers, default_serde
 from .plan.builder import ROOT, PlanBuilder
 from .plan.callsite import call_site
 from .plan.encode import encode_plan
@@ -57,6 +57,7 @@ class Pipeline(PipelineMembers, Surrounded):
         self._id = str(uuid.uuid4())
         self._engine = engine
         self._options = dict(options or {})
+        self._default_serde = default_serde(self._options.get("default_serde"))
         self._builder = PlanBuilder()
         self._around = local()
         self._lock = RLock()
@@ -79,11 +80,13 @@ class Pipeline(PipelineMembers, Surrounded):
 
         Args:
             kind: ``"local"`` or ``"spark"``, in any case.
-            options: for local: ``memory_limit`` (bytes or ``"64MB"``), ``threads``, ``host``
-                (``"auto"``, ``"in_process"``, ``"workers"``), ``tmp_dir``, ``progress`` (True, False
-                or a function of a dict). For spark: ``spark_conf`` (settings, where no Spark is active
-                yet), ``session`` (a SparkSession), ``memory_limit`` (of an executor's native code, beside
-                its JVM), ``host`` (``"workers"``, or ``"embedded"``: inside the executors),
+            options: ``default_serde`` (a serde, or a type that ``serde.of`` takes): what records keep to
+                where no other serde is given or follows. For local: ``memory_limit`` (bytes or
+                ``"64MB"``), ``threads``, ``host`` (``"auto"``, ``"in_process"``, ``"workers"``),
+                ``tmp_dir``, ``progress`` (True, False or a function of a dict). For spark:
+                ``spark_conf`` (settings, where no Spark is active yet), ``session`` (a SparkSession),
+                ``memory_limit`` (of an executor's native code, beside its JVM), ``host``
+                (``"workers"``, or ``"embedded"``: inside the executors),
                 ``job_name``, ``tmp_dir``, ``progress``. Unknown ones warn and are ignored.
 
         Raises:

@@ -7,10 +7,11 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from .errors import NestflowRuntimeException
-from .serde import DefaultSerde, Serde
+from .serde import DefaultSerde, of
 
 if TYPE_CHECKING:
     from .plan.nodes import LogicalPlan, Target
+    from .serde import Serde
 
 
 class PipelineMembers:
@@ -18,6 +19,7 @@ class PipelineMembers:
 
     _id: str
     _options: dict[str, Any]
+    _default_serde: Serde
 
     estimate_concurrency = False
     """Kept for programs that set it: the engine looks at the sizes of inputs in any case."""
@@ -49,9 +51,10 @@ class PipelineMembers:
             >>> import nestflow as nf
             >>> nf.Pipeline.create("local").default_objector()
             any()
+            >>> nf.Pipeline.create("local", default_serde=(int, str)).default_objector()
+            tuple_of(int_(), str_())
         """
-        serde = self._options.get("default_serde")
-        return serde if isinstance(serde, Serde) else DefaultSerde()
+        return self._default_serde
 
     def plan(self, cache_id: object = None) -> LogicalPlan:
         """Give the plan of what is pending, as the engine would get it; opaque.
@@ -93,3 +96,21 @@ class PipelineMembers:
             shutil.rmtree(path)
         elif os.path.lexists(path):
             os.unlink(path)
+
+
+def default_serde(wanted: object) -> Serde:
+    """Give the serde that the option ``default_serde`` stands for.
+
+    Raises:
+        ValueError: it is neither a serde nor a type that one can be made of.
+
+    Example:
+        >>> default_serde(None), default_serde(int)
+        (any(), int_())
+    """
+    if wanted is None:
+        return DefaultSerde()
+    try:
+        return of(wanted)
+    except AssertionError as error:
+        raise ValueError(f"default_serde has to be a serde or a type: {error}") from None

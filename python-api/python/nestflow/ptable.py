@@ -141,7 +141,8 @@ class PTable(PType):
             >>> nf.Pipeline.create("local").parallelize({"k": [1, 2]}).flatten_values().get()
             [1, 2]
         """
-        return nestflow.transforms.extract_values(self, **options)
+        values: PCollection = nestflow.transforms.flatten_values(self, **options)
+        return values
 
     def flatten(self, **options: Any) -> PCollection:
         """Give pairs of key and value; see `transforms.flatten`.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..options import TRANSFORM_OPTIONS, warn_unknown
 from ..ptable import PTable
 from ..schema import agg as agg_columns
 from ..schema import flatten as flatten_table
@@ -40,7 +41,9 @@ __all__ = [
 ]
 
 
-def select(pvalue: PCollection, description: str, fn: Callable[..., Any], *args: Any) -> PCollection:
+def select(
+    pvalue: PCollection, description: str, fn: Callable[..., Any], *args: Any, **options: Any
+) -> PCollection:
     """Give, for each record, what a function of some of its columns gives.
 
     Args:
@@ -48,6 +51,7 @@ def select(pvalue: PCollection, description: str, fn: Callable[..., Any], *args:
         description: such as ``"a, b => c"``.
         fn: ``fn(a, b, *args)`` of PObjects, giving a dataset or a constant, or a tuple of these.
         args: further arguments of the function.
+        options: hints, without effect on the result.
 
     Raises:
         AssertionError: more than one ``=>``, or another number of results than of names.
@@ -58,10 +62,12 @@ def select(pvalue: PCollection, description: str, fn: Callable[..., Any], *args:
         >>> select(rows, "a, b => sum", lambda a, b: a + b).get()
         [{'sum': 3}]
     """
-    return select_columns(pvalue, _function(description, fn, args))
+    return select_columns(pvalue, _function(description, fn, args), **options)
 
 
-def agg(pvalue: PCollection, description: str, fn: Callable[..., Any], *args: Any) -> PCollection:
+def agg(
+    pvalue: PCollection, description: str, fn: Callable[..., Any], *args: Any, **options: Any
+) -> PCollection:
     """Give what a function of whole columns gives.
 
     Args:
@@ -69,6 +75,7 @@ def agg(pvalue: PCollection, description: str, fn: Callable[..., Any], *args: An
         description: such as ``"a, b => c"``.
         fn: ``fn(a, b, *args)`` of PCollections, giving a dataset or a constant, or a tuple of these.
         args: further arguments of the function.
+        options: hints, without effect on the result.
 
     Raises:
         AssertionError: more than one ``=>``, or another number of results than of names.
@@ -79,7 +86,7 @@ def agg(pvalue: PCollection, description: str, fn: Callable[..., Any], *args: An
         >>> agg(rows, "a => most, least", lambda a: (a.max(), a.min())).get()
         [{'most': 5, 'least': 1}]
     """
-    return agg_columns(pvalue, _function(description, fn, args))
+    return agg_columns(pvalue, _function(description, fn, args), **options)
 
 
 def group_by(pvalue: PCollection, fields: Any, **options: Any) -> PTable:
@@ -104,7 +111,10 @@ def flatten(pvalue: Any, **options: Any) -> Any:
         >>> flatten(p.parallelize([3])).get()
         [3]
     """
-    return flatten_table(pvalue, **options) if isinstance(pvalue, PTable) else pvalue
+    if isinstance(pvalue, PTable):
+        return flatten_table(pvalue, **options)
+    warn_unknown(options, TRANSFORM_OPTIONS, "flatten")
+    return pvalue
 
 
 def get_serde_of_field(serde: Serde, name: str, default: Serde | None = None) -> Serde | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InvalidDataException
 from ..pcollection import PCollection, SchemaPCollection, collection_at
 from ..serde import FieldsDictSerde, TupleSerde, tuple_of
+from ..transforms.serdes import UNSEEN
 from .text import TextFile
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class SchemaTextFile(TextFile):
             self._ignore_overflow or counted,
             self._ignore_illegal_line,
         )
-        parsed = records.flat_map(parse)
+        parsed = records.flat_map(parse, **UNSEEN)
         made = collection_at(parsed._pipeline, parsed._scope, parsed._node, self._serde)
         return SchemaPCollection(made) if counted else made
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InvalidSeqSerdeException
 from ..plan.nodes import SequenceForm
 from ..serde import of, tuple_of
+from ..transforms.serdes import UNSEEN
 from .files import FileInput
 
 if TYPE_CHECKING:
@@ -75,11 +76,11 @@ class SequenceFile(FileInput):
         if self._function is not None:
             return records.map(self._function, serde=self._serde)
         if self._pair is not None:
-            made = records.map(_Pair(*self._pair))
+            made = records.map(_Pair(*self._pair), **UNSEEN)
             made._serde = tuple_of(*self._pair)
             return made
         serde = self._serde or records.pipeline().default_objector()
-        made = records.map(_Value(serde))
+        made = records.map(_Value(serde), **UNSEEN)
         made._serde = serde
         return made
 

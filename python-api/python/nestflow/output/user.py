@@ -12,6 +12,7 @@ from ..transforms.elementwise import foreach, map
 from ..transforms.grouping import cogroup
 from ..transforms.placed import PLACE_BITS
 from ..transforms.positions import numbered
+from ..transforms.serdes import UNSEEN
 from ..transforms.tables import flatten_values
 
 if TYPE_CHECKING:
@@ -176,8 +177,8 @@ class UserOutputBase:
             raise ValueError(f"partition_number() has to give a number from 1 or None, not {parts!r:.100}")
         by = self.partition_fn()
         pipeline = values.pipeline()
-        everywhere = pipeline.parallelize([(part, None) for part in range(parts)])
-        dealt = map(values, _ByFunction(by, parts)) if by is not None else _in_turn(values, parts)
+        everywhere = pipeline.parallelize([(part, None) for part in range(parts)], **UNSEEN)
+        dealt = map(values, _ByFunction(by, parts), **UNSEEN) if by is not None else _in_turn(values, parts)
         walked = cogroup(dealt, everywhere).apply_key_values(_written, self)
         foreach(flatten_values(walked), _nothing)
 
@@ -199,7 +200,7 @@ def user_define_format(target: UserOutputBase) -> UserOutputBase:
 
 
 def _in_turn(values: PCollection | PObject, parts: int) -> PCollection:
-    return map(numbered("write", values, {}), _InTurn(parts))
+    return map(numbered("write", values, {}), _InTurn(parts), **UNSEEN)
 
 
 def _written(part: PObject, records: PCollection, everywhere: PCollection, target: UserOutputBase) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..options import TRANSFORM_OPTIONS, warn_unknown
 from ..pcollection import PCollection, SchemaPCollection
+from ..plan.callsite import call_site
 from ..ptype import Dataset, PType
 from ..serde import FieldsDictSerde, TupleSerde
-from ..transforms.call import need
+from ..transforms.call import kept_to, need
 from ..transforms.elementwise import map
+from ..transforms.serdes import UNSEEN
 from ..transforms.sets import cartesian
 from .per_record import datasets_of, per_record
 from .records import Chosen, fields_of, names_of, width
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..pobject import PObject
+
+D = TypeVar("D", "PCollection", "PObject")
 
 
 def select(pvalue: PCollection, columns: Any, *args: Any, **options: Any) -> PCollection:
@@ -46,11 +51,16 @@ def select(pvalue: PCollection, columns: Any, *args: Any, **options: Any) -> PCo
         [{'name': 'ann'}]
     """
     need(PCollection, pvalue, "select")
+    warn_unknown(options, TRANSFORM_OPTIONS, "select")
+    return kept_to(_selected(pvalue, columns, args), options, call_site("select"))
+
+
+def _selected(pvalue: PCollection, columns: Any, args: tuple[Any, ...]) -> PCollection:
     if isinstance(columns, (str, list, tuple)):
         names = names_of(columns)
         known = getattr(pvalue._serde, "fields", {})
         kinds = {name: known.get(name, pvalue.pipeline().default_objector()) for name in names}
-        return map(pvalue, Chosen(names), **{**options, "serde": FieldsDictSerde(kinds)})
+        return map(pvalue, Chosen(names), serde=FieldsDictSerde(kinds))
     if isinstance(columns, dict):
         return _computed("select", pvalue, _specified(columns), keep=False)
     if not callable(columns):
@@ -82,15 +92,15 @@ def update(pvalue: PCollection, columns: Any, *args: Any, **options: Any) -> PCo
         [{'name': 'ann', 'age': 31}]
     """
     need(PCollection, pvalue, "update")
+    warn_unknown(options, TRANSFORM_OPTIONS, "update")
     if not isinstance(columns, dict) and not callable(columns):
         raise ValueError(f"update needs a dict or a function, not {columns!r:.100}")
     if width(pvalue) is not None:
         raise ValueError("update works on a PCollection of dicts, not of tuples")
-    if not isinstance(columns, dict):
-        return _computed("update", pvalue, lambda cols: columns(cols, *args), keep=True)
-    if fields_of(pvalue) is None:
-        return map(pvalue, _Updated(columns), **options)
-    return _computed("update", pvalue, _specified(columns), keep=True)
+    if isinstance(columns, dict) and fields_of(pvalue) is None:
+        return map(pvalue, _Updated(columns), serde=options.get("serde"))
+    fn = _specified(columns) if isinstance(columns, dict) else lambda cols: columns(cols, *args)
+    return kept_to(_computed("update", pvalue, fn, keep=True), options, call_site("update"))
 
 
 def agg(pvalue: PCollection, fn: Callable[..., Any], *args: Any, **options: Any) -> PCollection:
@@ -114,23 +124,31 @@ def agg(pvalue: PCollection, fn: Callable[..., Any], *args: Any, **options: Any)
         [{'oldest': 30, 'people': 2}]
     """
     need(PCollection, pvalue, "agg")
+    warn_unknown(options, TRANSFORM_OPTIONS, "agg")
     if not callable(fn):
         raise ValueError(f"agg needs a function of columns, not {fn!r:.100}")
+    return kept_to(_aggregated(pvalue, fn, args), options, call_site("agg"))
+
+
+def _aggregated(pvalue: PCollection, fn: Callable[..., Any], args: tuple[Any, ...]) -> PCollection:
     elements = width(pvalue)
     if elements is not None:
-        parts = fn(*(map(pvalue, Element(index)) for index in range(elements)), *args)
+        parts = fn(*(_column(pvalue, index) for index in range(elements)), *args)
         parts = parts if isinstance(parts, tuple) else (parts,)
         found, make = datasets_of(parts), _Appended([part for part in parts if not isinstance(part, PType)])
-        made = map(cartesian(*found), make) if found else map(pvalue, _Constantly(make(())))
+        if found:
+            made = map(cartesian(*found), make, **UNSEEN)
+        else:
+            made = map(pvalue, _Constantly(make(())), **UNSEEN)
         return _as_collection(made, TupleSerde(*[made.pipeline().default_objector()] * len(parts)))
-    columns = fn(_Columns(fields_of(pvalue), lambda name: map(pvalue, Element(name))), *args)
+    columns = fn(_Columns(fields_of(pvalue), lambda name: _column(pvalue, name)), *args)
     _check_dict("agg", columns)
     named, fixed = _split(columns)
     assembled = _Assembled(list(columns), list(named), fixed, keep=False)
     if named:
-        made = map(cartesian(*named.values()), assembled)
+        made = map(cartesian(*named.values()), assembled, **UNSEEN)
     else:
-        made = map(pvalue, _Constantly(assembled(())))
+        made = map(pvalue, _Constantly(assembled(())), **UNSEEN)
     return _as_collection(made, FieldsDictSerde(list(columns)))
 
 
@@ -139,7 +157,7 @@ def _computed(name: str, pvalue: PCollection, fn: Callable[[Any], Any], keep: bo
     given: list[str] = []
 
     def build(record: PObject) -> tuple[list[Dataset], Callable[[tuple[Any, ...]], Any]]:
-        columns = fn(_Columns(fields_of(pvalue), lambda field: record.map(Element(field))))
+        columns = fn(_Columns(fields_of(pvalue), lambda field: _column(record, field)))
         _check_dict(name, columns)
         given.extend(columns)
         named, fixed = _split(columns)
@@ -160,7 +178,7 @@ def _computed_tuples(pvalue: PCollection, fn: Callable[..., Any], args: tuple[An
     width_made: list[int] = []
 
     def build(record: PObject) -> tuple[list[Dataset], Callable[[tuple[Any, ...]], Any]]:
-        elements = [record.map(Element(index)) for index in range(width(pvalue) or 0)]
+        elements = [_column(record, index) for index in range(width(pvalue) or 0)]
         parts = fn(*elements, *args)
         parts = parts if isinstance(parts, tuple) else (parts,)
         width_made.append(len(parts))
@@ -216,6 +234,10 @@ class _Columns(dict[str, Any]):
             raise KeyError(f"there is no column {name!r}, only {', '.join(self)}")
         self[name] = self._make(name)
         return self[name]
+
+
+def _column(records: D, which: str | int) -> D:
+    return map(records, Element(which), **UNSEEN)
 
 
 class Element:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..options import TRANSFORM_OPTIONS, warn_unknown
 from ..pcollection import PCollection, SchemaPCollection, collection_at
 from ..plan.nodes import JoinKind
 from ..ptable import PTable
@@ -12,12 +13,16 @@ from ..transforms import grouping, joins
 from ..transforms.aggregation import first
 from ..transforms.call import need
 from ..transforms.elementwise import map
+from ..transforms.serdes import UNSEEN, last_step
 from ..transforms.tables import flatten as flatten_pairs
 from ..transforms.tables import flatten_values
 from .records import Chosen, ToTuple, fields_of, names_of, width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+_ANY_KEY = {"key_serde": DefaultSerde()}
+"""Keys are dicts or tuples of ours: no serde of the pipeline's is for them."""
 
 
 def group_by(pvalue: PCollection, fields: Any, **options: Any) -> PTable:
@@ -42,11 +47,11 @@ def group_by(pvalue: PCollection, fields: Any, **options: Any) -> PTable:
     """
     need(PCollection, pvalue, "group_by")
     if width(pvalue) is not None:
-        table = grouping.group_by(pvalue, Elements(_numbers(fields)), **options)
+        table = grouping.group_by(pvalue, Elements(_numbers(fields)), **{**_ANY_KEY, **options})
         table._key_serde = TupleSerde(*[DefaultSerde()] * len(_numbers(fields)))
         return table
     names = names_of(fields)
-    table = grouping.group_by(pvalue, Chosen(names), **options)
+    table = grouping.group_by(pvalue, Chosen(names), **{**_ANY_KEY, **options})
     table._key_serde = FieldsDictSerde(names)
     return table
 
@@ -65,6 +70,7 @@ def flatten(ptable: PTable, **options: Any) -> PCollection:
         [{'a': 1, 'b': 2}]
     """
     need(PTable, ptable, "flatten")
+    warn_unknown(options, TRANSFORM_OPTIONS, "flatten")
     levels = ptable.nested_level() + 1
     serde = None
     known = [*ptable.key_serdes(), ptable.serde()]
@@ -73,7 +79,10 @@ def flatten(ptable: PTable, **options: Any) -> PCollection:
         for part in known:
             fields.update(part.fields)  # type: ignore[attr-defined]
         serde = FieldsDictSerde(fields)
-    made = map(flatten_pairs(ptable, **options), _Merged(levels))
+    pairs: PCollection = flatten_pairs(ptable)
+    if serde is None or options.get("serde") is not None:
+        return map(pairs, _Merged(levels), serde=options.get("serde"))
+    made = map(pairs, _Merged(levels), **UNSEEN)
     return collection_at(made._pipeline, made._scope, made._node, serde)
 
 
@@ -96,7 +105,7 @@ def cogroup(*pvalues: PCollection, fields: Any = None, **options: Any) -> PTable
         {k0: ([...], [...])}
     """
     names = _names("cogroup", pvalues, fields)
-    keyed = [map(pvalue, _Keyed(Chosen(names))) for pvalue in pvalues]
+    keyed = [map(pvalue, _Keyed(Chosen(names)), **UNSEEN) for pvalue in pvalues]
     table = grouping.cogroup(*keyed, **options)
     for member, pvalue in zip(table._values(), pvalues, strict=True):
         member._serde = pvalue._serde  # type: ignore[attr-defined]
@@ -196,7 +205,9 @@ def distinct(pvalue: PCollection, columns: Any, **options: Any) -> PCollection:
         >>> distinct(rows, "a").get()
         [{'a': 1, 'b': 2}]
     """
-    made: PCollection = flatten_values(group_by(pvalue, columns, **options).apply_values(first))
+    warn_unknown(options, TRANSFORM_OPTIONS, "distinct")
+    table = group_by(pvalue, columns, **{**options, "serde": None})
+    made: PCollection = flatten_values(table.apply_values(first), serde=options.get("serde"))
     return made
 
 
@@ -215,14 +226,15 @@ def _join(
     known = [side for side in sides if side is not None]
     if len(known) < len(sides):
         raise ValueError(f"{name} works on PCollections of dicts with known fields: see as_schema")
-    keyed = [map(pvalue, _Keyed(ToTuple(names))) for pvalue in pvalues]
-    rows = joins._join(name, keyed, kind, options)
+    keyed = [map(pvalue, _Keyed(ToTuple(names)), **UNSEEN) for pvalue in pvalues]
+    rows = joins._join(name, keyed, kind, {**options, "serde": None})
+    make = _MergedSides(known, kind != JoinKind.RIGHT) if merge else _Filled(known)
+    made = map(rows, make, **last_step(options))
+    if options.get("serde") is not None:
+        return made
     if not merge:
-        made = map(rows, _Filled(known))
         serde = TupleSerde(*(FieldsDictSerde(side) for side in known))
         return SchemaPCollection(PCollection(made._pipeline, made._scope, made._node, serde))
-    first_wins = kind != JoinKind.RIGHT
-    made = map(rows, _MergedSides(known, first_wins))
     together = dict.fromkeys([*known[0], *known[1]])
     return collection_at(made._pipeline, made._scope, made._node, FieldsDictSerde(list(together)))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..options import TRANSFORM_OPTIONS, warn_unknown
 from ..serde import FieldsDictSerde, TupleSerde, origin, tuple_of
 from ..transforms.call import need
 from ..transforms.elementwise import map
+from ..transforms.serdes import last_step
 
 if TYPE_CHECKING:
     from ..pcollection import PCollection
@@ -53,7 +55,8 @@ def tuple_to_dict(pvalue: PCollection, fields: Any, **options: Any) -> PCollecti
     from ..serde import DefaultSerde
 
     serde = FieldsDictSerde({name: kind or DefaultSerde() for name, kind in kinds.items()})
-    return map(pvalue, ToDict(list(kinds)), **{**options, "serde": serde})
+    warn_unknown(options, TRANSFORM_OPTIONS, "tuple_to_dict")
+    return map(pvalue, ToDict(list(kinds)), serde=serde)
 
 
 def dict_to_tuple(pvalue: PCollection, fields: Any, **options: Any) -> PCollection:
@@ -80,8 +83,9 @@ def dict_to_tuple(pvalue: PCollection, fields: Any, **options: Any) -> PCollecti
         raise ValueError("dict_to_tuple works on a PCollection of dicts, not of tuples")
     names = names_of(fields)
     known = describe(pvalue) if fields_of(pvalue) is not None else {}
-    made = map(pvalue, ToTuple(names), **options)
-    if "serde" not in options:
+    warn_unknown(options, TRANSFORM_OPTIONS, "dict_to_tuple")
+    made = map(pvalue, ToTuple(names), **last_step(options))
+    if options.get("serde") is None:
         made._serde = tuple_of(*(known.get(name, pvalue.pipeline().default_objector()) for name in names))
     return made
 

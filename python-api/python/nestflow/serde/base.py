@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import InvalidDataException
 
@@ -47,6 +47,8 @@ class CppSerde(Serde):
     """
 
     name = "any"
+    classes: ClassVar[tuple[type, ...]] = ()
+    """The classes, not others below them, of which bytes give back what they were made of; none: all."""
 
     def fits(self, obj: Any) -> bool:
         """Whether the serde takes this value."""
@@ -56,10 +58,15 @@ class CppSerde(Serde):
         """Give the bytes of a record.
 
         Raises:
-            InvalidDataException: the serde does not take it.
+            InvalidDataException: the serde does not take it, or its bytes would not give it back.
         """
         if not self.fits(obj):
             raise InvalidDataException(f"the serde {self} does not fit the value {obj!r:.100}")
+        if self.classes and type(obj) not in self.classes:
+            raise InvalidDataException(
+                f"the serde {self} does not fit the value {obj!r:.100}: it is a {type(obj).__name__}, which "
+                "its bytes would not give back"
+            )
         return self._bytes_of(obj)
 
     def _bytes_of(self, obj: Any) -> bytes:

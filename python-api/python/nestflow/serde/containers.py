@@ -38,6 +38,7 @@ class TupleSerde(_ContainerSerde):
     """
 
     name = "tuple_of"
+    classes = (tuple,)
 
     def fits(self, obj: Any) -> bool:
         """Whether it is a tuple of so many elements that fit."""
@@ -60,6 +61,7 @@ class ListSerde(_ContainerSerde):
     """
 
     name = "list_of"
+    classes = (list,)
 
     def fits(self, obj: Any) -> bool:
         """Whether it is a list of elements that fit."""
@@ -86,6 +88,7 @@ class SetSerde(_ContainerSerde):
     """
 
     name = "set_of"
+    classes = (set,)
 
     def __init__(self, element: Any = None) -> None:
         """Take the serde of the elements; None takes any."""
@@ -112,6 +115,7 @@ class DictSerde(_ContainerSerde):
     """
 
     name = "dict_of"
+    classes = (dict,)
 
     def __init__(self, key: Any = None, value: Any = None) -> None:
         """Take the serdes of keys and values; None takes any."""

@@ -20,6 +20,7 @@ class IntSerde(CppSerde):
     """
 
     name = "int_"
+    classes = (int,)
 
     def fits(self, obj: Any) -> bool:
         """Whether it is a whole number of 64 bits."""
@@ -35,7 +36,7 @@ class IntSerde(CppSerde):
 
 
 class FloatSerde(CppSerde):
-    """Numbers as floats of 64 bits: eight bytes, little endian.
+    """Numbers as floats of 64 bits: eight bytes, little endian. A whole number that is no float does not fit.
 
     Example:
         >>> FloatSerde().deserialize(FloatSerde().serialize(2.5))
@@ -43,10 +44,11 @@ class FloatSerde(CppSerde):
     """
 
     name = "float_"
+    classes = (float, int)
 
     def fits(self, obj: Any) -> bool:
-        """Whether it is a number."""
-        return isinstance(obj, (int, float))
+        """Whether it is a float, or a whole number that is equal to one."""
+        return isinstance(obj, float) or (isinstance(obj, int) and _is_float(obj))
 
     def _bytes_of(self, obj: Any) -> bytes:
         return _FLOAT.pack(obj)
@@ -55,6 +57,13 @@ class FloatSerde(CppSerde):
         """Give the number."""
         number: float = _FLOAT.unpack(buf)[0]
         return number
+
+
+def _is_float(number: int) -> bool:
+    try:
+        return float(number) == number
+    except OverflowError:
+        return False
 
 
 class BoolSerde(CppSerde):
@@ -66,6 +75,7 @@ class BoolSerde(CppSerde):
     """
 
     name = "bool_"
+    classes = (bool,)
 
     def fits(self, obj: Any) -> bool:
         """Whether it is True or False."""
@@ -88,6 +98,7 @@ class StrSerde(CppSerde):
     """
 
     name = "str_"
+    classes = (str,)
 
     def fits(self, obj: Any) -> bool:
         """Whether it is a text."""
@@ -111,6 +122,7 @@ class BytesSerde(CppSerde):
     """
 
     name = "bytes_"
+    classes = (bytes,)
 
     def fits(self, obj: Any) -> bool:
         """Whether it is bytes."""

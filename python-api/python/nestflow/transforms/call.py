@@ -17,15 +17,17 @@ from ..plan.nodes import Flatten, FunctionId, Map, NodeId, SideInput, ToList
 from ..pobject import PObject
 from ..ptable import PTable
 from ..ptype import Dataset, PType
-from .serdes import given_serde, keeps_to, result_serde
+from .serdes import DEFAULTED, given_serde, keeps_to, result_serde
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
+    from typing import Any, TypeVar
 
     from ..pipeline import Pipeline
     from ..plan.nodes import CallSite, Op
     from ..serde import Serde
+
+    D = TypeVar("D", bound=Dataset)
 
 
 class Call:
@@ -107,9 +109,12 @@ class Call:
     def _stored(self, op: Op, single: bool) -> tuple[NodeId, Serde | None]:
         """Add an operator and what an explicit serde asks of its records; give the serde too."""
         node = self.node(op, single)
-        if self.serde is None:
-            return node, result_serde(self.name, self._operands)
-        return self.through(node, keeps_to(self.serde), single), self.serde
+        if self.serde is not None:
+            return self.through(node, keeps_to(self.serde), single), self.serde
+        serde = result_serde(self.name, self._operands)
+        if serde is None and self.name in DEFAULTED:
+            return self.through(node, keeps_to(self.pipeline.default_objector()), single), None
+        return node, serde
 
     def through(self, node: NodeId, function: Callable[[Any], Any] | None, single: bool = False) -> NodeId:
         """Add a function that all records go through, if there is one."""
@@ -122,6 +127,21 @@ class Call:
             side = table_as_object(side, self.site)
         assert isinstance(side, Dataset)
         return SideInput(self.input(side), isinstance(side, PObject))
+
+
+def kept_to(made: D, options: dict[str, Any], site: CallSite) -> D:
+    """Give a dataset whose records keep to the serde among the options, if there is one."""
+    serde = given_serde(options)
+    if serde is None:
+        return made
+    node, through = made._node, keeps_to(serde)
+    if through is not None:
+        builder = made._pipeline._builder
+        step = Map(node, builder.function(ship_function(through)))
+        node = builder.add(made._scope, step, isinstance(made, PObject), site)
+    if isinstance(made, PObject):
+        return type(made)(made._pipeline, made._scope, node, serde)
+    return collection_at(made._pipeline, made._scope, node, serde)  # type: ignore[return-value]
 
 
 def check_visible(pipeline: Pipeline, operand: PType, site: CallSite) -> None:

@@ -9,6 +9,7 @@ from ..plan.nodes import KeyBy, Member
 from ..ptable import PTable
 from ..serde import extract_elem
 from .call import Call, need
+from .lowered import whole_record
 from .serdes import KeyThrough, PairThrough, given_serde, keeps_to
 
 if TYPE_CHECKING:
@@ -44,17 +45,23 @@ def group_by(
         [(0, [2]), (1, [1, 3])]
     """
     call = Call("group_by", options, [pvalue])
-    key_serde = given_serde(options, "key_serde")
-    through = None if key_serde is None else keeps_to(key_serde)
-    if through is not None and callable(key_extractor):
-        key_extractor = KeyThrough(key_extractor, through)
-    key = call.function(key_extractor, "key extractor")
+    default = call.pipeline.default_objector()
+    key_serde, kept = given_serde(options, "key_serde"), given_serde(options, "value_serde")
+    key = call.function(_through(key_extractor, key_serde or default), "key extractor")
+    if value_extractor is None and kept is not None and keeps_to(kept) is not None:
+        value_extractor = whole_record
+    if value_extractor is not None:
+        value_extractor = _through(value_extractor, kept or default)
+    elif kept is None:
+        kept = pvalue._serde
     value = call.optional(value_extractor, "value extractor")
     pairs = call.node(KeyBy(call.input(pvalue), key, value), single=False)
-    kept = given_serde(options, "value_serde")
-    if kept is None and value_extractor is None:
-        kept = pvalue._serde
     return _one(_open(call, (pairs,), key_serde, [kept]))
+
+
+def _through(extractor: Callable[[Any], Any], serde: Serde) -> Callable[[Any], Any]:
+    through = keeps_to(serde)
+    return KeyThrough(extractor, through) if through is not None and callable(extractor) else extractor
 
 
 def group_by_key(pvalue: PCollection | PObject, **options: Any) -> PTable:
@@ -112,6 +119,7 @@ def paired(
     call: Call, sides: Sequence[PCollection | PObject], options: dict[str, Any]
 ) -> tuple[tuple[NodeId, ...], Serde, list[Serde | None]]:
     """Give the nodes of pairs, after what explicit serdes ask of them, and the serdes of both parts."""
+    default = call.pipeline.default_objector()
     key_serde = given_serde(options, "key_serde")
     wanted = options.get("value_serdes") or [options.get("value_serde")] * len(sides)
     values = [given_serde({"value_serdes": serde}, "value_serdes") for serde in wanted]
@@ -120,9 +128,9 @@ def paired(
         through = [None if serde is None else keeps_to(serde) for serde in (key_serde, value)]
         pairs = None if through == [None, None] else PairThrough(*through)
         nodes.append(call.through(call.input(side), pairs))
-    known = [extract_elem(side.serde(), 1) for side in sides]
+    known = [extract_elem(side.serde(), 1, default) for side in sides]
     if key_serde is None:
-        key_serde = extract_elem(sides[0].serde(), 0)
+        key_serde = extract_elem(sides[0].serde(), 0, default)
     kept = [known[n] if n >= len(values) or values[n] is None else values[n] for n in range(len(sides))]
     return tuple(nodes), key_serde, kept
 

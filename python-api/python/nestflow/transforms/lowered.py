@@ -137,6 +137,11 @@ class ValueExpanded(_Around):
         return ((key, part) for part in self.function(value))
 
 
+def whole_record(record: Any) -> Any:
+    """Give the record itself."""
+    return record
+
+
 def first_of_pair(pair: Any) -> Any:
     """Give the key."""
     key, _ = pair

@@ -5,9 +5,11 @@ Each is made of others: a grouping, an ordinary transform in every group, and pa
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..functions import ship_function
+from ..options import TRANSFORM_OPTIONS, warn_unknown
 from . import lowered
 from .aggregation import aggregate, count, reduce, to_list_pobject
 from .elementwise import flat_map, map
@@ -40,8 +42,8 @@ def reduce_by_key(pvalue: PCollection, fn: Callable[[Any, Any], Any], **options:
         >>> sorted(nf.transforms.reduce_by_key(sales, lambda x, y: x + y).get())
         [('a', 7), ('b', 3)]
     """
-    table = group_by_key(pvalue, **options).apply_values(reduce, fn)
-    pairs: PCollection = flatten(table)
+    table = _grouped("reduce_by_key", pvalue, options).apply_values(reduce, fn)
+    pairs: PCollection = flatten(table, serde=options.get("serde"))
     return pairs
 
 
@@ -74,8 +76,9 @@ def aggregate_by_key(
         >>> sorted(lengths.get())
         [('a', 3), ('b', 1)]
     """
-    table = group_by_key(pvalue, **options).apply_values(aggregate, zero, aggregate_fn, combine_fn)
-    pairs: PCollection = flatten(table)
+    table = _grouped("aggregate_by_key", pvalue, options)
+    folded = table.apply_values(aggregate, zero, aggregate_fn, combine_fn)
+    pairs: PCollection = flatten(folded, serde=options.get("serde"))
     return pairs
 
 
@@ -92,7 +95,8 @@ def count_by_key(pvalue: PCollection, **options: Any) -> PTable:
         >>> sorted(counts.get().items())
         [('a', 2), ('b', 1)]
     """
-    return group_by_key(pvalue, **options).apply_values(count)
+    counted = partial(count, serde=options.get("serde"))
+    return _grouped("count_by_key", pvalue, options).apply_values(counted)
 
 
 def collect_as_map(pvalue: PCollection, **options: Any) -> PObject:
@@ -108,7 +112,8 @@ def collect_as_map(pvalue: PCollection, **options: Any) -> PObject:
         >>> nf.transforms.collect_as_map(p.parallelize([("a", 1), ("a", 2)])).get()
         {'a': 2}
     """
-    return to_list_pobject(pvalue, **options).map(lowered.last_by_key)
+    warn_unknown(options, TRANSFORM_OPTIONS, "collect_as_map")
+    return map(to_list_pobject(pvalue), lowered.last_by_key, serde=options.get("serde"))
 
 
 def key_by(pvalue: PCollection, fn: Callable[[Any], Any], **options: Any) -> PCollection:
@@ -123,7 +128,7 @@ def key_by(pvalue: PCollection, fn: Callable[[Any], Any], **options: Any) -> PCo
         >>> nf.transforms.key_by(p.parallelize(["fig", "kiwi"]), len).get()
         [(3, 'fig'), (4, 'kiwi')]
     """
-    return map(pvalue, _of_user(lowered.Keyed, fn), **options)
+    return map(pvalue, _of_user("key_by", lowered.Keyed, fn, options), **options)
 
 
 def map_values(pvalue: PCollection, fn: Callable[[Any], Any], **options: Any) -> PCollection:
@@ -138,7 +143,7 @@ def map_values(pvalue: PCollection, fn: Callable[[Any], Any], **options: Any) ->
         >>> nf.transforms.map_values(p.parallelize([("a", 1), ("b", 2)]), lambda x: x * 10).get()
         [('a', 10), ('b', 20)]
     """
-    return map(pvalue, _of_user(lowered.ValueMapped, fn), **options)
+    return map(pvalue, _of_user("map_values", lowered.ValueMapped, fn, options), **options)
 
 
 def flat_map_values(pvalue: PCollection, fn: Callable[[Any], Iterable[Any]], **options: Any) -> PCollection:
@@ -153,7 +158,7 @@ def flat_map_values(pvalue: PCollection, fn: Callable[[Any], Iterable[Any]], **o
         >>> nf.transforms.flat_map_values(p.parallelize([("a", "x y"), ("b", "")]), str.split).get()
         [('a', 'x'), ('a', 'y')]
     """
-    return flat_map(pvalue, _of_user(lowered.ValueExpanded, fn), **options)
+    return flat_map(pvalue, _of_user("flat_map_values", lowered.ValueExpanded, fn, options), **options)
 
 
 def keys(pvalue: PCollection, **options: Any) -> PCollection:
@@ -168,6 +173,7 @@ def keys(pvalue: PCollection, **options: Any) -> PCollection:
         >>> nf.transforms.keys(p.parallelize([("a", 1), ("a", 2)])).get()
         ['a', 'a']
     """
+    warn_unknown(options, TRANSFORM_OPTIONS, "keys")
     return map(pvalue, lowered.first_of_pair, **options)
 
 
@@ -183,10 +189,20 @@ def values(pvalue: PCollection, **options: Any) -> PCollection:
         >>> nf.transforms.values(p.parallelize([("a", 1), ("a", 2)])).get()
         [1, 2]
     """
+    warn_unknown(options, TRANSFORM_OPTIONS, "values")
     return map(pvalue, lowered.second_of_pair, **options)
 
 
-def _of_user(kind: Callable[[Callable[..., Any]], Any], fn: Callable[..., Any]) -> Any:
-    """Put a user's function into one of ours, after looking at it: messages are to name the user's."""
+def _of_user(
+    name: str, kind: Callable[[Callable[..., Any]], Any], fn: Callable[..., Any], options: dict[str, Any]
+) -> Any:
+    """Put a user's function into one of ours, after looking at all: messages are to name the user's."""
+    warn_unknown(options, TRANSFORM_OPTIONS, name)
     ship_function(fn, "function")
     return kind(fn)
+
+
+def _grouped(name: str, pvalue: PCollection, options: dict[str, Any]) -> PTable:
+    """Group pairs; a serde among the options is for what the transform ``name`` gives."""
+    warn_unknown(options, TRANSFORM_OPTIONS, name)
+    return group_by_key(pvalue, **{**options, "serde": None})

@@ -10,22 +10,27 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..functions import function_name, ship_function
-from ..pcollection import PCollection
+from ..options import TRANSFORM_OPTIONS, warn_unknown
+from ..pcollection import PCollection, collection_at
 from ..plan import nodes as op
 from ..plan.builder import ROOT
+from ..ptable import PTable
+from ..ptype import Dataset
+from ..serde import tuple_of
 from . import placed
 from .aggregation import max, to_list_pobject
 from .call import Call
 from .elementwise import flat_map, map
 from .grouping import group_by_key
 from .sequential import transform
+from .serdes import UNSEEN, last_step
 from .tables import flatten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..pobject import PObject
-    from ..ptable import PTable
+    from ..serde import Serde
 
 
 def zip_with_index(pvalue: PCollection | PObject, **options: Any) -> PCollection:
@@ -46,11 +51,15 @@ def zip_with_index(pvalue: PCollection | PObject, **options: Any) -> PCollection
         >>> nf.transforms.zip_with_index(p.parallelize(["a", "b"])).get()
         [('a', 0), ('b', 1)]
     """
-    if pvalue._scope != ROOT:
-        return transform(pvalue, placed.Counter(), **options)
-    placed_records = numbered("zip_with_index", pvalue, options)
-    last = group_by_key(map(placed_records, placed.part_and_place)).apply_values(max)
-    return map(placed_records, placed.indexed, to_list_pobject(flatten(last)).map(placed.offsets))
+    warn_unknown(options, TRANSFORM_OPTIONS, "zip_with_index")
+    if isinstance(pvalue, Dataset) and pvalue._scope != ROOT:
+        made = transform(pvalue, placed.Counter(), **last_step(options))
+    else:
+        placed_records = numbered("zip_with_index", pvalue, options)
+        last = group_by_key(map(placed_records, placed.part_and_place, **UNSEEN)).apply_values(max)
+        first = map(to_list_pobject(flatten(last)), placed.offsets, **UNSEEN)
+        made = map(placed_records, placed.indexed, first, **last_step(options))
+    return _known(made, tuple_of(pvalue.serde(), int), options)
 
 
 def sample(
@@ -89,7 +98,8 @@ def sample(
 
         seed = secrets.randbits(63)
     chosen = placed.Copies(fraction, seed) if with_replacement else placed.Chosen(fraction, seed)
-    return flat_map(numbered("sample", pvalue, options), chosen)
+    made = flat_map(numbered("sample", pvalue, options), chosen, **last_step(options))
+    return _known(made, pvalue._serde, options)
 
 
 def map_partitions(
@@ -154,16 +164,26 @@ def group_by_every_record(pvalue: PCollection | PObject, **options: Any) -> PTab
         >>> alone.apply_values(nf.transforms.count).flatten_values().get()
         [1, 1]
     """
-    keyed = map(numbered("group_by_every_record", pvalue, options), placed.name_and_record)
-    table = group_by_key(keyed)
+    keyed = map(numbered("group_by_every_record", pvalue, options), placed.name_and_record, **UNSEEN)
+    table = group_by_key(keyed, value_serde=options.get("serde"))
     leaf = table._values()[0]
-    if isinstance(leaf, PCollection):
-        leaf._serde = pvalue._serde
-    return table
+    assert isinstance(leaf, PCollection)
+    return PTable(
+        table._pipeline, table._scope, table._inner, _known(leaf, pvalue._serde, options), table._key_serde
+    )
+
+
+def _known(made: PCollection, serde: Serde | None, options: dict[str, Any]) -> PCollection:
+    """Give the collection with the serde that it has by its input, unless the call was given another."""
+    if options.get("serde") is not None:
+        return made
+    return collection_at(made._pipeline, made._scope, made._node, serde)
 
 
 def numbered(name: str, pvalue: PCollection | PObject, options: dict[str, Any]) -> PCollection:
-    """Give ``(position, record)`` for each record, for the transform ``name``.
+    """Give ``(position, record)`` for each record, for the transform ``name`` and its options.
+
+    A serde among these is for the records of the transform, not for such pairs.
 
     Raises:
         ValueError: an operand of another type.
@@ -173,5 +193,5 @@ def numbered(name: str, pvalue: PCollection | PObject, options: dict[str, Any]) 
         >>> numbered("sample", nf.Pipeline.create("local").parallelize(["a"]), {})
         [...]
     """
-    call = Call(name, options, [pvalue])
+    call = Call(name, {**options, "serde": None}, [pvalue])
     return call.collection(op.Numbered(call.input(pvalue)))

@@ -1,7 +1,8 @@
 """Which serde the result of a transform has, and what an explicit one does to its records.
 
-A serde that follows from the inputs only says what records are. One that is given with the call is
-kept to: records that do not fit it are an error, and a user's own is applied to them and back.
+A serde that follows from the inputs only says what records are. One that is given with the call, or
+for the whole pipeline where none follows, is kept to: records that do not fit it are an error, and a
+user's own is applied to them and back.
 """
 
 from __future__ import annotations
@@ -28,6 +29,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..ptype import Dataset
+
+UNSEEN: dict[str, Any] = {"serde": DefaultSerde()}
+"""The options of a step that a composite adds, or whose serde it knows: records stay what they are."""
+
+
+def last_step(options: dict[str, Any]) -> dict[str, Any]:
+    """Give the options of a composite's last step: the serde that the call was given, and no other.
+
+    Example:
+        >>> last_step({"serde": int, "scale": 2}), last_step({})
+        ({'serde': <class 'int'>}, {'serde': any()})
+    """
+    return UNSEEN if options.get("serde") is None else {"serde": options["serde"]}
+
+
+DEFAULTED = frozenset(
+    {
+        "map",
+        "flat_map",
+        "map_batches",
+        "map_partitions",
+        "transform",
+        "accumulate",
+        "aggregate",
+        "distinct",
+        "union",
+    }
+)
+"""Transforms whose records keep to the pipeline's default serde where none is given or follows."""
 
 _KEPT = frozenset(
     {
@@ -88,14 +118,15 @@ def result_serde(name: str, inputs: Sequence[Dataset]) -> Serde | None:
         return int_()
     if name == "is_empty":
         return bool_()
-    if name == "to_list_pobject":
+    if name in ("to_list_pobject", "to_pobject"):
         return list_of(first)
     if name in ("cartesian", "make_tuple"):
         return tuple_of(*(value.serde() for value in inputs))
     if name == "diff":
         return tuple_of(first, tuple_of(int, int))
     if name == "union":
-        return common_serde(*(value.serde() for value in inputs))
+        common = common_serde(*(value.serde() for value in inputs))
+        return None if isinstance(common, DefaultSerde) else common
     return None
 
 

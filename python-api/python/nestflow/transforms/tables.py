@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import NestflowPlanningException
 from ..options import TRANSFORM_OPTIONS, warn_unknown
@@ -13,12 +13,14 @@ from ..pobject import PObject
 from ..ptable import PTable
 from ..ptype import Dataset, PType
 from ..serde import tuple_of
-from .call import Call, check_visible, need, outer_table, table_as_object
+from .call import Call, check_visible, kept_to, need, outer_table, table_as_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..plan.nodes import CallSite
+
+D = TypeVar("D", bound=Dataset)
 
 
 def extract_keys(ptable: PTable, **options: Any) -> PCollection:
@@ -35,7 +37,8 @@ def extract_keys(ptable: PTable, **options: Any) -> PCollection:
     """
     site = _begin("extract_keys", ptable, options)
     node = ptable._pipeline._builder.add(ptable._scope, Keys(ptable._inner), False, site)
-    return collection_at(ptable._pipeline, ptable._scope, node, ptable.key_serdes()[0])
+    keys = collection_at(ptable._pipeline, ptable._scope, node, ptable.key_serdes()[0])
+    return kept_to(keys, options, site)
 
 
 def extract_values(ptable: PTable, **options: Any) -> PCollection:
@@ -54,7 +57,7 @@ def extract_values(ptable: PTable, **options: Any) -> PCollection:
     site = _begin("extract_values", ptable, options)
     leaf, levels = _leaf_and_levels(ptable, "extract_values")
     node = ptable._pipeline._builder.add(ptable._scope, Values(leaf._node, levels), False, site)
-    return collection_at(ptable._pipeline, ptable._scope, node, leaf._serde)
+    return kept_to(collection_at(ptable._pipeline, ptable._scope, node, leaf._serde), options, site)
 
 
 def flatten(pvalue: Any, **options: Any) -> Any:
@@ -75,14 +78,14 @@ def flatten(pvalue: Any, **options: Any) -> Any:
         [('a', 1), ('a', 2), ('b', 3)]
     """
     if isinstance(pvalue, Dataset):
-        return pvalue
+        return _unchanged("flatten", pvalue, options)
     site = _begin("flatten", pvalue, options)
     leaf, levels = _leaf_and_levels(pvalue, "flatten")
     node = pvalue._pipeline._builder.add(pvalue._scope, Flatten(leaf._node, levels), False, site)
     serde = leaf.serde()
     for key in reversed(pvalue.key_serdes()):
         serde = tuple_of(key, serde)
-    return PCollection(pvalue._pipeline, pvalue._scope, node, serde)
+    return kept_to(PCollection(pvalue._pipeline, pvalue._scope, node, serde), options, site)
 
 
 def flatten_values(pvalue: Any, **options: Any) -> Any:
@@ -98,7 +101,10 @@ def flatten_values(pvalue: Any, **options: Any) -> Any:
         >>> nf.transforms.flatten_values(p.parallelize({"a": 1})).get()
         [1]
     """
-    return pvalue if isinstance(pvalue, Dataset) else extract_values(pvalue, **options)
+    if isinstance(pvalue, Dataset):
+        return _unchanged("flatten_values", pvalue, options)
+    warn_unknown(options, TRANSFORM_OPTIONS, "flatten_values")
+    return extract_values(pvalue, **options)
 
 
 def to_pobject(pvalue: PType, **options: Any) -> PObject:
@@ -121,13 +127,13 @@ def to_pobject(pvalue: PType, **options: Any) -> PObject:
         {'a': {'x': 1}}
     """
     if isinstance(pvalue, PObject):
-        return pvalue
+        return _unchanged("to_pobject", pvalue, options)
     if isinstance(pvalue, PCollection):
         call = Call("to_pobject", options, [pvalue])
         return call.object(ToList(call.input(pvalue)))
     site = _begin("to_pobject", pvalue, options)
     assert isinstance(pvalue, PTable)
-    return table_as_object(pvalue, site)
+    return kept_to(table_as_object(pvalue, site), options, site)
 
 
 def apply_in_groups(
@@ -167,6 +173,12 @@ def apply_in_groups(
         members = tuple(_member(table, part, site) for part in parts)
     value = members if isinstance(result, tuple) else members[0]
     return PTable(pipeline, table._scope, table._inner, value, table._key_serde)
+
+
+def _unchanged(name: str, pvalue: D, options: dict[str, Any]) -> D:
+    """Give back what is no table; a serde among the options holds for it all the same."""
+    warn_unknown(options, TRANSFORM_OPTIONS, name)
+    return kept_to(pvalue, options, call_site(name))
 
 
 def _begin(name: str, ptable: object, options: dict[str, Any]) -> CallSite:
