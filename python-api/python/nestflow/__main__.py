@@ -1,4 +1,4 @@
-"""The command ``nestflow``: ``nestflow submit …`` and ``nestflow bundle …``."""
+"""The command ``nestflow``: ``nestflow submit …``, ``nestflow bundle …`` and ``nestflow migrate …``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ def main() -> int:
             from .bundle.__main__ import main as bundle
 
             return bundle(sys.argv[2:])
+        if sys.argv[1:2] == ["migrate"]:
+            from .migrate import main as migrate
+
+            return migrate(sys.argv[2:])
     except (NestflowError, OSError, ValueError) as error:
         print(f"nestflow: {error}", file=sys.stderr)
         return 1
-    print("usage: nestflow submit | bundle (--help says more)", file=sys.stderr)
+    print("usage: nestflow submit | bundle | migrate (--help says more)", file=sys.stderr)
     return 2
 
 
