@@ -24,6 +24,8 @@ def contents(source: op.FileSource) -> Iterator[Any]:
 
 
 def _records(file: str, form: op.SourceForm) -> Iterator[Any]:
+    if isinstance(form, op.NamesForm):
+        return iter([None])
     if isinstance(form, op.SequenceForm):
         return pairs(file)
     return _lines(file, form.encoding)

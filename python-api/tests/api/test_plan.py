@@ -95,7 +95,9 @@ ops = st.one_of(
         st.builds(
             op.FileSource,
             st.lists(st.text()).map(tuple),
-            st.builds(op.TextForm, st.none() | st.text()) | st.builds(op.SequenceForm),
+            st.builds(op.TextForm, st.none() | st.text())
+            | st.builds(op.SequenceForm)
+            | st.builds(op.NamesForm),
             flags,
         ),
     ),

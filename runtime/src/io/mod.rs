@@ -28,7 +28,7 @@ pub use commit::OutputJob;
 pub use local_storage::LocalStorage;
 pub use remote_storage::{DataLink, Link, RemoteStorage, is_local, refused};
 pub use source::{Batches, open_source};
-pub use splits::{Piece, Split, plan_splits};
+pub use splits::{Piece, Split, plan_splits, unread};
 pub use storage::{Files, NewFile, ReadAt, Storage};
 pub use text_sink::{PartWriter, TaskOutput, Written};
 

@@ -22,6 +22,7 @@ pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 pub fn open_source(files: Arc<dyn Files>, source: &FileSource, split: Split) -> Result<Batches> {
     match &source.form {
         SourceForm::Sequence => Ok(Box::new(SequenceReader::new(files, &split, source.named))),
+        SourceForm::Names => Ok(Box::new(std::iter::once(names(&split)))),
         SourceForm::Text { encoding } => {
             let encoding = TextEncoding::named(encoding.as_deref())?;
             if source.named {
@@ -45,12 +46,22 @@ fn named(files: Arc<dyn Files>, split: Split, encoding: TextEncoding) -> Batches
 
 fn with_name(batch: &RecordBatch, path: &str) -> Result<RecordBatch> {
     let lines = batch.column(0).as_binary_view_opt().ok_or_else(|| internal!("lines are not cells"))?;
-    let mut built = CellBuilder::with_capacity(lines.len());
-    for row in 0..lines.len() {
+    pairs((0..lines.len()).map(|row| (path, cell_at(lines, row).unwrap_or(&[tag::NONE]))))
+}
+
+/// The files of a split, each with None.
+fn names(split: &Split) -> Result<RecordBatch> {
+    pairs(split.pieces.iter().map(|piece| (piece.path.as_str(), [tag::NONE].as_slice())))
+}
+
+/// Pairs of a path and a cell.
+fn pairs<'a>(rows: impl ExactSizeIterator<Item = (&'a str, &'a [u8])>) -> Result<RecordBatch> {
+    let mut built = CellBuilder::with_capacity(rows.len());
+    for (path, cell) in rows {
         let out = built.buffer();
         put::open(out, tag::TUPLE);
         put::put_str(out, path.as_bytes(), true);
-        put::put_item(out, cell_at(lines, row).unwrap_or(&[tag::NONE]));
+        put::put_item(out, cell);
         put::close(out);
         built.commit();
     }

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use crate::error::Result;
-use crate::io::{Split, Storage, paths, plan_splits};
-use crate::plan::logical::{FileSource, LogicalPlan, Op};
+use crate::io::{Split, Storage, paths, plan_splits, unread};
+use crate::plan::logical::{FileSource, LogicalPlan, Op, SourceForm};
 use crate::planner::Settings;
 
 /// Bytes of text that make a task.
@@ -42,7 +42,11 @@ pub fn measure(
             Op::Files(source) => {
                 let files = paths::expand(storage, &source.paths);
                 let files = files.map_err(|error| error.at(logical.site(node)))?;
-                splits.insert(source.clone(), plan_splits(&files, SPLIT_BYTES, parts(at_a_time)));
+                let shared = match source.form {
+                    SourceForm::Names => unread(&files),
+                    _ => plan_splits(&files, SPLIT_BYTES, parts(at_a_time)),
+                };
+                splits.insert(source.clone(), shared);
             }
             Op::Literal { blocks } => bytes += blocks.iter().map(|block| block.len() as u64).sum::<u64>(),
             _ => {}

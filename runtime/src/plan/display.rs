@@ -136,6 +136,7 @@ impl Display for FlatOp {
                 let what = match source.form {
                     SourceForm::Text { .. } => "text",
                     SourceForm::Sequence => "sequence",
+                    SourceForm::Names => "files of",
                 };
                 let named = if source.named { " with names" } else { "" };
                 write!(f, "{what}{named} {}", source.paths.join(", "))

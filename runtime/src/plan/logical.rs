@@ -168,6 +168,8 @@ pub enum SourceForm {
     },
     /// Hadoop sequence files: records are pairs of `bytes`, key and value.
     Sequence,
+    /// Nothing of what stands in them: a pair of its path and None for each file, empty ones too.
+    Names,
 }
 
 /// A side input of a node.

@@ -9,7 +9,7 @@ from ..options import warn_unknown
 from ..pcollection import PCollection
 from ..plan.builder import ROOT
 from ..plan.callsite import call_site
-from ..plan.nodes import Files, FileSource
+from ..plan.nodes import Files, FileSource, NamesForm
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
@@ -50,7 +50,11 @@ class FileInput:
     def _read(self, pipeline: Pipeline) -> PCollection | PTable:
         records = self._records(pipeline)
         if self._partitioned:
-            return records.group_by_key().apply_values(self._decoded)
+            # A file is a group even if nothing stands in it.
+            names = Files(FileSource(self._source.paths, NamesForm(), True))
+            node = pipeline._builder.add(ROOT, names, False, call_site("read"))
+            both = records.cogroup(PCollection(pipeline, ROOT, node))
+            return both.apply_values(lambda records, names: self._decoded(records))
         return self._decoded(records)
 
     def _decoded(self, records: PCollection) -> PCollection:

@@ -27,8 +27,8 @@ class TextFile(FileInput):
             ``s3a:``, …), and a path without a scheme is what Spark takes it for.
         encoding: ``"utf-8"`` gives str in which other bytes survive as surrogates,
             ``"utf-8-strict"`` fails the run on them, None gives bytes.
-        options: ``partitioned=True`` gives a table from the path of each file to its lines. Others are
-            hints of the original system, without effect.
+        options: ``partitioned=True`` gives a table from the path of each file to its lines, also of a file
+            without any. Others are hints of the original system, without effect.
 
     Raises:
         ValueError: no path, or an unknown encoding.

@@ -63,7 +63,12 @@ class SequenceForm:
     """Hadoop sequence files: pairs of bytes."""
 
 
-SourceForm = TextForm | SequenceForm
+@dataclass(frozen=True)
+class NamesForm:
+    """Nothing of what stands in them: a pair of its path and None for each file, empty ones too."""
+
+
+SourceForm = TextForm | SequenceForm | NamesForm
 
 
 @dataclass(frozen=True)
