@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import oracle
 import pytest
 from cases.schemas import PEOPLE
+from programs import text
 
 import nestflow as nf
 from nestflow import schema, serde
 from nestflow import transforms as T
 from nestflow.future import fields
+from nestflow.transform_impls.sort import ASC, DESC
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture
@@ -170,18 +176,122 @@ def test_descriptions(people: nf.PCollection) -> None:
 
 
 def test_no_data_move_where_a_record_is_enough(people: nf.PCollection) -> None:
-    """The plan of columns that are computed by record has one stage, and gives what groups give."""
+    """Columns that are computed by record need no numbers and no groups, and are what groups give."""
     made = schema.select(people, lambda c: {"n": c["name"].flat_map(list).count(), "a": c["age"] + 1})
     assert made.explain().count("stage ") == 1
+    assert "numbered" not in made.explain()
     grouped = T.group_by_every_record(people).apply_values(
         lambda v: T.make_tuple(
             v.flat_map(lambda r: list(r["name"])).count(), v.map(lambda r: r["age"]).sum() + 1
         )
     )
     assert rows(made.map(lambda r: (r["n"], r["a"]))) == rows(grouped.flatten_values())
-    moved = schema.select(people, lambda c: {"n": c["name"].flat_map(list).distinct()})
-    assert moved.explain().count("stage ") > 1
-    assert len(moved.get()) == 8
+    moved = schema.select(people, lambda c: {"n": c["name"].flat_map(list).group_by(len).flatten_values()})
+    assert "numbered" in moved.explain()
+    assert len(moved.get()) == sum(len(person["name"]) for person in PEOPLE)
+
+
+class Numbered(nf.Transformer):
+    """Records with their number, and how many there were."""
+
+    def begin_process(self, *sides: Any) -> list[Any]:
+        self.seen = 0
+        return []
+
+    def process(self, record: Any, *sides: Any) -> list[Any]:
+        self.seen += 1
+        return [(self.seen, record)]
+
+    def end_process(self, *sides: Any) -> list[Any]:
+        return [(self.seen, *map(len, sides))]
+
+
+def _emitting(v: nf.PCollection) -> nf.PCollection:
+    def step(status: int, emitter: Any, x: Any) -> int:
+        emitter.emit((status, x))
+        if status == 2:
+            emitter.done()
+        return status + 1
+
+    return v.transform(lambda e: 0, step, lambda status, e: e.emit(status))
+
+
+COLUMNS: dict[str, Callable[[nf.PCollection], Any]] = {
+    "distinct": lambda v: v.distinct().sort_by(text),
+    "distinct count": lambda v: v.distinct().count(),
+    "sort": lambda v: v.sort_by(text),
+    "sort down": lambda v: v.sort_by(lambda x: (DESC(str(x)[:1]), ASC(str(x))), reverse=True),
+    "sort, stable": lambda v: v.sort_by(lambda x: x is None, reverse=True),
+    "sort of numbers": lambda v: _numbers(v).sort(),
+    "sort of numbers down": lambda v: _numbers(v).sort(reverse=True),
+    "sort with none": lambda v: v.filter(lambda x: x is None or isinstance(x, str)).sort(),
+    "max": lambda v: _numbers(v).max(),
+    "max by key": lambda v: v.sort_by(text).max(text),
+    "min": lambda v: _numbers(v).min(),
+    "max_elements": lambda v: _numbers(v).max_elements(2),
+    "min_elements": lambda v: v.min_elements(2, str),
+    "top of none": lambda v: v.top(0, str),
+    "take of a number": lambda v: v.take(v.count() - 2),
+    "subtract": lambda v: v.subtract(_numbers(v)).sort_by(text),
+    "intersection": lambda v: v.intersection(v.union(v)).sort_by(text),
+    "intersection of all": lambda v: v.union(v).intersection(v, True).sort_by(text),
+    "diff": lambda v: v.diff(_numbers(v)).sort_by(text),
+    "transform": _emitting,
+    "transformer": lambda v: v.transform(Numbered()),
+    "transformer with a side": lambda v: v.transform(Numbered, _numbers(v)),
+    "map_partitions": lambda v: v.map_partitions(lambda part: [list(part)]),
+    "map_batches": lambda v: v.map_batches(lambda batch: [len(batch)]),
+    "indexed": lambda v: v.zip_with_index(),
+}
+
+LISTS = [
+    ["b", "a", "b", None, "c", None, 3, 1, 2.5, True, 1.0, "é"],
+    [],
+    [None],
+    [float("nan"), 2, float("nan"), 0.0, -0.0, False, 1],
+    [(1, "a"), (True, "a"), [1, "a"], {"k": 1}, {"k": 1.0}, b"a", "a"],
+]
+
+
+def _numbers(v: nf.PCollection) -> nf.PCollection:
+    return v.filter(lambda x: isinstance(x, (int, float)))
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_what_a_record_decides_moves_nothing(p: nf.Pipeline, name: str) -> None:
+    """Each operator gives for a record what it gives in a group with that record, in one stage."""
+    fn = COLUMNS[name]
+    lists = p.parallelize([{"l": values} for values in LISTS]).as_schema(["l"])
+    columns = schema.select(lists, lambda c: {"n": T.to_list_pobject(fn(c["l"].flat_map(list)))})
+    grouped = T.group_by_every_record(lists).apply_values(
+        lambda v: T.to_list_pobject(fn(v.flat_map(lambda row: row["l"])))
+    )
+    by_record, by_group = columns.cache(), grouped.flatten_values().cache()
+    assert "numbered" not in by_record.explain()
+    p.run()
+    oracle.check([row["n"] for row in by_record.get()], oracle.Bag(by_group.get()), exact=False)
+
+
+def test_sets_of_a_record_are_told_apart_by_what_they_hold(p: nf.Pipeline) -> None:
+    """Of equal values a frozenset is shown before a set."""
+    lists = p.parallelize([{"l": [{1}, frozenset([True]), {2}, {1, 2}]}]).as_schema(["l"])
+    made = schema.select(lists, lambda c: {"n": c["l"].flat_map(list).distinct()})
+    assert made.get() == [{"n": {1}}, {"n": {2}}, {"n": {1, 2}}]
+    assert [type(row["n"]) for row in made.get()] == [frozenset, set, set]
+    with pytest.raises(TypeError, match="no order"):
+        schema.select(lists, lambda c: {"n": c["l"].flat_map(list).sort()}).get()
+
+
+def test_what_cannot_be_compared_fails_as_in_groups(p: nf.Pipeline) -> None:
+    lists = p.parallelize([{"l": [1, "a"]}, {"l": [None, 1]}]).as_schema(["l"])
+    for fn in (lambda v: v.sort(), lambda v: v.max(), lambda v: v.max_elements(2)):
+        made = schema.select(lists, lambda c, fn=fn: {"n": fn(c["l"].flat_map(list))})
+        with pytest.raises(TypeError, match=r"not supported between .*'a'"):
+            made.get()
+    only = lists.filter(lambda row: None in row["l"])
+    with pytest.raises(TypeError, match="None"):
+        schema.select(only, lambda c: {"n": c["l"].flat_map(list).min()}).get()
+    assert schema.select(only, lambda c: {"n": c["l"].flat_map(list).sort()}).get() == [{"n": None}, {"n": 1}]
 
 
 def test_an_empty_column_fails_as_in_groups(people: nf.PCollection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nestflow import schema
+from nestflow import transforms as T
 
 from .case import Case
 
@@ -27,6 +28,17 @@ def _two(v):
     return v.filter(lambda r: r["age"] > 4), v.filter(lambda r: r["age"] < 10)
 
 
+def _of_letters(letters):
+    return {
+        "n": letters.distinct().count(),
+        "down": T.to_list_pobject(letters.sort(reverse=True)),
+        "most": letters.max(),
+        "two": T.to_list_pobject(letters.min_elements(2)),
+        "rest": T.to_list_pobject(letters.subtract(letters.take(1)).sort()),
+        "walked": T.to_list_pobject(letters.zip_with_index()),
+    }
+
+
 CASES = [
     Case("fields chosen", lambda v: schema.select(_seen(v), "age, none"), PEOPLE),
     Case("field computed", lambda v: schema.select(_seen(v), {"age": lambda a: a * 2, "n": 1}), PEOPLE),
@@ -37,7 +49,14 @@ CASES = [
     ),
     Case(
         "fields computed in groups of one",
-        lambda v: schema.select(_seen(v), lambda c: {"n": c["name"].flat_map(list).distinct().count()}),
+        lambda v: schema.select(
+            _seen(v), lambda c: {"n": c["name"].flat_map(list).group_by(str).extract_keys().count()}
+        ),
+        PEOPLE,
+    ),
+    Case(
+        "fields computed of what a record holds",
+        lambda v: schema.select(_seen(v), lambda c: _of_letters(c["name"].flat_map(list))),
         PEOPLE,
     ),
     Case(

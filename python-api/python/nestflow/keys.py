@@ -128,6 +128,8 @@ def rank(key: Any) -> tuple[int, ...]:
     for place, kind in enumerate((int, float)):
         if isinstance(key, kind):
             return (place, 1)
+    if isinstance(key, (set, frozenset)):
+        return (0 if isinstance(key, frozenset) else 1, 0)
     name = type(key).__name__
     return ({"Decimal": 3, "Fraction": 4}.get(name, 0 if isinstance(key, (str, bytes)) else 5), 0)
 

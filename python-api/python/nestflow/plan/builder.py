@@ -127,9 +127,9 @@ class PlanBuilder:
         for node in self._nodes:
             if node.id in needed:
                 members[self._scope_of[node.id]].append(node)
-                called.update(_functions_of(node.op))
+                called.update(functions_of(node.op))
         for target in targets:
-            called.update(_functions_of(getattr(target, "sink", None)))
+            called.update(functions_of(getattr(target, "sink", None)))
         return LogicalPlan(
             functions=tuple(f if i in called else Function(f.name, b"") for f, i in self._functions.items()),
             sites=tuple(self._site_list),
@@ -180,8 +180,14 @@ def operands(op: Op) -> Iterator[int]:
         yield side.node
 
 
-def _functions_of(holder: object) -> Iterator[int]:
-    """Give the functions that an operator or a sink refers to."""
+def functions_of(holder: object) -> Iterator[int]:
+    """Give the functions that an operator or a sink refers to, in the order of its fields.
+
+    Example:
+        >>> from nestflow.plan.nodes import Map, Sort
+        >>> list(functions_of(Map(3, 7))), list(functions_of(Sort(3, None, False)))
+        ([7], [])
+    """
     if holder is None:
         return
     for field in fields(holder):  # type: ignore[arg-type]
@@ -189,6 +195,6 @@ def _functions_of(holder: object) -> Iterator[int]:
         if value is None:
             continue
         if field.name in ("sort", "form"):
-            yield from _functions_of(value)
+            yield from functions_of(value)
         elif "FunctionId" in str(field.type):
             yield value

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..functions import ship_function
 from ..plan import nodes as op
+from ..plan.builder import functions_of, operands
 from ..plan.callsite import call_site
 from ..pobject import PObject
 from ..ptable import PTable
 from ..ptype import Dataset, PType
 from ..transforms.call import Call, check_visible
 from ..transforms.positions import group_by_every_record
+from ..transforms.serdes import UNSEEN
 from ..transforms.sets import cartesian
 from ..transforms.tables import flatten_values
 from .row_program import OUTER, RECORD, Instruction, RowProgram, knows
@@ -55,7 +57,7 @@ def per_record(
         compiler = _Compiler(builder, record._node, name)
         if not compiler.compile(nodes):
             here = [result._moved(inner, node) for result, node in zip(results, nodes, strict=True)]
-            combined = cartesian(*here).map(make)
+            combined = cartesian(*here).map(make, **UNSEEN)
             groups = PTable(pipeline, table._scope, inner, combined)
     if compiler.failed:
         made: PCollection = flatten_values(groups)
@@ -121,14 +123,15 @@ class _Compiler:
         return self._known[node]
 
     def _instruction(self, o: op.Op) -> Instruction:
-        sides = [(self._place(side.node), side.single) for side in getattr(o, "sides", ())]
-        reads = o.inputs if isinstance(o, op.Union) else (getattr(o, "input"),)  # noqa: B009
-        names = ("function",) if hasattr(o, "function") else ("zero", "step", "merge")
-        functions = [self.builder.function_at(getattr(o, name)) for name in names if hasattr(o, name)]
+        sides = getattr(o, "sides", ())
+        reads = list(operands(o))[: -len(sides) or None]
+        number = next((getattr(o, name) for name in ("limit", "callable", "kind") if hasattr(o, name)), 0)
+        flag = next((getattr(o, name) for name in ("reverse", "largest") if hasattr(o, name)), False)
         return Instruction(
             type(o).__name__,
-            tuple(function.pickled for function in functions),
+            tuple(self.builder.function_at(function).pickled for function in functions_of(o)),
             tuple(self._place(node) for node in reads),
-            tuple(sides),
-            int(getattr(o, "limit", getattr(o, "callable", 0))),
+            tuple((self._place(side.node), side.single) for side in sides),
+            int(number),
+            flag,
         )

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InvalidDataException
 from ..host.functions import load
+from ..host.sequential import Emitter
 from ..host.sides import SideView
+from ..keys import rank
+from ..plan.nodes import CompareKind
+from .row_values import extreme, identity, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,13 +31,17 @@ OUTER = "outer"
 
 
 class Instruction(NamedTuple):
-    """One operator: its kind, its pickled functions, the instructions that it reads."""
+    """One operator: its kind, its pickled functions, the instructions that it reads.
+
+    ``number``: a limit, or which of several things it does; ``flag``: descending, the largest.
+    """
 
     kind: str
     functions: tuple[bytes, ...] = ()
     inputs: tuple[int, ...] = ()
     sides: tuple[tuple[int, bool], ...] = ()
     number: int = 0
+    flag: bool = False
 
 
 class RowProgram:
@@ -137,6 +145,72 @@ def _sum(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]])
     return [functools.reduce(operator.add, given[0])] if given[0] else []
 
 
+def _key(i: Instruction) -> Callable[[Any], Any] | None:
+    return load(i.functions[0]) if i.functions else None
+
+
+def _sort(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    return in_order(given[0], _key(i), i.flag)
+
+
+def _top(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    return in_order(given[0], _key(i), i.flag)[: max(i.number, 0)]
+
+
+def _extreme(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    return [extreme(given[0], _key(i), i.flag)] if given[0] else []
+
+
+def _distinct(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    return [min(equal, key=rank) for equal in _equal(given[0]).values()]
+
+
+def _compare(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    left, right = map(_equal, given)
+    if i.number == CompareKind.SUBTRACT:
+        return [x for one, equal in left.items() if one not in right for x in equal]
+    found: list[Any] = []
+    for one in {**left, **right}:
+        a, b = left.get(one, []), right.get(one, [])
+        shown = min((*a, *b), key=rank)
+        if i.number == CompareKind.DIFF:
+            found += [(shown, (len(a), len(b)))] if len(a) != len(b) else []
+        else:
+            copies = min(len(a), len(b))
+            found += [shown] * (copies if i.number == CompareKind.INTERSECTION_ALL else min(copies, 1))
+    return found
+
+
+def _equal(values: list[Any]) -> dict[Any, list[Any]]:
+    """Give the values by what is equal."""
+    found: dict[Any, list[Any]] = {}
+    for value in values:
+        found.setdefault(identity(value), []).append(value)
+    return found
+
+
+def _transform(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    start, step, done = map(load, i.functions)
+    emitted: list[Any] = []
+    emitter = Emitter(emitted.append)
+    status = start(emitter, *sides())
+    for x in given[0]:
+        if emitter.finished:
+            break
+        status = step(status, emitter, x, *sides())
+    done(status, emitter, *sides())
+    return emitted
+
+
+def _transformer(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
+    walker = pickle.loads(i.functions[0])
+    found = list(walker.begin_process(*sides()))
+    for x in given[0]:
+        found += walker.process(x, *sides())
+    found += walker.end_process(*sides())
+    return found
+
+
 def _whole(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
     return [load(i.functions[0])(list(given[0]))]
 
@@ -156,5 +230,12 @@ _KINDS: dict[str, Callable[[Instruction, list[list[Any]], Callable[[], list[Any]
     "ToList": lambda i, given, sides: [list(given[0])],
     "First": lambda i, given, sides: given[0][:1],
     "Take": lambda i, given, sides: given[0][: max(i.number, 0)],
+    "Sort": _sort,
+    "Top": _top,
+    "Extreme": _extreme,
+    "Distinct": _distinct,
+    "Compare": _compare,
+    "Transform": _transform,
+    "Transformer": _transformer,
     "Union": lambda i, given, sides: [x for part in given for x in part],
 }
