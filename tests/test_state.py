@@ -239,5 +239,8 @@ def test_lazy_variables_may_be_none_and_are_not_pickled() -> None:
     nothing = lazy_var.declare(lambda: calls.append(1))
     assert (nothing.get(), nothing.get(), len(calls)) == (None, None, 1)
     assert pickle.loads(cloudpickle.dumps(nothing)) is nothing
-    with pytest.raises(ValueError, match="function"):
-        lazy_var.declare(3)  # type: ignore[arg-type]
+    for wrong in (3, len, lambda x: x, lambda x, y=1: x):
+        with pytest.raises(ValueError, match="function without arguments"):
+            lazy_var.declare(wrong)  # type: ignore[arg-type]
+    assert lazy_var.declare(lambda x=4: x).get() == 4
+    assert lazy_var.declare(dict).get() == {}
