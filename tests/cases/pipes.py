@@ -21,7 +21,7 @@ CASES = [
     Case("pipe of fields", lambda v: T.pipe(v, "cat", input_fields_num=2, output_fields_num=2), PAIRS),
     Case(
         "pipe of a table, keys together",
-        lambda v: T.pipe(_table(v), "cut -f1 | uniq | sort -n | uniq -c | awk '{print $1}' | sort -un"),
+        lambda v: T.pipe(_table(v), "cut -f1 | uniq").sort(),
         any_order=True,
     ),
     Case(
@@ -29,7 +29,11 @@ CASES = [
         lambda v: T.pipe(_table(v).apply_values(T.sum), "sort").count(),
         any_order=True,
     ),
-    Case("pipe of nested tables", lambda v: T.pipe(_few(v), "sort", output_fields_num=3), any_order=True),
+    Case(
+        "pipe of nested tables",
+        lambda v: T.pipe(_few(v), "cut -f1,2 | uniq", output_fields_num=2).sort(),
+        any_order=True,
+    ),
     Case(
         "pipe in binary form",
         lambda v: T.pipe(_table(v), "cat", type="bistreaming", output_fields_num=2).count(),

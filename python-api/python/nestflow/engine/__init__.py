@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 class Engine(Protocol):
     """Executes encoded plans and holds the datasets that they keep."""
 
+    parts: int | None
+    """Into how many parts a dataset is cut where that shows and the program does not say it: in a target
+    that only has a function to choose them, in `pipe`. None: as many as there are tasks."""
+
     def run(self, plan: bytes, surroundings: Surroundings) -> dict[str, object]:
         """Execute a plan and describe what was done; on an error nothing of it is kept.
 

@@ -28,6 +28,8 @@ _KNOWN = frozenset({"memory_limit", "threads", "host", "tmp_dir", "progress"}) |
 class LocalEngine(Closing):
     """Executes plans on the threads of this machine."""
 
+    parts: int | None = 1
+
     def __init__(self, options: dict[str, Any]) -> None:
         """Check the options; the session is opened by the first run.
 

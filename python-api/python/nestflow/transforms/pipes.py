@@ -27,8 +27,11 @@ def pipe(pvalue: PType, command: str, **options: Any) -> PCollection:
     r"""Run a shell command on the records: what it prints are the records that come out.
 
     Args:
-        pvalue: a PCollection or PObject: one process for each group. A PTable: its keys, then its
-            value are the fields of a record, records of one key come together, one process for all.
+        pvalue: a PCollection or PObject: one process on this machine; on Spark one for each part that the
+            dataset is cut into, none of an empty one, so the command has to do with some of the records;
+            inside groups one for each group. A PTable: its keys, then its value are the fields of a
+            record; records of one key come together to one of the processes, of which there may be
+            several everywhere.
         command: for ``bash -c``; a status other than 0 fails the run.
         options: ``type``: ``"streaming"`` (lines of text, the default) or ``"bistreaming"`` (fields
             after their length, four bytes, little endian; bytes come out). ``input_fields_num``: if
@@ -55,7 +58,9 @@ def pipe(pvalue: PType, command: str, **options: Any) -> PCollection:
         records = extract_values(_with_keys(pvalue))
     call = Call("pipe", {name: options[name] for name in ("serde",) if name in options}, [records])
     walker = Command(command, _form(options))
-    piped = call.collection(op.Transformer(call.input(records), call.value(walker, "pipe")))
+    parts = isinstance(pvalue, PTable) or call.pipeline._engine.parts != 1
+    step = op.Transformer(call.input(records), call.value(walker, "pipe"), parts=parts)
+    piped = call.collection(step)
     if call.serde is None:
         piped._serde = _serde_of(walker.form)
     return piped

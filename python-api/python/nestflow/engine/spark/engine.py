@@ -79,6 +79,7 @@ class SparkEngine(Closing):
         shared = options.get("tmp_data_path")
         self._temporary = None if shared is None else folder(shared, "tmp_data_path")
         self._progress = progress_wish(options.get("progress"))
+        self.parts = _positive(options.get("default_concurrency"))
         self._context: Any = None
         self._driver: Any = None
         self._worker_memory: int | None = None
@@ -223,6 +224,11 @@ class SparkEngine(Closing):
 
     def _file(self) -> _File:
         return _File(self._folder)
+
+
+def _positive(wish: object) -> int | None:
+    """Give a number from 1; anything else is no wish, as the option has no other effect."""
+    return wish if isinstance(wish, int) and wish > 0 else None
 
 
 def _hadoop(options: dict[str, Any]) -> tuple[str | None, dict[str, str]]:
