@@ -15,6 +15,7 @@ from nestflow import serde
 from nestflow import transforms as T
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from conftest import Lender
@@ -39,7 +40,7 @@ def texts(folder: Path) -> list[str]:
 
 
 def test_text_by_file(p: nf.Pipeline, tmp_path: Path) -> None:
-    """A table from file to lines; files without lines are no keys."""
+    """A table from file to lines; a file without lines is an empty group."""
     (tmp_path / "a.txt").write_text("one\ntwo\n")
     (tmp_path / "b.txt").write_text("three")
     (tmp_path / "empty.txt").write_text("")
@@ -49,8 +50,31 @@ def test_text_by_file(p: nf.Pipeline, tmp_path: Path) -> None:
     expected = {str(tmp_path / "a.txt"): ["one", "two"], str(tmp_path / "b.txt"): ["three"]}
     expected[str(tmp_path / "c.gz")] = ["four"]
     assert table.get() == expected
-    assert table.apply_values(T.count).get() == {path: len(lines) for path, lines in expected.items()}
+    counts = {path: len(lines) for path, lines in expected.items()}
+    counts[str(tmp_path / "empty.txt")] = 0
+    assert table.apply_values(T.count).get() == counts
+    assert sorted(table.extract_keys().get()) == sorted(counts)
+    only = p.read(nf.TextFile(str(tmp_path / "empty.txt"), partitioned=True))
+    assert only.apply_values(T.to_list_pobject).get() == {str(tmp_path / "empty.txt"): []}
     oracle.check(table.flatten().get(), oracle.get(table.flatten()))
+
+
+def test_a_function_of_parts_without_their_number(create: Callable[..., nf.Pipeline], tmp_path: Path) -> None:
+    """One part here; on Spark what `default_concurrency` says, and without it an error that names it."""
+    p = create(default_concurrency=3)
+    p.write(
+        p.parallelize(list(range(20))),
+        nf.output.TextFile(str(tmp_path / "out")).partition(partition_fn=lambda record, n: record % n).sort(),
+    )
+    p.run()
+    parts = [path.read_text().split() for path in sorted((tmp_path / "out").glob("part-*"))]
+    assert len(parts) == (p._engine.parts or 0) == (1 if str(p).startswith("LOCAL") else 3)
+    assert parts == [[str(x) for x in range(n, 20, len(parts))] for n in range(len(parts))]
+    unsaid = create()
+    if unsaid._engine.parts is None:
+        target = nf.output.TextFile(str(tmp_path / "none")).partition(partition_fn=lambda record, n: 0)
+        with pytest.raises(ValueError, match="default_concurrency"):
+            unsaid.write(unsaid.parallelize([1]), target)
 
 
 def test_a_large_file_is_one_group(p: nf.Pipeline, tmp_path: Path) -> None:

@@ -311,6 +311,12 @@ def test_groups_that_are_given_empty(p: nf.Pipeline) -> None:
     assert counts.get() == {"x": {"a": 1}, "z": {"b": 0}}
     assert nested.apply_values(lambda t: t.extract_keys().count()).get() == {"x": 1, "y": 0, "z": 1}
     assert sorted(nested.extract_keys().get()) == ["x", "y", "z"]
+    late = p.parallelize({"a": {}, "b": {"x": 1}, "c": {"y": 2, "z": 3}})
+    assert repr(late) == "{k0: {k1: o}}"
+    assert late.get() == {"b": {"x": 1}, "c": {"y": 2, "z": 3}}
+    assert sorted(late.extract_keys().get()) == ["a", "b", "c"]
+    assert repr(p.parallelize({"a": {"b": {}}, "c": {}})) == "{k0: {k1: {k2: [...]}}}"
+    assert p.parallelize({"a": {"b": {}}, "c": {"d": {"e": [1]}}}).get() == {"c": {"d": {"e": [1]}}}
     assert p.parallelize({}).get() == {}
     assert p.parallelize({}).extract_keys().get() == []
     assert p.parallelize({None: None}).get() == {None: None}

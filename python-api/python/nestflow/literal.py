@@ -21,7 +21,7 @@ from .plan.nodes import Literal, Member
 from .pobject import PObject
 from .ptable import PTable
 from .ptype import PType
-from .serde import extract_elem
+from .serde import TupleSerde, extract_elem
 from .transforms.serdes import given_serde, keeps_to
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def parallelized(pipeline: Pipeline, data: object, options: dict[str, Any]) -> P
     if isinstance(data, PType):
         raise ValueError(f"parallelize needs data, not a {type(data).__name__}")
     serde = given_serde(options)
-    through = None if serde is None else keeps_to(serde)
+    through = keeps_to(pipeline.default_objector() if serde is None else serde)
     if isinstance(data, MutableMapping):
         return _table(pipeline, data, site, serde)
     records = data if isinstance(data, list) else [data]
@@ -69,10 +69,13 @@ def _stored(records: list[Any], site: CallSite) -> tuple[bytes, ...]:
 
 def _table(pipeline: Pipeline, data: MutableMapping[Any, Any], site: CallSite, serde: Serde | None) -> PTable:
     """Make a table; its serde is that of tuples of all keys and the leaf."""
-    levels, many = _form(data)
+    levels, many = _form(data) or (_depth(data), True)
     rows = _Rows(levels, many)
     rows.walk(data, ())
     through = None if serde is None else keeps_to(serde)
+    default = pipeline.default_objector()
+    if serde is None and keeps_to(default) is not None:
+        through = keeps_to(TupleSerde(*[default] * (levels + 1)))
     if through is not None:
         through_rows = [through(_row(pair, levels)) for pair in rows.pairs]
         rows.pairs = [_pair(keys, value) for *keys, value in through_rows]
@@ -103,16 +106,20 @@ def _table(pipeline: Pipeline, data: MutableMapping[Any, Any], site: CallSite, s
     return table
 
 
-def _form(data: MutableMapping[Any, Any]) -> tuple[int, bool]:
-    """Give the number of levels, and whether leaves are lists, by the first values."""
-    levels = 1
-    while data:
-        first = next(iter(data.values()))
-        if not isinstance(first, MutableMapping):
-            return levels, isinstance(first, list)
-        levels += 1
-        data = first
-    return levels, True
+def _form(data: MutableMapping[Any, Any]) -> tuple[int, bool] | None:
+    """Give the number of levels, and whether leaves are lists, by the first leaf; None: there is none."""
+    for value in data.values():
+        if not isinstance(value, MutableMapping):
+            return 1, isinstance(value, list)
+        inner = _form(value)
+        if inner is not None:
+            return inner[0] + 1, inner[1]
+    return None
+
+
+def _depth(data: MutableMapping[Any, Any]) -> int:
+    """Give the number of levels of dicts that hold nothing but dicts."""
+    return 1 + max(map(_depth, data.values()), default=0)
 
 
 class _Rows:

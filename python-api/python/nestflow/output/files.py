@@ -33,7 +33,7 @@ class FileOutput:
         self._path = path.rstrip("/") or "/"
         self._overwrite = bool(overwrite)
         self._parts: int | None = None
-        self._partition: Function | None = None
+        self._partition: Callable[[Any, int], int] | None = None
         self._sort: tuple[Function | None, bool] | None = None
 
     def __repr__(self) -> str:
@@ -47,10 +47,13 @@ class FileOutput:
 
         Args:
             n: the number of parts; None for one on this machine, on Spark one for each task.
-            partition_fn: ``partition_fn(record, n)`` gives the part of a record, from 0.
+            partition_fn: ``partition_fn(record, n)`` gives the part of a record, from 0. Where no number
+                is given with it, there is one part on this machine, and on Spark as many as the option
+                ``default_concurrency`` of the pipeline says.
 
         Raises:
-            ValueError: a number below 1, or something else than a number and a function.
+            ValueError: a number below 1, or something else than a number and a function; at the write, on
+                Spark, a function without a number where the pipeline has no ``default_concurrency``.
 
         Example:
             >>> import nestflow as nf
@@ -60,12 +63,9 @@ class FileOutput:
         if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
             raise ValueError(f"the number of parts has to be a number from 1, not {n!r:.100}")
         self._parts = n
-        self._partition = None
+        self._partition = partition_fn
         if partition_fn is not None:
-            if n is None:
-                raise ValueError("a partition function needs the number of parts")
             ship_function(partition_fn, "partition function")
-            self._partition = ship_function(PartOf(partition_fn, n), "partition function")
         return self
 
     def sort(self: Self, reverse: bool = False) -> Self:
@@ -102,6 +102,16 @@ class FileOutput:
         raise NotImplementedError
 
     def _sink(self, builder: PlanBuilder, leaf: Dataset) -> FileSink:
+        partition, parts = None, self._parts
+        if self._partition is not None:
+            parts = parts or leaf._pipeline._engine.parts
+            if parts is None:
+                raise ValueError(
+                    "a partition function needs the number of parts: partition(n, function), or the option "
+                    "default_concurrency of the pipeline"
+                )
+            function = ship_function(PartOf(self._partition, parts), "partition function")
+            partition = builder.function(function)
         sort = None
         if self._sort is not None:
             key, reverse = self._sort
@@ -110,7 +120,7 @@ class FileOutput:
             path=self._path,
             overwrite=self._overwrite,
             form=self._form(builder, leaf),
-            parts=self._parts,
-            partition=None if self._partition is None else builder.function(self._partition),
+            parts=parts,
+            partition=partition,
             sort=sort,
         )
