@@ -38,6 +38,7 @@ SPARK = {
         "tests/test_parts.py",
         "tests/test_streaming.py",
         "tests/test_random_pipelines.py",
+        "tests/test_random_functions.py",
         "-k",
         "(scattered or test_resources) and not alone",
     ],

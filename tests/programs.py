@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 import nestflow as nf
+from nestflow import schema
 from nestflow import transforms as T
+from nestflow.transform_impls.sort import ASC, DESC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,6 +185,15 @@ ON_COLLECTIONS: dict[str, Callable[[nf.PCollection, int, Outer], Any]] = {
     ),
     "parts": lambda v, n, o: in_order(v).map(weight).map_partitions(lambda part: [sum(part)]).sum(),
     "replace": lambda v, n, o: o[n % len(o)],
+    "pipe": lambda v, n, o: T.pipe(few(v, MOST).map(text), "cat"),
+    "columns": lambda v, n, o: _columns(v, n),
+    "sample": lambda v, n, o: in_order(v).sample(False, float(n % 2)),
+    "foreach": lambda v, n, o: _seen(v),
+    "plain_max": lambda v, n, o: v.map(weight).max(),
+    "plain_min": lambda v, n, o: v.map(text).min(),
+    "sort_by_two": lambda v, n, o: v.sort_by(
+        lambda x: (DESC(weight(x)), ASC(text(x))) if n % 2 else (weight(x), DESC(text(x))), reverse=n > 2
+    ),
 }
 
 ON_OBJECTS: dict[str, Callable[[nf.PObject, int, Outer], Any]] = {
@@ -204,6 +215,29 @@ ON_TABLES: dict[str, Callable[[nf.PTable, int, Outer], Any]] = {
     "pair": lambda t, n, o: t.flatten(),
     "to_list": lambda t, n, o: T.to_pobject(t).map(settled),
 }
+
+
+def _rows(v: nf.PCollection) -> nf.PCollection:
+    """Records with names."""
+    return v.map(lambda x: {"x": x, "w": weight(x)}).as_schema(["x", "w"])
+
+
+def _columns(v: nf.PCollection, n: int) -> nf.PCollection:
+    """Columns of each record, of all records, and of those that agree in one."""
+    if n % 3 == 0:
+        by_record = schema.select(_rows(v), lambda c: {"n": c["w"] + n, "x": c["x"]})
+        return by_record.map(lambda row: (row["n"], row["x"]))
+    if n % 3 == 1:
+        whole = schema.agg(_rows(v), lambda c: {"s": c["w"].sum(), "n": c["x"].distinct().count()})
+        return whole.map(lambda row: (row["s"], row["n"]))
+    table = schema.group_by(_rows(v), "w").apply_values(schema.agg, lambda c: {"n": c["x"].count()})
+    return schema.flatten(table).map(lambda row: (row["w"], row["n"]))
+
+
+def _seen(v: nf.PCollection) -> nf.PCollection:
+    """The same, looked at by a function for its effect."""
+    v.foreach(weight)
+    return v
 
 
 def _walked(v: nf.PCollection) -> nf.PCollection:
@@ -241,7 +275,12 @@ def _inside(value: Any, step: Step, outer: Outer) -> Any:
     around, encloses = value._pipeline._scope, value._pipeline._builder.encloses
     seen = [one for one in outer if encloses(one._scope, around)]
     seen += [value] if isinstance(value, nf.PCollection) else []
-    result = run(step.inner, value, seen)
+    return applied(step.inner, value, seen)
+
+
+def applied(steps: tuple[Step, ...], value: Any, outer: Outer) -> Any:
+    """Apply the steps as a function that can be given to `apply_values`."""
+    result = run(steps, value, outer)
     if isinstance(result, nf.PTable) and result._scope != result._pipeline._scope:
         return result.flatten()  # a table of outer data cannot be a result, but its pairs can
     return result

@@ -1,0 +1,112 @@
+"""One random function of a dataset, applied to a whole dataset and in groups of depth 1 to 3.
+
+The selling point of nested datasets, as a law: a function gives for each group what it gives for a dataset
+with the records of that group.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import oracle
+import programs
+import test_cases
+from cases import Case
+from hypothesis import assume, given, note
+from hypothesis import strategies as st
+
+import nestflow as nf
+
+if TYPE_CHECKING:
+    from conftest import Lender
+
+SHAPES: list[test_cases.Shape] = [
+    test_cases.whole,
+    test_cases.nothing,
+    test_cases.depth_1,
+    test_cases.depth_2,
+    test_cases.depth_3,
+    test_cases.emptied_1,
+    test_cases.emptied_2,
+]
+
+records = st.lists(programs.plain, max_size=6)
+mixed_records = st.lists(programs.mixed, max_size=6)
+
+
+@given(steps=programs.programs, data=records, other=records)
+def test_a_function_in_every_shape(
+    lender: Lender, steps: tuple[programs.Step, ...], data: list[Any], other: list[Any]
+) -> None:
+    _compare(lender, _case(steps, data, other), exact=True)
+
+
+@given(steps=programs.programs, data=mixed_records, other=mixed_records)
+def test_a_function_of_equal_keys_in_every_shape(
+    lender: Lender, steps: tuple[programs.Step, ...], data: list[Any], other: list[Any]
+) -> None:
+    _compare(lender, _case(steps, data, other), exact=False)
+
+
+@given(steps=programs.programs, groups=st.lists(records, min_size=1, max_size=4), other=records)
+def test_a_group_is_a_dataset(
+    lender: Lender, steps: tuple[programs.Step, ...], groups: list[list[Any]], other: list[Any]
+) -> None:
+    """What the engine gives for each group is what the function gives for its records alone."""
+    p = lender.lend()
+    case = _case(steps, [], other)
+    outer = p.parallelize(other)
+    alone = [case.fn(p.parallelize(group), outer) for group in groups]
+    answers = [_expected(dataset) for dataset in alone]
+    assume(not any(answer is None or isinstance(answer, oracle.Fails) for answer in answers))
+    tables = {
+        1: p.parallelize(dict(enumerate(groups))).apply_values(case.fn, outer),
+        2: p.parallelize({"in": dict(enumerate(groups))}).apply_values(
+            lambda table, o: table.apply_values(case.fn, o), outer
+        ),
+    }
+    for table in tables.values():
+        table.cache()
+    p.run()
+    for depth, table in tables.items():
+        note(f"{table!r} of {steps!r}")
+        got = table.get() if depth == 1 else table.get().get("in", {})
+        for number, answer in enumerate(answers):
+            if answer is EMPTY or not (answer or isinstance(alone[number], nf.PObject)):
+                assert number not in got
+            else:
+                oracle.check(got[number], answer)
+
+
+EMPTY = object()
+"""The answer of a PObject without a value: the group is left out of the table."""
+
+
+def _case(steps: tuple[programs.Step, ...], data: list[Any], other: list[Any]) -> Case:
+    return Case(repr(steps), lambda v, o: programs.applied(steps, v, [o]), data, other)
+
+
+def _expected(dataset: Any) -> Any:
+    """What the oracle says; None where several answers are right."""
+    undefined: set[str] = set()
+    try:
+        answer = oracle.get(dataset, undefined)
+    except oracle.Fails as failure:
+        if str(failure) != "no value":
+            return failure
+        answer = EMPTY
+    return None if undefined else answer
+
+
+def _compare(lender: Lender, case: Case, exact: bool) -> None:
+    p = lender.lend()
+    together = []
+    for shape in SHAPES:
+        for dataset in test_cases._seen(shape(p, case)):
+            expected = _expected(dataset)
+            if expected is not None and expected is not EMPTY and not isinstance(expected, oracle.Fails):
+                together.append((shape, dataset.cache(), expected))
+    p.run()
+    for shape, dataset, expected in together:
+        note(f"{shape.__name__}: {dataset!r} of {case}")
+        oracle.check(dataset.get(), expected, exact)
