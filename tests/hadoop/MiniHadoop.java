@@ -92,6 +92,7 @@ public final class MiniHadoop {
     conf.setBoolean("yarn.nodemanager.resource.memory.enforced", false); // or control groups are to do it
     conf.setBoolean("yarn.nodemanager.vmem-check-enabled", false); // JVMs reserve far more than they use
     conf.set("yarn.nodemanager.container-monitor.interval-ms", "500");
+    conf.set("yarn.nodemanager.user-home-dir", "/dev/null/home"); // users of real nodes cannot write to theirs
     String root = "yarn.scheduler.capacity.root.";
     conf.set(root + "queues", "default");
     conf.set(root + "default.capacity", "100");

@@ -15,7 +15,7 @@ import nestflow as nf
 from nestflow.engine.spark.jars import jar_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -60,6 +60,7 @@ class Yarn:
         spark: str = "3.5.9",
         by: str = "spark-submit",
         python: bool = True,
+        options: Sequence[str] = (),
     ) -> Ended:
         """Run a program by spark-submit or by nestflow submit, and wait for its end."""
         home = home_of(spark)
@@ -71,7 +72,7 @@ class Yarn:
             command = [f"{home}/bin/spark-submit"]
         else:  # it is to find these itself
             settings = {key: value for key, value in settings.items() if "PYTHON" not in key}
-            command = [sys.executable, "-m", "nestflow", "submit"]
+            command = [sys.executable, "-m", "nestflow", "submit", *options]
         command += ["--master=yarn", f"--deploy-mode={mode}"]
         command += [f"--conf={key}={value}" for key, value in settings.items()]
         return self._run([*command, str(PROGRAMS / program), *arguments], home, user, python)

@@ -1,4 +1,4 @@
-"""The bundle of nestflow: the executor's library, the host's, the package, and an interpreter for them."""
+"""The bundle of nestflow: the executors' library, the package with the host's, and an interpreter."""
 
 from __future__ import annotations
 
@@ -48,9 +48,8 @@ def bundle(interpreter: bool = True) -> Prepared:
     if not library.exists():
         raise NestflowRuntimeException(f"{library} is missing: this nestflow was built without Spark's part")
     tree.add(LIBRARY, str(library))
-    # Workers need the compiled module only where the host is a part of it.
-    left_out = {"jars"} | ({"_native"} if list(PACKAGE.glob("_host.*.so")) else set())
-    tree.add_folder(f"{SITE}/nestflow", str(PACKAGE), left_out)
+    # All of it: on a cluster, the driver may run from it too.
+    tree.add_folder(f"{SITE}/nestflow", str(PACKAGE))
     pickle = importlib.util.find_spec("cloudpickle")
     if pickle is None or pickle.origin is None:
         raise NestflowRuntimeException("cloudpickle is missing")

@@ -79,6 +79,8 @@ def _places() -> tuple[str, ...]:
     places += getattr(site, "getsitepackages", list)()
     if getattr(site, "ENABLE_USER_SITE", False):
         places.append(site.getusersitepackages())
+    # Where archives have modules beside their interpreter: a driver on a node runs from there.
+    places.append(os.path.join(os.path.dirname(os.path.realpath(sys.base_prefix)), "site"))
     return tuple(os.path.realpath(place) + os.sep for place in places)
 
 

@@ -17,10 +17,16 @@ from .jars import jar_for, jar_of
 from .memory import settings as memory_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
-def context(session: Any, conf: Mapping[str, str], name: str, memory: int | None) -> Any:
+def context(
+    session: Any,
+    conf: Mapping[str, str],
+    name: str,
+    memory: int | None,
+    before: Callable[[Any, Any], Mapping[str, str]],
+) -> Any:
     """Give the SparkContext to run jobs in, with our classes in its JVM.
 
     Args:
@@ -28,6 +34,7 @@ def context(session: Any, conf: Mapping[str, str], name: str, memory: int | None
         conf: settings for a context that has to be made.
         name: what it is called then.
         memory: the bytes that native tasks of an executor are to have then; None: a default.
+        before: what is done before one is made, with the class and the SparkConf; gives more settings.
 
     Raises:
         NestflowRuntimeException: there is no pyspark, or a context without our jar.
@@ -40,21 +47,39 @@ def context(session: Any, conf: Mapping[str, str], name: str, memory: int | None
         return _checked(_with(found, conf))
     if os.environ.get("SPARK_REMOTE") or os.environ.get("SPARKCONNECT_MODE_ENABLED"):
         raise NestflowRuntimeException(CONNECT)
+    started = "PYSPARK_GATEWAY_PORT" in os.environ
+    if started:  # the JVM is there, with our jar or without, and has what spark-submit was told
+        pyspark.SparkContext._ensure_initialized()
     settings = pyspark.SparkConf()
     for key, value in conf.items():
         settings.set(key, str(value))
-    if not settings.get("spark.app.name", None):
+    if "spark.app.name" not in conf:
         settings.setAppName(name)
     for key, value in memory_settings(settings, memory).items():
         settings.set(key, value)
-    if "PYSPARK_GATEWAY_PORT" in os.environ:  # the JVM is there, with our jar or without
-        return _checked(pyspark.SparkContext(conf=settings))
-    if not settings.get("spark.master", None):
+    if not started and not settings.get("spark.master", None):
         settings.setMaster("local[*]")
     jars = [jar for jar in (settings.get("spark.jars", "") or "").split(",") if jar]
-    if not any("nestflow" in os.path.basename(jar) for jar in jars):
+    if not started and not any("nestflow" in os.path.basename(jar) for jar in jars):
         settings.set("spark.jars", ",".join([*jars, jar_for(home())]))
+    for key, value in before(pyspark.SparkContext, settings).items():
+        settings.set(key, value)
     return _checked(pyspark.SparkContext(conf=settings))
+
+
+def before_context(pyspark_context: Any, settings: Any) -> tuple[Any, Any]:
+    """Give a JVM before there is a context, and what the configuration of Hadoop's is going to be.
+
+    Args:
+        pyspark_context: the class SparkContext.
+        settings: a SparkConf; the JVM is started with it, if there is none yet.
+    """
+    pyspark_context._ensure_initialized(conf=settings)
+    jvm = pyspark_context._jvm
+    conf = jvm.org.apache.spark.SparkConf()
+    for key, value in settings.getAll():
+        conf.set(key, value)
+    return jvm, jvm.org.apache.spark.deploy.SparkHadoopUtil.get().newConfiguration(conf)
 
 
 CONNECT = (

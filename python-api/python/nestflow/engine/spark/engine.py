@@ -16,7 +16,7 @@ from ..failure import rebuilt
 from ..lifetime import Closing
 from ..native import answer, native
 from ..progress import display
-from . import frames, memory
+from . import archives, frames, memory
 from .context import context
 from .files import asking
 from .interrupts import Interrupts
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...resources import Surroundings
+    from .archives import Told
 
 _KNOWN = (
     frozenset(
@@ -164,14 +165,23 @@ class SparkEngine(Closing):
         self._check_open()
         if self._driver is None:
             hadoop = self._hadoop()
-            self._context = context(self._session, self._conf, self._name, self._memory)
+            told: list[Told | None] = [None]
+
+            def before(spark: Any, settings: Any) -> dict[str, str]:
+                told[0], more = archives.before(self._wishes, hadoop[1], spark, settings)
+                return more
+
+            self._context = context(self._session, self._conf, self._name, self._memory, before)
             self._driver = self._context._jvm.nestflow.spark.Driver(self._context._jsc)
             self._at_end(_close, self._driver)
             self._driver.configure(*hadoop)
-            self._place = place(self._context, self._wishes, hadoop[1])
-            tell(self._driver, self._context, self._place)
             # Asked for once: a look at the application's settings takes milliseconds.
             conf = self._context.getConf()
+            if self._temporary is None:
+                self._temporary = conf.get(archives.FOLDER, None)
+            wishes = {**self._wishes, "tmp_data_path": self._temporary}
+            self._place = place(self._context, conf, wishes, hadoop[1], told[0])
+            tell(self._driver, conf, self._place)
             size = sizing(conf, str(self._context.master), slots(self._context, conf))
             self._driver.sized(size.slots, size.memory, size.lent)
             self._worker_memory = memory.of_worker(conf, size.slots)

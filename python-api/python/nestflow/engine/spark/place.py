@@ -6,18 +6,16 @@ is decided here and nowhere else; docs/decisions/0007 says why.
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlparse
 
 from ...bundle import product
-from ...bundle.environment import check_version, environment
+from ...bundle.environment import check_version
 from ...bundle.hadoop import Hadoop
 from ...bundle.publish import Published, publish
-from ...bundle.store import Local
 from ...options import folder as path_of
+from . import archives
 from .context import find_pyspark
 
 if TYPE_CHECKING:
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
     from ...bundle.prepared import Prepared
     from ...bundle.store import Store
+    from .archives import Told
 
 PARCELS = "{parcels}"
 """Stands for the folder in which an executor has the archives by name; `HostSpec::located` puts it in."""
@@ -32,7 +31,7 @@ PARCELS = "{parcels}"
 FOLDER = "spark.nestflow.bundle.folder"
 """Spark's setting for where machines unpack archives; ``{user}`` is who they run as."""
 
-_SAID = ("environment", "build", "commit", "python", "sha256")
+_SAID = ("environment", "version", "build", "commit", "python", "sha256", "library")
 """What the log says of an archive."""
 
 _LOG = logging.getLogger("nestflow.spark")
@@ -62,13 +61,17 @@ class Place(NamedTuple):
     """None: that of this process, by its path."""
 
 
-def place(context: Any, options: Mapping[str, Any], hadoop: Mapping[str, str]) -> Place:
+def place(
+    context: Any, conf: Any, options: Mapping[str, Any], hadoop: Mapping[str, str], told: Told | None
+) -> Place:
     """Decide what executors run, and put it where they find it.
 
     Args:
         context: the SparkContext.
+        conf: its settings.
         options: those of the pipeline.
         hadoop: settings of Hadoop's that the pipeline brings.
+        told: what was put before there was a context.
 
     Raises:
         NestflowRuntimeException: what lies in ``tmp_data_path`` is damaged, or this nestflow lacks a part.
@@ -80,22 +83,22 @@ def place(context: Any, options: Mapping[str, Any], hadoop: Mapping[str, str]) -
     if env is None and (master == "local" or (master == "local-cluster" and wanted is None)):
         library = product.FOLDER / os.path.basename(product.LIBRARY)
         return Place(str(library), str(product.build().get("library")), [], None)
-    own = None if env is None else environment(path_of(env, "python_env"))
-    theirs = _interpreter_of_nodes(context) if own is None else own.program if own.archive is None else None
+    told = told or archives.told(conf, options)
+    if told is not None:
+        published, theirs = told.published, told.interpreter
+    else:
+        again = bool(options.get("reprepare_cache_archive"))
+
+        def put(prepared: Prepared, folder: str, private: bool) -> Published:
+            if wanted is None:
+                return _given_to_spark(context, prepared, again)
+            store = store_at(context, path_of(wanted, "tmp_data_path"), hadoop, private)
+            return publish(store, folder, prepared, again)
+
+        named = None if env is None else path_of(env, "python_env")
+        published, theirs = archives.put_all(put, named, archives.interpreter_of_nodes(conf), again)
     if theirs is not None:
         _check_nodes(context, theirs)
-    again = bool(options.get("reprepare_cache_archive"))
-
-    def put(prepared: Prepared, folder: str, private: bool) -> Published:
-        if wanted is None:
-            return _given_to_spark(context, prepared, again)
-        store = store_at(context, path_of(wanted, "tmp_data_path"), hadoop, private)
-        return publish(store, folder, prepared, again)
-
-    prepared = product.bundle(interpreter=theirs is None and own is None)
-    published = [put(prepared, str(prepared.facts["version"]), False)]
-    if own is not None and own.archive is not None:
-        published.append(put(own.archive, f"environments-{getpass.getuser()}", True))
     return Place(product.LIBRARY, published[0].manifest["library"], published, _started(published, theirs))
 
 
@@ -104,10 +107,7 @@ def store_at(context: Any, uri: str, hadoop: Mapping[str, str], private: bool = 
     configuration = context._jvm.org.apache.hadoop.conf.Configuration(context._jsc.hadoopConfiguration())
     for key, value in hadoop.items():
         configuration.set(key, value)
-    default = context._jvm.org.apache.hadoop.fs.FileSystem.getDefaultUri(configuration).getScheme()
-    if (urlparse(uri).scheme or default) == "file":
-        return Local(uri, private)
-    return Hadoop(context._jvm, configuration, uri, private)
+    return archives.store_by(context._jvm, configuration, uri, private)
 
 
 def jvm_store(uri: str) -> Store:
@@ -121,9 +121,9 @@ def jvm_store(uri: str) -> Store:
     return Hadoop(context._jvm, context._jvm.org.apache.hadoop.conf.Configuration(), uri)
 
 
-def tell(driver: Any, context: Any, place: Place) -> None:
-    """Let the JVM know."""
-    folder = context.getConf().get(FOLDER, _DEFAULT_FOLDER)
+def tell(driver: Any, conf: Any, place: Place) -> None:
+    """Let the JVM know, and the log."""
+    folder = conf.get(FOLDER, _DEFAULT_FOLDER)
     parcels = [
         [each.name, each.uri, each.manifest["sha256"], str(each.manifest["unpacked"])]
         for each in place.published
@@ -132,12 +132,6 @@ def tell(driver: Any, context: Any, place: Place) -> None:
         says = [f"{key} {each.manifest[key]}" for key in _SAID if each.manifest.get(key)]
         _LOG.info("executors run %s (%s); %d bytes uploaded", each.name, ", ".join(says), each.uploaded)
     driver.place(place.library, place.sha256, folder, parcels)
-
-
-def _interpreter_of_nodes(context: Any) -> str | None:
-    """The interpreter that machines have, if one is named as PySpark names it."""
-    named = context.getConf().get("spark.pyspark.python", None) or os.environ.get("PYSPARK_PYTHON")
-    return None if named is None else str(named)
 
 
 def _check_nodes(context: Any, program: str) -> None:

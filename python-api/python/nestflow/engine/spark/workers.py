@@ -5,6 +5,7 @@ for its own; and what they bring along.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import weakref
@@ -25,6 +26,8 @@ _START = (
     "import json, runpy, sys; sys.path[:] = json.loads(sys.argv.pop(1)) + {}; "
     "runpy.run_module('nestflow.host.{}', run_name='__main__', alter_sys=False)"
 )
+
+_LOG = logging.getLogger("nestflow.spark")
 
 HOSTS = ("auto", "workers", "embedded")
 """Where functions may run: in processes of their own (so does `auto`), or in the executor itself."""
@@ -67,9 +70,11 @@ def host(
         _fetch(context, uri, to)
 
     here = is_here(context)
-    kit = around.pack(fetch, kits(), {} if here else modules.archives(), {} if here else _libraries(plan))
+    libraries = {} if here else _libraries(plan)
+    kit = around.pack(fetch, kits(), {} if here else modules.archives(), libraries)
     if kit is not None:
         _send(context, kit)
+        _say(context, libraries)
         # Spark puts files into an executor's folder; in the driver, into one that it names.
         folders = [".", str(context._jvm.org.apache.spark.SparkFiles.getRootDirectory())]
         found = json.dumps([kit.name, folders])
@@ -112,6 +117,14 @@ def _send(context: Any, kit: Kit) -> None:
         if name not in sent:
             context.addFile(os.path.join(kit.folder, name))
             sent.add(name)
+
+
+def _say(context: Any, libraries: dict[str, str]) -> None:
+    """Let the log say, once for each application, which libraries its functions call."""
+    sent = _sent.setdefault(context, set())
+    for where in libraries.keys() - sent:
+        sent.add(where)
+        _LOG.info("executors load %s (sha256 %s)", libraries[where], where.split("/")[1])
 
 
 def _fetch(context: Any, uri: str, to: str) -> None:

@@ -24,8 +24,11 @@ private[spark] object Library {
   def ready(place: Place, hadoop: => Configuration): String = synchronized {
     val folder = Paths.get(LocalFolder.path)
     val cache = Paths.get(place.cache.replace("{user}", System.getProperty("user.name")))
-    for (parcel <- place.parcels if !LocalFiles.exists(folder.resolve(parcel.name)))
-      LocalFiles.createSymbolicLink(folder.resolve(parcel.name), parcel.place(cache, hadoop))
+    for (parcel <- place.parcels if !LocalFiles.exists(folder.resolve(parcel.name))) {
+      val brought = Paths.get(parcel.name).toAbsolutePath // by YARN, which has unpacked it for the driver too
+      val there = sys.env.contains("CONTAINER_ID") && LocalFiles.isDirectory(brought)
+      LocalFiles.createSymbolicLink(folder.resolve(parcel.name), if (there) brought else parcel.place(cache, hadoop))
+    }
     load(place, place.parcels.headOption.fold(Paths.get(place.library))(first => folder.resolve(first.name).resolve(place.library)))
     folder.toString
   }
