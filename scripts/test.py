@@ -39,12 +39,23 @@ SPARK = {
         "tests/test_streaming.py",
         "tests/test_random_pipelines.py",
         "tests/test_random_functions.py",
+        "tests/test_guides.py",
         "-k",
-        "(scattered or test_resources) and not alone",
+        "(scattered or test_resources or json_schema_to_spark or guide and native-functions) and not alone",
     ],
 }
 """The versions of Spark that are tested, and with which tests besides its own."""
-EMBEDDED = ["tests/test_batches.py", "tests/test_state.py", "tests/test_resources.py", "-k", "not scattered"]
+EMBEDDED = [
+    "tests/test_batches.py",
+    "tests/test_state.py",
+    "tests/test_resources.py",
+    *(
+        f"tests/test_native_functions.py::{name}"
+        for name in ("test_in_every_transform", "test_go_on_engines", "test_go_on_threads_of_a_jvm")
+    ),
+    "-k",
+    "not scattered",
+]
 """Tests that also run with functions in the JVM, on the first of them."""
 CARGO_RESULT = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
 

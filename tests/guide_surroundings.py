@@ -7,6 +7,7 @@ the program's names, in an empty working directory.
 from __future__ import annotations
 
 import importlib
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -90,10 +91,10 @@ def native_functions(number: int, names: Names) -> None:
         names["lines"] = spark.createDataFrame([(line,)], "line string")
         names["price_of"] = names["pricing"].price_of
     elif number == 2:
-        native_libraries.go(Path.cwd(), "liblegacy.so", "pricing.go", "schema.go")
-        for name in ("so", "h"):
-            Path(f"libpricing.{name}").unlink()
-            Path(f"liblegacy.{name}").rename(f"libpricing.{name}")
+        # Another library of the same name.
+        Path("existing").mkdir()
+        os.chdir("existing")
+        native_libraries.go(Path.cwd(), "libpricing.so", "pricing.go", "schema.go")
         names["order"] = order
 
 

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -559,6 +560,23 @@ def test_go_is_known_by_the_header_that_it_writes(legacy: Any) -> None:
 
 def test_go_on_engines(p: nf.Pipeline, legacy: Any) -> None:
     assert p.parallelize([ORDER] * 3).map(legacy.PriceOf).get() == [PRICE] * 3
+
+
+@pytest.mark.skipif(on_spark.HOST != "embedded", reason="there is no interpreter inside of a JVM")
+def test_go_on_threads_of_a_jvm(p: nf.Pipeline, legacy: Any) -> None:
+    def called(number: int) -> tuple[str, int, Any]:
+        here = Path("/proc/self/comm").read_text().strip(), threading.get_ident()
+        with pytest.raises(NativeFunctionError, match="an order needs a customer"):
+            legacy.PriceOf({**ORDER, "customer": ""})
+        return (*here, legacy.PriceOf(ORDER))
+
+    # Several tasks, and garbage for the JVM to collect between the calls.
+    keyed = p.parallelize(list(range(3000))).group_by(lambda number: number % 7)
+    got = keyed.apply_values(nf.transforms.map, called).get()
+    rows = [row for group in got.values() for row in group]
+    assert len(rows) == 3000
+    assert {process for process, _, _ in rows} == {"java"}
+    assert all(price == PRICE for _, _, price in rows)
 
 
 def _python(text: str, *arguments: object) -> subprocess.Popen[str]:
