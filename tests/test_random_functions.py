@@ -12,7 +12,7 @@ import oracle
 import programs
 import test_cases
 from cases import Case
-from hypothesis import assume, given, note
+from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
 import nestflow as nf
@@ -30,10 +30,14 @@ SHAPES: list[test_cases.Shape] = [
     test_cases.emptied_2,
 ]
 
+FEW = settings(max_examples=max(2, settings.default.max_examples // 5))
+"""An example in every shape is twenty datasets, so a fifth of what is tried elsewhere."""
+
 records = st.lists(programs.plain, max_size=6)
 mixed_records = st.lists(programs.mixed, max_size=6)
 
 
+@FEW
 @given(steps=programs.programs, data=records, other=records)
 def test_a_function_in_every_shape(
     lender: Lender, steps: tuple[programs.Step, ...], data: list[Any], other: list[Any]
@@ -41,6 +45,7 @@ def test_a_function_in_every_shape(
     _compare(lender, _case(steps, data, other), exact=True)
 
 
+@FEW
 @given(steps=programs.programs, data=mixed_records, other=mixed_records)
 def test_a_function_of_equal_keys_in_every_shape(
     lender: Lender, steps: tuple[programs.Step, ...], data: list[Any], other: list[Any]
