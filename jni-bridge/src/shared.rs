@@ -43,9 +43,14 @@ pub fn host(spec: &HostSpec, slots: usize) -> Result<(Arc<dyn Host>, Interrupt)>
         let same = host.clone();
         return Ok((Arc::new(host), Box::new(move || same.interrupt())));
     }
-    let host = workers(spec, slots)?;
+    let (host, in_use) = workers(spec, slots)?;
     let same = host.clone();
-    Ok((Arc::new(host), Box::new(move || same.kill_busy())))
+    let interrupt = move || {
+        // Kept as long as the task is.
+        let _ = &in_use;
+        same.kill_busy();
+    };
+    Ok((Arc::new(host), Box::new(interrupt)))
 }
 
 /// The interpreter in this process, each task a user of its own.
@@ -71,25 +76,60 @@ fn embedded(spec: &HostSpec) -> Result<EmbeddedHost> {
     Ok(mine)
 }
 
-/// The worker processes for a program: one pool for all tasks that name the same,
-/// each of them a user of its own.
-fn workers(spec: &HostSpec, slots: usize) -> Result<WorkersHost> {
-    static HOSTS: OnceLock<Mutex<HashMap<HostSpec, WorkersHost>>> = OnceLock::new();
-    let mut hosts = HOSTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(host) = hosts.get(spec) {
-        return Ok(host.for_another());
+/// The worker processes for one program.
+struct Workers {
+    host: WorkersHost,
+    /// Each task that may use one has a handle.
+    tasks: Arc<()>,
+}
+
+impl Workers {
+    fn for_another(&self) -> (WorkersHost, Arc<()>) {
+        (self.host.for_another(), self.tasks.clone())
     }
+
+    /// Processes that there are, or will be for the tasks that there are.
+    fn wanted(&self) -> usize {
+        self.host.count().max(self.tasks())
+    }
+
+    fn tasks(&self) -> usize {
+        Arc::strong_count(&self.tasks) - 1
+    }
+}
+
+/// The worker processes for a program: one pool for all tasks that name the same, each of them a user of
+/// its own. All pools together have no more processes than tasks run at a time: to make room, those that
+/// have nothing to do for other programs end.
+fn workers(spec: &HostSpec, slots: usize) -> Result<(WorkersHost, Arc<()>)> {
+    static HOSTS: OnceLock<Mutex<HashMap<HostSpec, Workers>>> = OnceLock::new();
+    let mut hosts = HOSTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let found = match hosts.get(spec) {
+        Some(known) => known.for_another(),
+        None => {
+            // Those of programs that no task names any more have ended, or end when they were idle.
+            hosts.retain(|_, known| known.tasks() > 0 || known.host.ready());
+            let made = Workers { host: started(spec, slots)?, tasks: Arc::new(()) };
+            let mine = made.for_another();
+            hosts.insert(spec.clone(), made);
+            mine
+        }
+    };
+    let mut over = hosts.values().map(Workers::wanted).sum::<usize>().saturating_sub(slots);
+    for other in hosts.iter().filter(|(known, _)| *known != spec).map(|(_, other)| other) {
+        let idle = other.host.count().saturating_sub(other.tasks());
+        over -= other.host.end_idle(idle.min(over));
+    }
+    Ok(found)
+}
+
+fn started(spec: &HostSpec, slots: usize) -> Result<WorkersHost> {
     let mut options = Options::new(&spec.program, spec.arguments.iter().map(Into::into).collect());
     options.environment = spec.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
     options.workers = slots;
     options.idle = Duration::from_secs(spec.idle);
-    // Those of programs that no task names any more have ended, or end when they were idle.
-    hosts.retain(|_, host| !host.is_last() || host.ready());
     let failed = |error: std::io::Error| Error::Died(format!("worker processes cannot be started: {error}"));
-    let host = WorkersHost::new(options).map_err(failed)?;
-    let mine = host.for_another();
-    hosts.insert(spec.clone(), host);
-    Ok(mine)
+    WorkersHost::new(options).map_err(failed)
 }
 
 fn too_old(wanted: (u32, u32)) -> String {

@@ -43,6 +43,17 @@ impl WorkersHost {
         Arc::strong_count(&self.pool) == 1
     }
 
+    /// How many processes there are.
+    pub fn count(&self) -> usize {
+        self.pool.count()
+    }
+
+    /// Ends up to so many processes that have nothing to do, so that others may be started; says how many.
+    /// Does not wait for their end.
+    pub fn end_idle(&self, most: usize) -> usize {
+        self.pool.end_idle(most)
+    }
+
     /// Starts workers ahead of their first use; does not wait until they are ready.
     pub fn start_early(&self, count: usize) -> io::Result<()> {
         self.pool.start_early(count)

@@ -212,6 +212,27 @@ impl Pool {
         lock(&self.workers).iter().any(|worker| worker.usable())
     }
 
+    /// How many workers there are.
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.workers).iter().filter(|worker| worker.usable()).count()
+    }
+
+    /// Ends up to so many workers that have nothing to do, in good order; says how many. Does not wait.
+    pub(crate) fn end_idle(&self, most: usize) -> usize {
+        // One that was leased and has no chain yet has an owner besides this list and its own reader.
+        let free = |worker: &Arc<Worker>| worker.chains() == 0 && Arc::strong_count(worker) <= 2;
+        let mut ended = 0;
+        lock(&self.workers).retain(|worker| {
+            let ends = ended < most && worker.usable() && free(worker);
+            if ends {
+                worker.exit();
+                ended += 1;
+            }
+            !ends
+        });
+        ended
+    }
+
     fn start(&self) -> Started {
         let (reply, started) = channel();
         let gone = || io::Error::other("the pool is closed");

@@ -341,6 +341,22 @@ fn idle_workers_end_and_early_ones_are_there() {
 }
 
 #[test]
+fn only_idle_workers_make_room_for_others() {
+    let host = pool(3);
+    let mut open = host.open(&chain("hang", 0), vec![]).unwrap();
+    open.push(batch(&["a"])).unwrap();
+    let free = host.for_another();
+    let process = text(&one(&free, "pid").unwrap());
+    assert_eq!(host.count(), 2);
+    wait_for("the free one cannot be ended", || host.end_idle(5) == 1);
+    wait_for("it is still there", || !running(&process));
+    assert_eq!((host.count(), host.end_idle(5)), (1, 0));
+    host.kill_busy();
+    assert!(open.pull().is_err());
+    assert!(one(&free, "same").is_ok());
+}
+
+#[test]
 fn a_dropped_pool_leaves_nothing() {
     let host = pool(1);
     let process = text(&one(&host, "pid").unwrap());
