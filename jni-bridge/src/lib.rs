@@ -90,7 +90,8 @@ pub extern "system" fn Java_nestflow_spark_Native_step<'l>(
         let Some(task) = tasks::find(task as u64)? else { return Ok(DONE) };
         // An array that cannot take the answer is refused before there is one.
         answer.set_region(env, 0, &[0, 0])?;
-        Ok(match task.driver().step(LONGEST)? {
+        let step = task.driver(|driver| driver.step(LONGEST))?;
+        Ok(match step.unwrap_or(Step::Done) {
             Step::Nothing => NOTHING,
             Step::Done => DONE,
             Step::Need(input) => {
@@ -117,7 +118,8 @@ pub extern "system" fn Java_nestflow_spark_Native_take<'l>(
 ) {
     guard(env, |env| {
         let Some(task) = tasks::find(task as u64)? else { return Ok(()) };
-        let block: Vec<jni::sys::jbyte> = task.driver().take()?.into_iter().map(u8::cast_signed).collect();
+        let Some(block) = task.driver(|driver| driver.take())? else { return Ok(()) };
+        let block: Vec<jni::sys::jbyte> = block.into_iter().map(u8::cast_signed).collect();
         Ok(into.set_region(env, 0, &block)?)
     })
 }
@@ -137,10 +139,15 @@ pub extern "system" fn Java_nestflow_spark_Native_push<'l>(
         let Some(task) = tasks::find(task as u64)? else { return Ok(()) };
         let input = input as u32;
         if block.is_null() {
-            return Ok(task.driver().end(input)?);
+            task.driver(|driver| driver.end(input))?;
+            return Ok(());
         }
         let block = env.convert_byte_array(&block)?;
-        Ok(task.driver().push(input, block)?)
+        // May wait for memory of Spark's: nothing is locked by then.
+        match task.driver(|driver| driver.input(input))? {
+            Some(input) => Ok(input.push(block)?),
+            None => Ok(()),
+        }
     })
 }
 

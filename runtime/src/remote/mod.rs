@@ -17,14 +17,17 @@ mod outputs;
 mod process;
 mod report;
 mod task;
+#[cfg(test)]
+mod tests;
 
+pub use crate::executor::Progress;
 pub use frames::Form;
 pub use job::{HostSpec, Job, StagePart};
 pub use jobs::{Held, Plan, Settings, plan_job};
 pub use lent::{Lender, LentPool};
 pub use process::{Process, ProcessSettings};
 pub use report::{failure, rows_of};
-pub use task::{COUNTS, Interrupt, Step, TaskDriver};
+pub use task::{COUNTS, Input, Interrupt, Step, TaskDriver};
 
 /// What was built: a job of one build runs only in libraries of the same.
 pub const BUILD_ID: &str = env!("NESTFLOW_BUILD_ID");

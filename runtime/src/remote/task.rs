@@ -3,7 +3,8 @@
 //!
 //! Life of a task: `step` answers `Need(i)` until `end` was called for each input, in order; then the
 //! task runs on a thread of its own, and `step` answers what it puts out, until `Done` or its error.
-//! No call waits longer than it is told. Dropped at any time, it is cancelled and waited for.
+//! No call waits longer than it is told. Dropped at any time, it is cancelled and waited for, in this order:
+//! whoever is to stop knows so before anybody waits for it.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,6 +55,19 @@ pub enum Step {
     Nothing,
     /// Nothing more.
     Done,
+}
+
+/// One input of a task.
+pub struct Input {
+    inputs: Arc<Inputs>,
+    number: usize,
+}
+
+impl Input {
+    /// Takes a block.
+    pub fn push(&self, bytes: Vec<u8>) -> Result<()> {
+        self.inputs.push(self.number, bytes)
+    }
 }
 
 /// A task.
@@ -198,10 +212,11 @@ impl TaskDriver {
         self.waiting.take().ok_or_else(|| internal!("there is no block to take"))
     }
 
-    /// Gives a block of the input that is needed.
-    pub fn push(&mut self, input: u32, bytes: Vec<u8>) -> Result<()> {
+    /// Where the blocks of the input that is needed go. To put one there may wait for memory, and needs
+    /// the task no more.
+    pub fn input(&self, input: u32) -> Result<Input> {
         self.expects(input)?;
-        self.inputs.push(input as usize, bytes)
+        Ok(Input { inputs: self.inputs.clone(), number: input as usize })
     }
 
     /// There are no more blocks of this input.
@@ -256,6 +271,11 @@ impl TaskDriver {
 
     /// Cancels the task and waits for its end, at most for a while; whether it has ended.
     pub fn close(&mut self) -> bool {
+        self.give_up(PATIENCE, ATTEMPTS)
+    }
+
+    /// The same with so much patience before each of so many attempts to interrupt it.
+    pub(super) fn give_up(&mut self, patience: Duration, attempts: u32) -> bool {
         self.cancelled.store(true, Ordering::Relaxed);
         // Who still steps has nothing more to wait for.
         self.done = true;
@@ -264,12 +284,12 @@ impl TaskDriver {
         let Some((thread, gone)) = self.thread.take() else { return true };
         // Whoever waits to hand a block over is told that nobody takes it.
         self.events = crossbeam::channel::never();
-        let ended = || gone.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected);
+        let ended = || gone.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected);
         let interrupted = || {
             (self.interrupt)();
             ended()
         };
-        (ended() || (0..ATTEMPTS).any(|_| interrupted())) && thread.join().is_ok()
+        (ended() || (0..attempts).any(|_| interrupted())) && thread.join().is_ok()
     }
 }
 
