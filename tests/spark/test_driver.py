@@ -162,6 +162,45 @@ def test_settings_with_a_unit_and_without(settings: dict[str, str], share: str) 
     assert f"share {share} " in sizing(conf, "yarn", 1).rule
 
 
+@pytest.mark.parametrize(
+    ("settings", "master", "slots", "limit"),
+    [
+        ({"executor.memoryOverhead": "4g"}, "yarn", 2, 1024),
+        ({"executor.memoryOverhead": "4g"}, "k8s://https://there", 4, 512),
+        # Less than an interpreter needs is not worth a limit.
+        ({}, "yarn", 4, 256),
+        ({"executor.pyspark.memory": "512"}, "yarn", 4, 128),
+        ({"executor.pyspark.memory": "512"}, "local[2]", 2, 256),
+        # Nobody counts what these take.
+        ({"executor.memoryOverhead": "4g"}, "spark://there:7077", 2, None),
+        ({}, "local[2]", 2, None),
+    ],
+)
+def test_worker_processes_are_limited(
+    settings: dict[str, str], master: str, slots: int, limit: int | None
+) -> None:
+    size = sizing({f"spark.{name}": value for name, value in settings.items()}, master, slots)
+    assert size.worker == (None if limit is None else limit << 20)
+    assert (f"a worker process may take {limit} MiB" in size.rule) == (limit is not None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "slots", "memory"),
+    [
+        ({}, 2, 512 - 2 * 3 * 8),
+        ({}, 16, 512 - 16 * 3 * 1),
+        ({"buffer.pageSize": "2m"}, 2, 512 - 2 * 3 * 2),
+        ({"buffer.pageSize": "1g"}, 2, 256),
+        ({"memory.storageFraction": "0.0"}, 2, 512 - 2 * 3 * 16),
+        ({"memory.offHeap.size": "8m"}, 2, 4),
+    ],
+)
+def test_pages_are_left_to_the_writer_of_spark(settings: dict[str, str], slots: int, memory: int) -> None:
+    given = {"memory.offHeap.enabled": "true", "memory.offHeap.size": "512m", **settings}
+    size = sizing({f"spark.{name}": value for name, value in given.items()}, "yarn", slots)
+    assert size.memory == memory << 20
+
+
 TWICE = """
     import nestflow as nf
 

@@ -60,7 +60,9 @@ impl LentPool {
     /// Borrows until so many bytes are there, and takes them.
     fn borrow(&self, bytes: usize) -> bool {
         let missing = bytes.saturating_sub(self.slack.load(Ordering::Relaxed));
-        let wanted = missing.max(self.step);
+        // Beyond the share there is nothing to take: that is for others.
+        let room = self.share.limit().saturating_sub(self.share.taken());
+        let wanted = missing.max(self.step.min(missing + room));
         let lent = self.lender.borrow(wanted);
         self.slack.fetch_add(lent, Ordering::Relaxed);
         if self.use_slack(bytes) {
@@ -180,6 +182,14 @@ mod tests {
         assert!(!pool.try_take(2 * MIB));
         assert_eq!((pool.taken(), *bank.has.lock().unwrap()), (9 * MIB, MIB));
         assert!(!pool.try_take(60 * MIB));
+    }
+
+    #[test]
+    fn nothing_is_borrowed_beyond_the_share() {
+        let (pool, bank) = pool(4 * MIB, 64 * MIB);
+        assert!(pool.try_take(3 * MIB + MIB / 2));
+        assert!(pool.try_take(MIB / 4));
+        assert_eq!(*bank.has.lock().unwrap(), 60 * MIB);
     }
 
     #[test]

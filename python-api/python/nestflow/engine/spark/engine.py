@@ -184,7 +184,7 @@ class SparkEngine(Closing):
             tell(self._driver, conf, self._place)
             size = sizing(conf, str(self._context.master), slots(self._context, conf))
             self._driver.sized(size.slots, size.memory, size.lent)
-            self._worker_memory = memory.of_worker(conf, size.slots)
+            self._worker_memory = size.worker
             # Once is enough: Spark compresses what it shuffles, unless it is told not to.
             self._compress = conf.get("spark.shuffle.compress", "true").lower() == "false"
             memory.tell(self._context, size, self._progress)

@@ -8,7 +8,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from ..progress import is_shown
-from .sizing import DEFAULT, in_bytes
+from .sizing import DEFAULT
 
 if TYPE_CHECKING:
     from typing import Any
@@ -48,9 +48,3 @@ def tell(context: Any, size: Sizing, progress: object) -> None:
         print(f"nestflow: {size.rule}", file=sys.stderr)
     if size.warning is not None:
         warnings.warn(f"nestflow on Spark: {size.warning}", RuntimeWarning, stacklevel=2)
-
-
-def of_worker(conf: Any, slots: int) -> int | None:
-    """Give the bytes that one worker process may take: its part of what Spark grants Python."""
-    granted = in_bytes(conf, "spark.executor.pyspark.memory", "m")
-    return None if granted is None else granted // slots

@@ -24,6 +24,15 @@ _LITTLE = 16 * _MIB
 _LEAST_OVERHEAD = 384 * _MIB
 """What a cluster grants an executor at least beside its heap."""
 
+_LEAST_WORKER = 256 * _MIB
+"""What a worker process may take at least, unless Spark's own setting says less: Python, and some data."""
+
+_PAGES = 3
+"""Pages of Spark's that a task leaves to Spark's own shuffle writer: to fill one, while another is there."""
+
+_PAGE = (1 * _MIB, 64 * _MIB)
+"""How small and how large Spark makes a page unless it is told."""
+
 
 class Sizing(NamedTuple):
     """What an executor has for the tasks that run at a time in it."""
@@ -31,9 +40,11 @@ class Sizing(NamedTuple):
     slots: int
     """How many these are."""
     memory: int
-    """Bytes that they share."""
+    """Bytes that they share, each an equal part."""
     lent: bool
     """Whether it is Spark's off-heap memory."""
+    worker: int | None
+    """Bytes that a worker process may take; None: as many as it likes."""
     rule: str
     """This, for people."""
     warning: str | None
@@ -51,15 +62,23 @@ def sizing(conf: Any, master: str, slots: int) -> Sizing:
     Example:
         >>> sizing({}, "local[2]", 2).rule
         'in each executor, 2 tasks at a time share 512 MiB (the default)'
-        >>> sizing({"spark.executor.memory": "8g"}, "yarn", 4).memory >> 20
-        409
+        >>> large = sizing({"spark.executor.memory": "8g", "spark.executor.memoryOverhead": "4g"}, "yarn", 4)
+        >>> large.memory >> 20, large.worker >> 20
+        (2048, 512)
         >>> sizing({"spark.nestflow.memory": "64m"}, "local[8]", 8).warning
         'a task has only 8 MiB of memory for its data, and will spill a lot'
     """
     off_heap = in_bytes(conf, "spark.memory.offHeap.size") or 0
+    worker = _of_worker(conf, master, slots)
     if str(conf.get("spark.memory.offHeap.enabled", "false")).lower() == "true" and off_heap:
-        source = "of Spark's off-heap memory (spark.memory.offHeap.size)"
-        return Sizing(slots, off_heap, True, _rule(slots, off_heap, source), _few(slots, off_heap))
+        pages = _pages(conf, off_heap, slots)
+        memory = off_heap - slots * pages
+        source = (
+            "of Spark's off-heap memory (spark.memory.offHeap.size), "
+            f"of which each leaves {_mib(pages)} to Spark's own writer"
+        )
+        rule = _rule(slots, off_heap, source, worker)
+        return Sizing(slots, memory, True, worker, rule, _few(slots, memory))
     room = _overhead(conf, master)
     memory, source = in_bytes(conf, "spark.nestflow.memory"), "(spark.nestflow.memory)"
     if memory is None and room is not None:
@@ -74,7 +93,7 @@ def sizing(conf: Any, master: str, slots: int) -> Sizing:
             "the cluster may kill executors; raise spark.executor.memoryOverhead, "
             "or lower spark.nestflow.memory"
         )
-    return Sizing(slots, memory, False, _rule(slots, memory, source), warning)
+    return Sizing(slots, memory, False, worker, _rule(slots, memory, source, worker), warning)
 
 
 def slots(context: Any, conf: Any) -> int:
@@ -119,8 +138,33 @@ def _overhead(conf: Any, master: str) -> int | None:
     return max(int(heap * factor), _LEAST_OVERHEAD) if given is None else given
 
 
-def _rule(slots: int, memory: int, source: str) -> str:
-    return f"in each executor, {slots} tasks at a time share {_mib(memory)} {source}"
+def _of_worker(conf: Any, master: str, slots: int) -> int | None:
+    """What one worker process may take: its part of what Spark grants Python, or of half of the overhead.
+
+    There are as many as tasks run at a time, those that a transform wants a number of among them. Only where
+    a cluster counts what an executor takes is the overhead more than a number.
+    """
+    granted = in_bytes(conf, "spark.executor.pyspark.memory", "m")
+    if granted is not None:
+        return granted // slots
+    room = _overhead(conf, master) if master.startswith(("yarn", "k8s")) else None
+    return None if room is None else max(room // 2 // slots, _LEAST_WORKER)
+
+
+def _pages(conf: Any, off_heap: int, slots: int) -> int:
+    """What a task leaves of its part: Spark's writer asks for pages, which it cannot do without."""
+    page = in_bytes(conf, "spark.buffer.pageSize")
+    if page is None:
+        # As Spark's memory manager does it: a sixteenth of a task's part of what is not for storage.
+        execution = int(off_heap * (1 - float(conf.get("spark.memory.storageFraction", "0.5"))))
+        least, most = _PAGE
+        page = min(max(1 << max(execution // slots // 16 - 1, 0).bit_length(), least), most)
+    return min(_PAGES * page, off_heap // slots // 2)
+
+
+def _rule(slots: int, memory: int, source: str, worker: int | None) -> str:
+    limit = "" if worker is None else f"; a worker process may take {_mib(worker)}"
+    return f"in each executor, {slots} tasks at a time share {_mib(memory)} {source}{limit}"
 
 
 def _few(slots: int, memory: int) -> str | None:
