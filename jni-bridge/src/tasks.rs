@@ -67,7 +67,7 @@ impl Task {
             if Instant::now() > until {
                 return false;
             }
-            std::thread::sleep(LOOK);
+            std::thread::park_timeout(LOOK);
         }
         true
     }

@@ -14,6 +14,7 @@ mod spark;
 use nestflow_batch::block::{self, BlockHeader};
 use nestflow_host::gate;
 use nestflow_runtime::plan::wire;
+use nestflow_runtime::planner;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
@@ -74,11 +75,27 @@ fn release(session: u64, cache: u64) {
 
 /// Describes a plan.
 #[pyfunction]
-fn explain(py: Python<'_>, plan: &[u8], form: &str) -> PyResult<String> {
+#[pyo3(signature = (plan, form, session = None, settings = None, ask = None))]
+fn explain(
+    py: Python<'_>,
+    plan: &[u8],
+    form: &str,
+    session: Option<u64>,
+    settings: Option<&str>,
+    ask: Option<Py<PyAny>>,
+) -> PyResult<String> {
     if form == "code" {
         return code(py, plan);
     }
-    let text = wire::decode_plan(plan).and_then(|plan| nestflow_runtime::explain::explain(&plan, form));
+    let text = py.detach(|| {
+        let plan = wire::decode_plan(plan)?;
+        let settings = match (session, settings, ask) {
+            (Some(session), ..) => session::planning(session, &plan)?,
+            (None, Some(settings), Some(ask)) => spark::planning(&plan, settings, ask)?,
+            _ => planner::Settings { channels: 1, ..planner::Settings::default() },
+        };
+        nestflow_runtime::explain::explain(&plan, &settings, form)
+    });
     text.map_err(|error| raised(py, error))
 }
 

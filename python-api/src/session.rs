@@ -13,6 +13,8 @@ use nestflow_host::gate::{self, Inside};
 use nestflow_host::{InProcessHost, SurroundedHost};
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::local::{Local, Options, Report};
+use nestflow_runtime::plan::logical::LogicalPlan;
+use nestflow_runtime::planner;
 use nestflow_workers::{AutoHost, WorkersHost};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -115,6 +117,11 @@ pub fn open(options: &Bound<'_, PyDict>) -> PyResult<u64> {
     let session = Session { engine, workers, python, threads, kit, process: std::process::id() };
     sessions().insert(number, Arc::new(session));
     Ok(number)
+}
+
+/// What a run in a session would be planned by.
+pub fn planning(number: u64, plan: &LogicalPlan) -> Result<planner::Settings> {
+    session(number)?.engine.planning(plan)
 }
 
 /// The command of this interpreter.

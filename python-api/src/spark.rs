@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::io::{Link, RemoteStorage, Storage, refused};
+use nestflow_runtime::plan::logical::LogicalPlan;
+use nestflow_runtime::planner;
 use nestflow_runtime::remote::{Plan, Settings, plan_job, rows_of};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
@@ -15,9 +17,8 @@ use pyo3::types::{PyBytes, PyList};
 use crate::failure::raised;
 use crate::session::rows;
 
-/// A run's number, its description, the bytes that the description points into, and what it keeps:
-/// name, depth and number of parts.
-type Planned<'py> = (u64, String, Bound<'py, PyBytes>, Vec<(u64, u32, u32)>);
+/// A run's number, its description, the bytes that the description points into, and what it keeps.
+type Planned<'py> = (u64, String, Bound<'py, PyBytes>, String);
 
 /// Runs that have begun and not ended.
 fn runs() -> MutexGuard<'static, HashMap<u64, Plan>> {
@@ -44,6 +45,22 @@ impl Link for Asking {
     }
 }
 
+fn given(settings: &str, ask: Py<PyAny>) -> Result<(Settings, Arc<dyn Storage>)> {
+    let settings: Settings = serde_json::from_str(settings).map_err(Error::from)?;
+    let storage = RemoteStorage::new(Asking(ask));
+    let storage: Arc<dyn Storage> = match &settings.temporary {
+        Some(path) => Arc::new(storage.with_copies(path)?),
+        None => Arc::new(storage),
+    };
+    Ok((settings, storage))
+}
+
+/// What a run would be planned by.
+pub fn planning(plan: &LogicalPlan, settings: &str, ask: Py<PyAny>) -> Result<planner::Settings> {
+    let (settings, storage) = given(settings, ask)?;
+    nestflow_runtime::remote::planning(plan, &settings, &storage)
+}
+
 /// Plans a run over the files that `ask` knows of.
 #[pyfunction]
 pub fn spark_plan<'py>(
@@ -53,20 +70,16 @@ pub fn spark_plan<'py>(
     ask: Py<PyAny>,
 ) -> PyResult<Planned<'py>> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    let planned = py.detach(|| -> Result<(Plan, String)> {
-        let settings: Settings = serde_json::from_str(settings).map_err(Error::from)?;
-        let storage = RemoteStorage::new(Asking(ask));
-        let storage: Arc<dyn Storage> = match &settings.temporary {
-            Some(path) => Arc::new(storage.with_copies(path)?),
-            None => Arc::new(storage),
-        };
+    let planned = py.detach(|| -> Result<(Plan, String, String)> {
+        let (settings, storage) = given(settings, ask)?;
         let plan = plan_job(plan, &settings, &storage)?;
         let description = serde_json::to_string(&plan.job).map_err(Error::from)?;
-        Ok((plan, description))
+        let keeps = serde_json::to_string(&plan.keeps).map_err(Error::from)?;
+        Ok((plan, description, keeps))
     });
-    let (mut plan, description) = planned.map_err(|error| raised(py, error))?;
+    let (mut plan, description, keeps) = planned.map_err(|error| raised(py, error))?;
     let bytes = PyBytes::new(py, &std::mem::take(&mut plan.bytes));
-    let (keeps, number) = (plan.keeps.clone(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     runs().insert(number, plan);
     Ok((number, description, bytes, keeps))
 }

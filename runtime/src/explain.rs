@@ -12,12 +12,9 @@ use crate::plan::logical::*;
 use crate::plan::stage::{OutputTo, StageGraph};
 use crate::planner::{Settings, plan, references};
 
-/// Channels in a plan that is only shown.
-const CHANNELS: u32 = 4;
-
 /// A plan in one of the forms `logical`, `stages`, `text` (both) and `mermaid`.
-pub fn explain(logical: &LogicalPlan, form: &str) -> Result<String> {
-    let graph = plan(logical, Settings { channels: CHANNELS })?;
+pub fn explain(logical: &LogicalPlan, settings: &Settings, form: &str) -> Result<String> {
+    let graph = plan(logical, settings)?;
     match form {
         "logical" => Ok(scopes(logical)),
         "stages" => Ok(graph.to_string()),
@@ -29,7 +26,8 @@ pub fn explain(logical: &LogicalPlan, form: &str) -> Result<String> {
 
 /// The programs of user functions that are written for a plan, each with what its stage is called.
 pub fn programs(logical: &LogicalPlan) -> Result<Vec<(String, ChainSpec)>> {
-    let graph = plan(logical, Settings { channels: CHANNELS })?;
+    // Which functions a stage calls does not depend on how rows are dealt.
+    let graph = plan(logical, &Settings { channels: 1, ..Settings::default() })?;
     let mut found = Vec::new();
     for stage in &graph.stages {
         for node in &stage.nodes {

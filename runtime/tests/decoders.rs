@@ -8,7 +8,9 @@ use nestflow_runtime::plan::wire;
 use nestflow_runtime::planner::{Settings, plan};
 use proptest::prelude::*;
 
-const SETTINGS: Settings = Settings { channels: 4 };
+fn settings() -> Settings {
+    Settings { channels: 4, ..Settings::default() }
+}
 
 fn node(id: NodeId, op: Op) -> Node {
     Node { id, op, single: false, site: 0 }
@@ -27,7 +29,7 @@ fn honest() -> LogicalPlan {
             node(6, Op::Filter { input: 3, function: 0, sides: vec![SideInput { node: 4, single: false }] }),
             node(7, Op::Map { input: 6, function: 0, sides: vec![SideInput { node: 5, single: true }] }),
             node(8, Op::Count { input: 7 }),
-            node(9, Op::Join { inputs: vec![3, 4], kind: JoinKind::Full }),
+            node(9, Op::Join { inputs: vec![3, 4], kind: JoinKind::Full, concurrency: None }),
         ],
         children: vec![],
     };
@@ -43,7 +45,7 @@ fn honest() -> LogicalPlan {
                 }),
             ),
             node(1, Op::KeyBy { input: 0, key: 0, value: None }),
-            node(2, Op::Group { inputs: vec![1, 0], scope: 1 }),
+            node(2, Op::Group { inputs: vec![1, 0], scope: 1, concurrency: Some(3) }),
             node(10, Op::Flatten { node: 8, levels: 1 }),
             node(11, Op::Sort { input: 10, key: Some(0), reverse: true }),
             node(12, Op::Compare { left: 11, right: 0, kind: Compare::Diff }),
@@ -63,7 +65,7 @@ fn honest() -> LogicalPlan {
 fn honest_plan_round_trips_and_is_planned() {
     let bytes = wire::encode_plan(&honest()).unwrap();
     assert_eq!(wire::decode_plan(&bytes).unwrap(), honest());
-    let graph = plan(&honest(), SETTINGS).unwrap();
+    let graph = plan(&honest(), &settings()).unwrap();
     for stage in &graph.stages {
         let bytes = wire::encode_stage(stage).unwrap();
         assert_eq!(wire::decode_stage(&bytes).unwrap(), *stage);
@@ -93,13 +95,13 @@ proptest! {
             bytes[at] = byte;
         }
         if let Ok(decoded) = wire::decode_plan(&bytes) {
-            let _ = plan(&decoded, SETTINGS);
+            let _ = plan(&decoded, &settings());
         }
     }
 
     #[test]
     fn damaged_stages_never_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
-        for stage in plan(&honest(), SETTINGS).unwrap().stages {
+        for stage in plan(&honest(), &settings()).unwrap().stages {
             let mut bytes = wire::encode_stage(&stage).unwrap();
             for (at, byte) in &changes {
                 let at = at.index(bytes.len());

@@ -116,7 +116,7 @@ def test_little_memory_makes_tasks_spill() -> None:
     most, left, said = run(SORTED, memory_limit=limit)
     assert 0 < most <= limit
     assert left == 0
-    assert "a task has only 4 MiB" in said
+    assert "a task has only 2 MiB" in said
 
 
 def test_beside_other_users_of_that_memory() -> None:

@@ -44,21 +44,32 @@ def fetch(session: int, cache: int) -> list[tuple[object, ...]]:
 def release(session: int, cache: int) -> None:
     """Forget a kept dataset."""
 
-def explain(plan: bytes, form: str) -> str:
-    """Describe a plan as ``logical``, ``stages``, ``text`` or ``mermaid``, or give its ``code``."""
+def explain(
+    plan: bytes,
+    form: str,
+    session: int | None = None,
+    settings: str | None = None,
+    ask: Callable[[str, str, str], str | None] | None = None,
+) -> str:
+    """Describe a plan as ``logical``, ``stages``, ``text`` or ``mermaid``, or give its ``code``.
+
+    As a session would run it, or an engine elsewhere, with ``settings`` and ``ask`` as `spark_plan` has them.
+    ``logical`` and ``code`` depend on neither.
+    """
 
 def encode(records: list[object]) -> list[bytes]:
     """Give the blocks of some records."""
 
 def spark_plan(
     plan: bytes, settings: str, ask: Callable[[str, str, str], str | None]
-) -> tuple[int, str, bytes, list[tuple[int, int, int]]]:
+) -> tuple[int, str, bytes, str]:
     """Plan a run elsewhere over the files that ``ask`` knows of, and begin its outputs.
 
-    ``settings``, in JSON: ``cores``, ``host`` (``program``, ``arguments``, ``environment``) and
-    ``kept``: by name, the ``tasks`` and ``bytes`` of what earlier runs have kept. The answer is
-    the run's number, its description in JSON, the bytes that this points into, and
-    ``(name, depth, parts)`` of all that it keeps.
+    ``settings``, in JSON: ``cores``, ``concurrency`` (how many channels, if the user says so), ``host``
+    (``program``, ``arguments``, ``environment``) and ``kept``: by name, the ``tasks``, the ``bytes`` and the
+    ``spread`` of what earlier runs have kept. The answer is the run's number, its description in JSON, the
+    bytes that this points into, and, in JSON, the ``cache`` (a name), ``depth``, ``tasks`` and ``spread`` of
+    all that it keeps.
     """
 
 def spark_end(run: int, reports: bytes | None) -> None:

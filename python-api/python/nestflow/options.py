@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .plan.callsite import call_site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 TRANSFORM_OPTIONS = frozenset(
     [
@@ -31,7 +31,10 @@ TRANSFORM_OPTIONS = frozenset(
         "debug_name",
     ]
 )
-"""Options of transforms. They are hints of the original system: accepted, and without effect on results."""
+"""Options of transforms. They are hints of the original system: accepted, and without effect on results.
+
+``concurrency`` of what groups or joins says on Spark how many parts the keys are dealt into.
+"""
 
 LEGACY_PIPELINE_OPTIONS = frozenset(
     [
@@ -61,6 +64,7 @@ LEGACY_PIPELINE_OPTIONS = frozenset(
 )
 """Options of pipelines that a local pipeline accepts and does not need."""
 
+_MOST_PARTS = 65_535
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _warned: set[tuple[str, str, int]] = set()
 
@@ -87,6 +91,28 @@ def warn_unknown(given: Iterable[str], known: frozenset[str], what: str) -> None
         hint = f"; did you mean {near[0]!r}?" if near else ""
         message = f"{what} has no option {name!r}, it is ignored{hint}"
         warnings.warn_explicit(message, UserWarning, site.file, site.line)
+
+
+def concurrency(options: Mapping[str, object], name: str = "concurrency") -> int | None:
+    """Give the number of parts that keys are dealt into, if one is given.
+
+    Args:
+        options: what the user gave.
+        name: the option.
+
+    Raises:
+        ValueError: it is no number from 1 to 65535.
+
+    Example:
+        >>> concurrency({"concurrency": 8}), concurrency({})
+        (8, None)
+    """
+    parts = options.get(name)
+    if parts is None:
+        return None
+    if isinstance(parts, int) and not isinstance(parts, bool) and 1 <= parts <= _MOST_PARTS:
+        return parts
+    raise ValueError(f"{name} has to be a number from 1 to {_MOST_PARTS}, not {parts!r:.100}")
 
 
 def progress_wish(value: object) -> object:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from . import counter
 from .engine import by_name
-from .engine.native import describe
 from .errors import InvalidDataException, NestflowPlanningException
 from .frames import to_spark
 from .keys import nested_dict
@@ -367,7 +366,7 @@ class Pipeline(PipelineMembers, Surrounded):
             targets, nodes = list(self._pending), self._marked
         # Names that no kept dataset has; nothing is kept by explaining.
         keeps = (Keep(node, self._caches + number) for number, node in enumerate(nodes, 1))
-        return describe(encode_plan(self._plan([*targets, *keeps])), form)
+        return self._engine.explain(encode_plan(self._plan([*targets, *keeps])), form)
 
 
 def _the_value(pvalue: PObject, values: list[Any]) -> Any:

@@ -66,7 +66,7 @@ def release(session: int, cache: int) -> None:
     sessions[session].pop(cache)
 
 
-def explain(plan: bytes, form: str) -> str:
+def explain(plan: bytes, form: str, session: int | None = None) -> str:
     decoded = decode_plan(plan)
     return f"{form}: {len(decoded.targets)} targets"
 

@@ -29,6 +29,8 @@ pub struct ChannelBuffers {
     order: Vec<u32>,
     /// Where each channel's rows begin in `order`.
     starts: Vec<usize>,
+    /// Bytes that all channels have taken.
+    held: usize,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,8 @@ struct Channel {
     columns: Vec<Column>,
     rows: usize,
     bytes: usize,
+    /// Bytes that its columns have taken, used or not.
+    held: usize,
 }
 
 #[derive(Debug)]
@@ -58,8 +62,9 @@ struct Cells {
 impl ChannelBuffers {
     /// Empty buffers for so many channels. Columns may be cells or 64-bit integers (or `UInt32`).
     pub fn new(schema: SchemaRef, channels: usize) -> Result<ChannelBuffers, BlockError> {
-        let channels = (0..channels).map(|_| Channel::new(&schema)).collect::<Result<_, _>>()?;
-        Ok(ChannelBuffers { schema, channels, order: Vec::new(), starts: Vec::new() })
+        let channels = (0..channels).map(|_| Channel::new(&schema)).collect::<Result<Vec<_>, _>>()?;
+        let held = channels.iter().map(|channel| channel.held).sum();
+        Ok(ChannelBuffers { schema, channels, order: Vec::new(), starts: Vec::new(), held })
     }
 
     /// Appends every row of the batch to the channel named for it. On an error nothing was appended.
@@ -82,7 +87,12 @@ impl ChannelBuffers {
             }
         }
         for (channel, range) in self.channels.iter_mut().zip(self.starts.windows(2)) {
-            channel.rows += range[1] - range[0];
+            if range[1] > range[0] {
+                channel.rows += range[1] - range[0];
+                self.held -= channel.held;
+                channel.held = channel.taken();
+                self.held += channel.held;
+            }
         }
         Ok(())
     }
@@ -92,9 +102,9 @@ impl ChannelBuffers {
         self.channels.get(channel).map_or(0, |channel| channel.bytes)
     }
 
-    /// Bytes held for all channels.
-    pub fn total_bytes(&self) -> usize {
-        self.channels.iter().map(|channel| channel.bytes).sum()
+    /// Bytes that all channels have taken of memory, with the room for what may still come.
+    pub fn held_bytes(&self) -> usize {
+        self.held
     }
 
     /// Rows waiting for a channel.
@@ -111,6 +121,9 @@ impl ChannelBuffers {
         let options = RecordBatchOptions::new().with_row_count(Some(buffers.rows));
         let columns = buffers.columns.iter_mut().map(Column::finish).collect::<Result<_, _>>()?;
         (buffers.rows, buffers.bytes) = (0, 0);
+        self.held -= buffers.held;
+        buffers.held = buffers.taken();
+        self.held += buffers.held;
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
 
@@ -156,7 +169,14 @@ impl Channel {
             DataType::UInt32 => Ok(Column::UInt32(PrimitiveBuilder::with_capacity(0))),
             kind => Err(BlockError::Unfit(format!("column {} has the type {kind}", field.name()))),
         });
-        Ok(Channel { columns: columns.collect::<Result<_, _>>()?, rows: 0, bytes: 0 })
+        let mut channel = Channel { columns: columns.collect::<Result<_, _>>()?, rows: 0, bytes: 0, held: 0 };
+        channel.held = channel.taken();
+        Ok(channel)
+    }
+
+    /// Bytes that it takes of memory.
+    fn taken(&self) -> usize {
+        size_of::<Channel>() + self.columns.iter().map(Column::taken).sum::<usize>()
     }
 
     /// Adds up exactly what is about to come.
@@ -182,6 +202,17 @@ impl Column {
             Column::UInt64(to) => append_numbers(to, from.as_primitive_opt(), rows),
             Column::UInt32(to) => append_numbers(to, from.as_primitive_opt(), rows),
         }
+    }
+
+    /// Bytes that it takes of memory.
+    fn taken(&self) -> usize {
+        let values = match self {
+            Column::Cells(cells) => cells.values.capacity() + cells.ends.capacity() * size_of::<i32>(),
+            Column::Int64(numbers) => numbers.capacity() * size_of::<i64>(),
+            Column::UInt64(numbers) => numbers.capacity() * size_of::<u64>(),
+            Column::UInt32(numbers) => numbers.capacity() * size_of::<u32>(),
+        };
+        size_of::<Column>() + values
     }
 
     fn finish(&mut self) -> Result<ArrayRef, ArrowError> {

@@ -73,8 +73,6 @@ pub struct TaskEnv {
     pub cancelled: Arc<AtomicBool>,
     /// What the task has done so far.
     pub progress: Arc<Progress>,
-    /// Bytes of a block that is worth sending.
-    pub block_bytes: usize,
     /// Whether blocks are compressed.
     pub compress: bool,
 }

@@ -11,7 +11,7 @@ mod threads;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::ThreadId;
 
 use crossbeam::channel::Receiver;
@@ -27,20 +27,19 @@ use crate::internal;
 use crate::io::{Files, LocalStorage};
 use crate::memory::{FixedPool, Pool, PoolAdapter};
 use crate::plan::logical::LogicalPlan;
-use crate::plan::stage::{Stage, StageGraph};
+use crate::plan::stage::{Spread, Stage};
 use crate::plan::wire;
-use crate::planner::{plan, plan_pruned, prune};
+use crate::planner::{Held, Settings, plan_pruned, prune};
 
 pub use progress::{Report, StageReport};
 use run::Run;
 use scratch::Scratch;
+use sources::Splits;
 use store::LocalBlocks;
 use threads::Threads;
 
 /// The share of the memory limit for blocks between stages; the rest is for tasks.
 const BLOCKS_SHARE: f64 = 0.3;
-/// The largest block that a channel collects before it is sent.
-const BLOCK_BYTES: usize = 1 << 20;
 
 /// Bytes of a task's memory for each row of a batch: what has been spilled is merged batch by batch,
 /// and a batch of each run has to fit.
@@ -68,8 +67,8 @@ pub struct Local {
     pool: Arc<dyn Pool>,
     blocks: Arc<LocalBlocks>,
     threads: Threads,
-    /// The depth of each kept dataset.
-    depths: Mutex<HashMap<u64, u32>>,
+    /// The depth of each kept dataset, and how its rows lie.
+    kept: Mutex<HashMap<u64, (u32, Spread)>>,
     context: Box<MakeContext>,
     scratch: Arc<Scratch>,
 }
@@ -91,7 +90,7 @@ impl Local {
             threads: Threads::new(options.threads)?,
             context: contexts(&scratch)?,
             files: Arc::new(LocalStorage),
-            depths: Mutex::new(HashMap::new()),
+            kept: Mutex::default(),
             options,
             host,
             pool,
@@ -100,9 +99,23 @@ impl Local {
         })
     }
 
-    /// Plans a run and says what it would do, without doing it.
-    pub fn explain(&self, logical: &LogicalPlan) -> Result<StageGraph> {
-        plan(logical, sources::settings(self.options.threads))
+    /// What a run would be planned by.
+    pub fn planning(&self, logical: &LogicalPlan) -> Result<Settings> {
+        Ok(self.measure(&prune(logical)?)?.1)
+    }
+
+    fn measure(&self, logical: &LogicalPlan) -> Result<(Splits, Settings)> {
+        let mut held = HashMap::new();
+        for (cache, (_, spread)) in self.known()?.iter() {
+            let place = Place::Kept(*cache);
+            let (tasks, bytes) = (self.blocks.channels(place) as u32, self.blocks.total(place));
+            held.insert(*cache, Held { tasks, bytes, spread: spread.clone() });
+        }
+        sources::measure(logical, self.files.as_ref(), self.options.threads, held)
+    }
+
+    fn known(&self) -> Result<MutexGuard<'_, HashMap<u64, (u32, Spread)>>> {
+        self.kept.lock().map_err(|_| internal!("the list of kept datasets is poisoned"))
     }
 
     /// Runs a plan to its end, its user functions in `host`, if not in that of the engine. `progress` is called from time to time on the calling thread; setting
@@ -115,9 +128,8 @@ impl Local {
         progress: &mut dyn FnMut(&Report) -> Result<()>,
     ) -> Result<Report> {
         let logical = prune(&wire::decode_plan(plan_bytes)?)?;
-        let held = |cache| self.blocks.total(Place::Kept(cache));
-        let (splits, settings) = sources::measure(&logical, self.files.as_ref(), self.options.threads, held)?;
-        let graph = plan_pruned(&logical, settings)?;
+        let (splits, settings) = self.measure(&logical)?;
+        let graph = plan_pruned(&logical, &settings)?;
         let host = host.unwrap_or_else(|| self.host.clone());
         let run = Run::new(self, graph, splits, cancelled.clone(), host.clone())?;
         let result = run.execute(progress).and_then(|report| {
@@ -139,9 +151,8 @@ impl Local {
 
     /// The rows of a kept dataset, in order: columns `k1 s1 … kd sd v`.
     pub fn kept(&self, cache: u64) -> Result<Vec<arrow::array::RecordBatch>> {
-        let depths = self.depths.lock().map_err(|_| internal!("the list of kept datasets is poisoned"))?;
-        let depth = *depths.get(&cache).ok_or_else(|| internal!("dataset {cache} is not kept"))?;
-        self.blocks.kept(cache, depth)
+        let depth = self.known()?.get(&cache).map(|(depth, _)| *depth);
+        self.blocks.kept(cache, depth.ok_or_else(|| internal!("dataset {cache} is not kept"))?)
     }
 
     /// Threads that a cancelled run left behind because they are inside user code, by their system
@@ -158,6 +169,9 @@ impl Local {
     /// Forgets a kept dataset.
     pub fn release(&self, cache: u64) {
         self.blocks.release(Place::Kept(cache));
+        if let Ok(mut known) = self.known() {
+            known.remove(&cache);
+        }
     }
 }
 

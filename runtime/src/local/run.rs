@@ -9,11 +9,10 @@ use nestflow_chain::{Ahead, CountingHost, Host, Tally};
 
 use super::progress::{Report, StageReport};
 use super::sources::Splits;
-use super::{BLOCK_BYTES, BLOCKS_SHARE, Local, ahead, domain, label, threads};
+use super::{BLOCKS_SHARE, Local, ahead, domain, label, threads};
 use crate::blocks::Place;
 use crate::error::{Error, Result};
 use crate::executor::{LeafShare, Progress, Task, TaskEnv, run_task};
-use crate::internal;
 use crate::io::{OutputJob, Storage, TaskOutput, Written};
 use crate::memory::{Pool, TaskPool};
 use crate::plan::flat::{FlatId, FlatOp, Sink};
@@ -62,10 +61,7 @@ impl<'a> Run<'a> {
             for output in &stage.outputs {
                 if let OutputTo::Sink(Sink::Keep(cache)) = &output.to {
                     let depth = stage.nodes[output.node].depth;
-                    let depths = engine.depths.lock();
-                    depths
-                        .map_err(|_| internal!("the list of kept datasets is poisoned"))?
-                        .insert(*cache, depth);
+                    engine.known()?.insert(*cache, (depth, graph.spread_of(*cache)));
                 }
             }
             stages.push(Arc::new(stage));
@@ -132,12 +128,6 @@ impl<'a> Run<'a> {
                 written.entry((stage, number)).or_default().push(part);
                 Ok(())
             });
-        let widest = stage.outputs.iter().map(|output| match &output.to {
-            OutputTo::Exchange { exchange, .. } => self.exchanges[*exchange as usize].channels.max(1),
-            OutputTo::Sink(_) => 1,
-        });
-        let open_blocks = widest.sum::<u32>().max(1) as usize;
-        let block_bytes = (share / 4 / open_blocks).clamp(16 << 10, BLOCK_BYTES);
         let mut jobs: Vec<threads::Job> = Vec::new();
         for (ordinal, leaves) in shares.into_iter().enumerate() {
             let task = Task {
@@ -157,7 +147,6 @@ impl<'a> Run<'a> {
                 written: written.clone(),
                 cancelled: self.cancelled.clone(),
                 progress: done.clone(),
-                block_bytes,
                 compress: false,
             };
             jobs.push(Box::new(move |runtime| {
@@ -213,7 +202,7 @@ impl<'a> Run<'a> {
         if committed.is_err() {
             for target in &logical.targets {
                 if let Target::Keep { cache, .. } = target {
-                    self.engine.blocks.release(Place::Kept(*cache));
+                    self.engine.release(*cache);
                 }
             }
         }

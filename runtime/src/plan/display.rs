@@ -118,8 +118,8 @@ fn sort_by(by: &[SortBy]) -> String {
 impl Display for ExchangeKind {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            ExchangeKind::Hash(by) => write!(f, "hash({})", cols(by)),
-            ExchangeKind::Sorted { .. } => f.write_str("sorted"),
+            ExchangeKind::Hash { by, parts } => write!(f, "hash({}) of {parts}", cols(by)),
+            ExchangeKind::Sorted { parts } => write!(f, "sorted of {parts}"),
             ExchangeKind::Gather => f.write_str("gather"),
             ExchangeKind::Broadcast => f.write_str("broadcast"),
             ExchangeKind::Forward => f.write_str("forward"),

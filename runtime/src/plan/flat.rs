@@ -145,8 +145,13 @@ pub enum Phase {
 /// How rows move between tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExchangeKind {
-    /// By the hash of these columns.
-    Hash(Vec<Col>),
+    /// By the hash of columns.
+    Hash {
+        /// The columns.
+        by: Vec<Col>,
+        /// How many tasks.
+        parts: u32,
+    },
     /// All to one task, in order.
     Gather,
     /// All to every task.
@@ -326,6 +331,8 @@ pub struct FlatNode {
     pub cols: Vec<Col>,
     /// Whether rows may be markers.
     pub markers: bool,
+    /// Into how many parts its rows are to be dealt where they have to meet, if the user said so.
+    pub concurrency: Option<u32>,
     /// The line of the user's program that asked for it.
     pub site: Option<CallSite>,
 }

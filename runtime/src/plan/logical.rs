@@ -228,8 +228,9 @@ pub enum Op {
     Foreach { input: NodeId, function: FunctionId, sides: Vec<SideInput> },
     /// Pairs `(key(x), value(x))`; without `value`, `(key(x), x)`.
     KeyBy { input: NodeId, key: FunctionId, value: Option<FunctionId> },
-    /// Opens a child scope: one group per key of the pairs of all inputs.
-    Group { inputs: Vec<NodeId>, scope: ScopeId },
+    /// Opens a child scope: one group per key of the pairs of all inputs. `concurrency`: into how many parts
+    /// the groups are dealt, or as the engine likes.
+    Group { inputs: Vec<NodeId>, scope: ScopeId, concurrency: Option<u32> },
     /// In a child scope: the group's values from input `side` of the `Group` that opened it.
     Member { side: u32 },
     /// In a child scope: the group's key.
@@ -293,7 +294,7 @@ pub enum Op {
     /// Concatenation, first argument first.
     Union { inputs: Vec<NodeId> },
     /// Records `(key, (v1, …, vn))`.
-    Join { inputs: Vec<NodeId>, kind: JoinKind },
+    Join { inputs: Vec<NodeId>, kind: JoinKind, concurrency: Option<u32> },
     /// Multiset operation.
     Compare { left: NodeId, right: NodeId, kind: Compare },
     /// Pairs `(position, record)`: numbers that grow in the order of the dataset, with gaps between

@@ -58,6 +58,28 @@ pub struct Exchange {
     pub channels: u32,
 }
 
+/// How the rows of a dataset are spread over its parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Spread {
+    /// In no known way.
+    #[default]
+    Any,
+    /// Rows with equal values of these columns are in one part: the number of their hash.
+    Hash {
+        /// The columns.
+        by: Vec<Col>,
+        /// How many parts.
+        parts: u32,
+    },
+    /// The same by the first element of each record, a pair.
+    First {
+        /// How many parts.
+        parts: u32,
+    },
+    /// All in one part.
+    Single,
+}
+
 /// A whole run: stages in dependency order and the exchanges between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageGraph {
@@ -65,9 +87,17 @@ pub struct StageGraph {
     pub stages: Vec<Stage>,
     /// The exchanges, by number.
     pub exchanges: Vec<Exchange>,
+    /// How the datasets that it keeps lie, by name.
+    pub kept: Vec<(u64, Spread)>,
 }
 
 impl StageGraph {
+    /// How a dataset that it keeps will lie.
+    pub fn spread_of(&self, cache: u64) -> Spread {
+        let kept = self.kept.iter().find(|(kept, _)| *kept == cache);
+        kept.map_or(Spread::Any, |(_, spread)| spread.clone())
+    }
+
     /// The text outputs: stage and number of each, what it is, and where the user asked for it.
     pub fn texts(&self) -> impl Iterator<Item = ((u32, usize), (&FileSink, Option<&CallSite>))> {
         self.stages.iter().flat_map(|stage| {

@@ -9,6 +9,9 @@ use crate::plan::flat::{FlatNode, FlatOp};
 use crate::plan::logical::*;
 use crate::plan::stage::{OutputTo, StageGraph};
 
+/// The most parts that a dataset may be dealt into; `nestflow/options.py` says the same.
+const MOST_PARTS: u32 = 65_535;
+
 struct Seen<'a> {
     nodes: HashMap<NodeId, (&'a Node, ScopeId)>,
     parents: HashMap<ScopeId, (ScopeId, usize)>,
@@ -131,10 +134,14 @@ fn check_node(plan: &LogicalPlan, seen: &Seen, node: &Node, scope: ScopeId) -> R
             Some(parent) if *parent == scope => Ok(()),
             _ => Err(format!("scope {inner} is not opened here")),
         },
-        Op::Group { inputs, scope: inner } => match inputs.is_empty() || *inner == 0 {
-            true => Err("a grouping without inputs".into()),
-            false => Ok(()),
-        },
+        Op::Group { inputs, scope: inner, .. } if inputs.is_empty() || *inner == 0 => {
+            Err("a grouping without inputs".into())
+        }
+        Op::Group { concurrency: Some(parts), .. } | Op::Join { concurrency: Some(parts), .. }
+            if !(1..=MOST_PARTS).contains(parts) =>
+        {
+            Err(format!("a dataset in {parts} parts"))
+        }
         Op::Union { inputs } if inputs.is_empty() => Err("a union of nothing".into()),
         Op::Join { inputs, .. } if inputs.len() < 2 => Err("a join of one dataset".into()),
         _ => Ok(()),

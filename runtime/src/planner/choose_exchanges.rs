@@ -7,46 +7,41 @@
 
 use std::collections::HashMap;
 
-use super::Settings;
+use super::{Held, Settings, sizes, spread};
 use crate::error::Result;
 use crate::plan::flat::*;
+use crate::plan::stage::Spread;
 
-/// How the rows of a dataset are spread over tasks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Spread {
-    /// In no known way.
-    Any,
-    /// Equal values of these columns are in one task.
-    Hash(Vec<Col>),
-    /// All in one task.
-    Single,
-}
-
-impl Spread {
-    fn serves(&self, together: &[Col]) -> bool {
-        match self {
-            Spread::Single => true,
-            Spread::Hash(by) => !together.is_empty() && by.iter().all(|col| together.contains(col)),
-            Spread::Any => false,
-        }
+/// Whether rows with equal columns `together` are in one task.
+fn serves(spread: &Spread, together: &[Col]) -> bool {
+    match spread {
+        Spread::Single => true,
+        Spread::Hash { by, .. } => !together.is_empty() && by.iter().all(|col| together.contains(col)),
+        Spread::First { .. } | Spread::Any => false,
     }
 }
 
-struct Chooser {
+struct Chooser<'a> {
     nodes: Vec<FlatNode>,
     spread: Vec<Spread>,
+    /// About how many bytes each dataset has, where that is known before the run.
+    bytes: Vec<Option<u64>>,
     exchanges: HashMap<(Vec<FlatId>, ExchangeKind), FlatId>,
-    settings: Settings,
+    settings: &'a Settings,
 }
 
 /// Sort keys in the sample for each part: parts are then even to about a tenth.
 const SAMPLED: u64 = 64;
 
-/// Adds exchanges.
-pub fn choose_exchanges(plan: FlatPlan, settings: Settings) -> Result<FlatPlan> {
+/// The most that one side of a join may have to be sent to every task: each holds it.
+const SMALL_SIDE: u64 = 4 << 20;
+
+/// Adds exchanges; says besides how what is kept will lie.
+pub fn choose_exchanges(plan: FlatPlan, settings: &Settings) -> Result<(FlatPlan, Vec<(u64, Spread)>)> {
     let demands = demands(&plan);
     let uses = plan.uses();
-    let mut chooser = Chooser { nodes: vec![], spread: vec![], exchanges: HashMap::new(), settings };
+    let mut chooser =
+        Chooser { nodes: vec![], spread: vec![], bytes: vec![], exchanges: HashMap::new(), settings };
     let mut renamed: Vec<FlatId> = Vec::new();
     for (id, mut node) in plan.nodes.into_iter().enumerate() {
         let shared: Vec<bool> = node.inputs.iter().map(|&input| uses[input] > 1).collect();
@@ -55,7 +50,12 @@ pub fn choose_exchanges(plan: FlatPlan, settings: Settings) -> Result<FlatPlan> 
     }
     let mut roots = plan.roots;
     roots.iter_mut().for_each(|root| root.node = renamed[root.node]);
-    Ok(FlatPlan { nodes: chooser.nodes, roots }.without_unused())
+    let kept = roots.iter().filter_map(|root| match root.sink {
+        Sink::Keep(cache) => Some((cache, chooser.spread[root.node].clone())),
+        _ => None,
+    });
+    let kept = kept.collect();
+    Ok((FlatPlan { nodes: chooser.nodes, roots }.without_unused(), kept))
 }
 
 /// For each node, the key columns by which some operator further on needs whole groups.
@@ -89,8 +89,9 @@ fn demands(plan: &FlatPlan) -> Vec<Option<Vec<Col>>> {
     demands
 }
 
-impl Chooser {
+impl Chooser<'_> {
     fn push(&mut self, node: FlatNode, spread: Spread) -> FlatId {
+        self.bytes.push(sizes::bytes(&node, &self.bytes, self.settings));
         self.nodes.push(node);
         self.spread.push(spread);
         self.nodes.len() - 1
@@ -106,7 +107,7 @@ impl Chooser {
             return known;
         }
         let spread = match &kind {
-            ExchangeKind::Hash(by) => Spread::Hash(by.clone()),
+            ExchangeKind::Hash { by, parts } => Spread::Hash { by: by.clone(), parts: *parts },
             ExchangeKind::Gather => Spread::Single,
             _ => Spread::Any,
         };
@@ -122,16 +123,24 @@ impl Chooser {
         id
     }
 
-    /// Makes rows with equal `together` meet in one task; all rows where it is empty.
+    /// Into how many parts the rows are dealt that have to meet for an operator.
+    fn parts(&self, node: &FlatNode) -> u32 {
+        let wish = node.concurrency.filter(|_| self.settings.concurrency);
+        wish.unwrap_or(self.settings.channels)
+    }
+
+    /// Makes rows with equal `together` meet in one task for the first input of an operator; all rows where
+    /// it is empty.
     fn bring(
         &mut self,
-        input: FlatId,
+        node: &FlatNode,
         together: Vec<Col>,
         demand: Option<&[Col]>,
         why: &str,
         shared: bool,
     ) -> FlatId {
-        if self.spread[input].serves(&together) {
+        let input = node.inputs[0];
+        if serves(&self.spread[input], &together) {
             return input;
         }
         if together.is_empty() {
@@ -145,7 +154,7 @@ impl Chooser {
             _ => format!("{why}: rows with equal {} meet", list(&together)),
         };
         let by = coarser.map(<[Col]>::to_vec).unwrap_or(together);
-        self.exchange(input, ExchangeKind::Hash(by), reason, shared)
+        self.exchange(input, ExchangeKind::Hash { by, parts: self.parts(node) }, reason, shared)
     }
 
     fn place(&mut self, mut node: FlatNode, demand: Option<&[Col]>, shared: &[bool]) -> FlatId {
@@ -153,7 +162,7 @@ impl Chooser {
         match &node.op {
             FlatOp::Aggregate { keys, phase: Phase::Single, .. } => {
                 let together = keys.clone();
-                node.inputs[0] = self.bring(node.inputs[0], together, demand, &why, shared[0]);
+                node.inputs[0] = self.bring(&node, together, demand, &why, shared[0]);
             }
             FlatOp::Sort { by } if node.depth == 0 && self.settings.channels > 1 => {
                 let by = by.clone();
@@ -165,15 +174,22 @@ impl Chooser {
             FlatOp::Sequential { parts: true, .. } if node.depth == 0 => {}
             FlatOp::Sort { .. } | FlatOp::Sequential { .. } => {
                 let together = keys(node.depth);
-                node.inputs[0] = self.bring(node.inputs[0], together, demand, &why, shared[0]);
+                node.inputs[0] = self.bring(&node, together, demand, &why, shared[0]);
             }
             FlatOp::Join { on, kind: FlatJoin::Cross, .. } if on.is_empty() => {
                 let reason = format!("{why}: every group sees all rows");
                 node.inputs[1] = self.exchange(node.inputs[1], ExchangeKind::Broadcast, reason, shared[1]);
             }
-            FlatOp::Join { on, .. } => {
-                let on = on.clone();
-                self.meet(&mut node, &on, &why, shared);
+            FlatOp::Join { on, kind, .. } => {
+                let (on, kind) = (on.clone(), *kind);
+                match self.is_broadcast(&node, &on, kind) {
+                    true => {
+                        let reason = format!("{why}: the smaller side goes to every task");
+                        let right = node.inputs[1];
+                        node.inputs[1] = self.exchange(right, ExchangeKind::Broadcast, reason, shared[1]);
+                    }
+                    false => self.meet(&mut node, &on, &why, shared),
+                }
             }
             _ => {}
         }
@@ -216,6 +232,21 @@ impl Chooser {
         )
     }
 
+    /// Whether the right side of a join is so small that every task has all of it, and the left one stays
+    /// where it is: known before the run, a little, and cheaper than to move the other. Not within groups,
+    /// which have to meet sooner or later.
+    fn is_broadcast(&self, node: &FlatNode, on: &[(Col, Col)], kind: FlatJoin) -> bool {
+        let (left, right) = (node.inputs[0], node.inputs[1]);
+        let left_cols: Vec<_> = on.iter().map(|(left, _)| *left).collect();
+        let moves = !serves(&self.spread[left], &left_cols) && self.settings.channels > 1;
+        if !moves || node.depth > 0 || kind == FlatJoin::Full {
+            return false;
+        }
+        let Some(small) = self.bytes[right].filter(|bytes| *bytes <= SMALL_SIDE) else { return false };
+        // Where the left size is not known, it is what has been joined or made of more than that.
+        self.bytes[left].is_none_or(|large| small.saturating_mul(self.settings.channels.into()) <= large)
+    }
+
     /// Makes both sides of a join meet, moving only what has to move.
     fn meet(&mut self, node: &mut FlatNode, on: &[(Col, Col)], why: &str, shared: &[bool]) {
         let (left, right) = (node.inputs[0], node.inputs[1]);
@@ -223,18 +254,20 @@ impl Chooser {
             return;
         }
         let left_cols: Vec<_> = on.iter().map(|(left, _)| *left).collect();
-        let by = match (&self.spread[left], &self.spread[right]) {
-            (Spread::Hash(by), _) if self.spread[left].serves(&left_cols) => by.clone(),
-            (_, Spread::Hash(by)) if by.iter().all(|col| on.iter().any(|(_, right)| right == col)) => {
-                by.iter().map(|col| other(on, *col, true)).collect()
+        let (by, parts) = match (&self.spread[left], &self.spread[right]) {
+            (Spread::Hash { by, parts }, _) if serves(&self.spread[left], &left_cols) => (by.clone(), *parts),
+            (_, Spread::Hash { by, parts })
+                if by.iter().all(|col| on.iter().any(|(_, right)| right == col)) =>
+            {
+                (by.iter().map(|col| other(on, *col, true)).collect(), *parts)
             }
-            _ => left_cols,
+            _ => (left_cols, self.parts(node)),
         };
         let right_by: Vec<_> = by.iter().map(|col| other(on, *col, false)).collect();
         for (side, by) in [(0, by), (1, right_by)] {
-            if self.spread[node.inputs[side]] != Spread::Hash(by.clone()) {
+            if self.spread[node.inputs[side]] != (Spread::Hash { by: by.clone(), parts }) {
                 let reason = format!("{why}: rows with equal {} meet", list(&by));
-                let kind = ExchangeKind::Hash(by);
+                let kind = ExchangeKind::Hash { by, parts };
                 node.inputs[side] = self.exchange(node.inputs[side], kind, reason, shared[side]);
             }
         }
@@ -242,26 +275,18 @@ impl Chooser {
 
     /// What is known about the spread of an operator's rows, from its first input.
     fn spread_of(&self, node: &FlatNode) -> Spread {
-        let input = node.inputs.first().map(|&input| &self.spread[input]);
-        let kept = |kept: &dyn Fn(Col) -> bool| match input {
-            Some(Spread::Hash(by)) if !by.iter().all(|col| kept(*col)) => Spread::Any,
-            Some(spread) => spread.clone(),
-            None => Spread::Any,
-        };
-        match &node.op {
-            FlatOp::Literal(blocks) if blocks.len() <= 1 => Spread::Single,
-            FlatOp::Union { aligned: false } => Spread::Any,
-            FlatOp::Project(exprs) => kept(&|col| exprs.contains(&(col, Expr::Col(col)))),
-            // A chain renews the key of its end.
-            FlatOp::Chain { .. } => kept(&|col| matches!(col, Col::Key(_)) && node.cols.contains(&col)),
-            FlatOp::Join { kind: FlatJoin::Full, .. } => match input {
-                Some(Spread::Single) => Spread::Single,
-                _ => Spread::Any,
-            },
-            // The copies lie where the groups are.
-            FlatOp::Join { .. } => kept(&|col| node.cols.contains(&col)),
-            _ => kept(&|col| node.cols.contains(&col)),
+        if let FlatOp::Held { cache } = node.op {
+            return match self.settings.held.get(&cache) {
+                Some(held) if held.tasks == 1 => Spread::Single,
+                Some(Held {
+                    spread: Spread::Hash { parts, .. } | Spread::First { parts }, tasks, ..
+                }) if parts != tasks => Spread::Any,
+                Some(held) => held.spread.clone(),
+                None => Spread::Any,
+            };
         }
+        let input = node.inputs.first().map(|&input| &self.spread[input]);
+        spread::after(node, input)
     }
 }
 

@@ -13,7 +13,7 @@ pub fn combine_early(plan: FlatPlan) -> FlatPlan {
         if let FlatOp::Aggregate { keys, aggs, phase: Phase::Single, at_least_one } = &node.op
             && uses[original[0]] == 1
             && aggs.iter().all(|agg| shrinks(&agg.function))
-            && let FlatOp::Exchange { kind: ExchangeKind::Hash(_) | ExchangeKind::Gather, .. } =
+            && let FlatOp::Exchange { kind: ExchangeKind::Hash { .. } | ExchangeKind::Gather, .. } =
                 &nodes[node.inputs[0]].op
         {
             let exchange = nodes[node.inputs[0]].clone();

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::Settings;
 use super::share::{group_heads, heads, region};
 use crate::error::Result;
 use crate::internal;
@@ -10,7 +9,7 @@ use crate::plan::flat::*;
 use crate::plan::stage::*;
 
 /// The stages of a plan, in dependency order.
-pub fn cut_stages(plan: &FlatPlan, settings: Settings) -> Result<StageGraph> {
+pub fn cut_stages(plan: &FlatPlan) -> Result<StageGraph> {
     let heads = heads(plan);
     let regions: Vec<_> = heads.iter().map(|&head| region(plan, head)).collect();
     let stage_of = group_heads(&regions);
@@ -32,7 +31,7 @@ pub fn cut_stages(plan: &FlatPlan, settings: Settings) -> Result<StageGraph> {
             reason: reason.clone(),
             producers: node.inputs.iter().map(|input| stage_of_head[input]).collect(),
             cols: node.cols.clone(),
-            channels: channels(kind, settings),
+            channels: channels(kind),
         });
     }
     for &stage in &order {
@@ -64,12 +63,12 @@ pub fn cut_stages(plan: &FlatPlan, settings: Settings) -> Result<StageGraph> {
     Ok(graph)
 }
 
-fn channels(kind: &ExchangeKind, settings: Settings) -> u32 {
+fn channels(kind: &ExchangeKind) -> u32 {
     match kind {
-        ExchangeKind::Hash(_) => settings.channels,
         ExchangeKind::Gather | ExchangeKind::Broadcast => 1,
         ExchangeKind::Forward => 0,
-        ExchangeKind::Direct { parts, .. }
+        ExchangeKind::Hash { parts, .. }
+        | ExchangeKind::Direct { parts, .. }
         | ExchangeKind::RoundRobin { parts }
         | ExchangeKind::Sorted { parts } => *parts,
     }

@@ -14,12 +14,18 @@ mod merge_siblings;
 mod prune;
 mod prune_columns;
 mod share;
+mod sizes;
+mod spread;
 
 pub use prune::references;
 
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
 use crate::error::Result;
-use crate::plan::logical::LogicalPlan;
-use crate::plan::stage::StageGraph;
+use crate::plan::logical::{FileSource, LogicalPlan};
+use crate::plan::stage::{Spread, StageGraph};
 
 /// A checked plan with only what its targets need.
 pub fn prune(logical: &LogicalPlan) -> Result<LogicalPlan> {
@@ -28,21 +34,39 @@ pub fn prune(logical: &LogicalPlan) -> Result<LogicalPlan> {
 }
 
 /// What the planner is told about the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// The number of channels of a hash exchange.
+    /// The number of channels of a hash exchange, where nothing else is said.
     pub channels: u32,
+    /// Whether what a transform says of its concurrency counts.
+    pub concurrency: bool,
+    /// The bytes of each source, where they are known.
+    pub sizes: HashMap<FileSource, u64>,
+    /// What is kept, by name.
+    pub held: HashMap<u64, Held>,
+}
+
+/// A kept dataset.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Held {
+    /// Its parts.
+    pub tasks: u32,
+    /// Its bytes.
+    pub bytes: u64,
+    /// How its rows lie in them.
+    #[serde(default)]
+    pub spread: Spread,
 }
 
 /// Plans a run.
-pub fn plan(logical: &LogicalPlan, settings: Settings) -> Result<StageGraph> {
+pub fn plan(logical: &LogicalPlan, settings: &Settings) -> Result<StageGraph> {
     // First, so that nothing is planned for what is held already or leads nowhere. Hostile or damaged
     // plans stop here; all later passes rely on what is checked.
     plan_pruned(&prune(logical)?, settings)
 }
 
 /// Plans what `prune` has left. The order of the passes is this function:
-pub fn plan_pruned(logical: &LogicalPlan, settings: Settings) -> Result<StageGraph> {
+pub fn plan_pruned(logical: &LogicalPlan, settings: &Settings) -> Result<StageGraph> {
     // Depth becomes leading columns; from here on there is no nesting.
     let flat = lift::lift(logical)?;
     // Before siblings are compared, so that equal inputs are equal chains.
@@ -53,14 +77,14 @@ pub fn plan_pruned(logical: &LogicalPlan, settings: Settings) -> Result<StageGra
     // After all readers of a dataset are known: a chain of which all take the first records gives no more.
     let flat = limit_chains::limit_chains(flat);
     // Needs the final shape of grouping operators, and decides what may be combined early.
-    let flat = choose_exchanges::choose_exchanges(flat, settings)?;
+    let (flat, kept) = choose_exchanges::choose_exchanges(flat, settings)?;
     // Splits aggregates at the exchanges that were put below them.
     let flat = combine_early::combine_early(flat);
     // After all columns have their users: what nobody reads is neither computed nor shipped.
     let flat = prune_columns::prune_columns(flat);
     // Late, since only now it is known who reads what: a dataset with several readers is computed once.
     let flat = share::share(flat);
-    let graph = cut_stages::cut_stages(&flat, settings)?;
+    let graph = StageGraph { kept, ..cut_stages::cut_stages(&flat)? };
     // Last: promises that the executor relies on.
     check::stages(&graph)?;
     Ok(graph)

@@ -71,7 +71,7 @@ fn own_columns(op: &FlatOp) -> Vec<Col> {
         FlatOp::Rank { .. } => vec![Col::Rank],
         FlatOp::Sort { by } | FlatOp::SortParts { by } => by.iter().map(|by| by.col).collect(),
         FlatOp::CheckOrder => vec![Col::Order],
-        FlatOp::Exchange { kind: ExchangeKind::Hash(by), .. } => by.clone(),
+        FlatOp::Exchange { kind: ExchangeKind::Hash { by, .. }, .. } => by.clone(),
         FlatOp::Exchange { kind: ExchangeKind::Direct { by, .. }, .. } => vec![*by],
         FlatOp::Exchange { kind: ExchangeKind::Sorted { .. }, .. } => vec![Col::Rank],
         FlatOp::Present(col) => vec![*col],

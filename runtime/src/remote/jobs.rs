@@ -6,49 +6,35 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::Serialize;
 
 use super::copies;
-use super::frames::Form;
 use super::hosts::Hosts;
 use super::job::*;
+use super::planning::{Settings, measured};
 use super::report::blocks;
 use crate::error::Result;
 use crate::executor::LeafShare;
 use crate::internal;
 use crate::io::{OutputJob, Storage, TaskOutput, Written, is_local};
 use crate::local::domain;
-use crate::local::sources::{self, Splits};
+use crate::local::sources::Splits;
 use crate::plan::flat::{ExchangeKind, FlatId, FlatNode, FlatOp, Sink};
-use crate::plan::stage::{Exchange, Output, OutputTo, Stage, StageGraph};
+use crate::plan::stage::{Exchange, Output, OutputTo, Spread, Stage, StageGraph};
 use crate::plan::wire;
 use crate::planner;
 
-/// What the client knows of those who will run a job.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Settings {
-    /// Tasks that run at a time, all together.
-    pub cores: u32,
-    /// Where user functions run.
-    pub host: HostSpec,
-    /// Whether blocks are compressed here, since nobody does who moves them.
-    pub compress: bool,
-    /// What earlier jobs have kept, by name.
-    pub kept: HashMap<u64, Held>,
-    /// A directory that all of them see, for copies of what only the client sees. `None`: they see all of it.
-    pub temporary: Option<String>,
-    /// Those that are Spark's own, kept or to be made.
-    #[serde(default)]
-    pub forms: HashMap<u64, Form>,
-}
-
-/// A kept dataset.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Held {
+/// A dataset that a run keeps.
+#[derive(Clone, Debug, Serialize)]
+pub struct Kept {
+    /// Its name.
+    pub cache: u64,
+    /// Its depth.
+    pub depth: u32,
     /// Its parts.
     pub tasks: u32,
-    /// Its bytes.
-    pub bytes: u64,
+    /// How its rows lie in them.
+    pub spread: Spread,
 }
 
 /// A planned run.
@@ -57,8 +43,8 @@ pub struct Plan {
     pub job: Job,
     /// What tasks are told, one after the other.
     pub bytes: Vec<u8>,
-    /// The datasets that it keeps, with their depth and their number of parts.
-    pub keeps: Vec<(u64, u32, u32)>,
+    /// The datasets that it keeps.
+    pub keeps: Vec<Kept>,
     /// By stage and number of the output.
     outputs: Vec<((u32, usize), OutputJob)>,
 }
@@ -90,10 +76,9 @@ impl Plan {
 /// Plans a run over files of `storage`, and begins its outputs.
 pub fn plan_job(plan: &[u8], settings: &Settings, storage: &Arc<dyn Storage>) -> Result<Plan> {
     let logical = planner::prune(&wire::decode_plan(plan)?)?;
-    let held = |cache| settings.kept.get(&cache).map_or(0, |held| held.bytes);
-    let (mut splits, wide) = sources::measure(&logical, storage.as_ref(), settings.cores as usize, held)?;
+    let (mut splits, planned) = measured(&logical, settings, storage)?;
     copies::make(&mut splits, storage.as_ref())?;
-    let graph = planner::plan_pruned(&logical, wide)?;
+    let graph = planner::plan_pruned(&logical, &planned)?;
     let (at, sinks): (Vec<_>, Vec<_>) = graph.texts().unzip();
     let outputs: Vec<_> = at.into_iter().zip(OutputJob::begin_all(storage, &sinks)?).collect();
     let texts: HashMap<_, _> = outputs.iter().map(|(at, job)| (*at, job.output().clone())).collect();
@@ -117,7 +102,7 @@ struct Made {
     stages: Vec<JobStage>,
     results: Vec<JobResult>,
     bytes: Vec<u8>,
-    keeps: Vec<(u64, u32, u32)>,
+    keeps: Vec<Kept>,
 }
 
 impl Made {
@@ -197,7 +182,7 @@ impl Making<'_> {
                 OutputTo::Exchange { exchange, .. } => {
                     let exchange = self.exchange(*exchange)?;
                     match exchange.kind {
-                        ExchangeKind::Hash(_) => ("hash", exchange.channels),
+                        ExchangeKind::Hash { .. } => ("hash", exchange.channels),
                         ExchangeKind::Gather => ("gather", exchange.channels),
                         ExchangeKind::Broadcast => ("broadcast", exchange.channels),
                         ExchangeKind::Forward => ("forward", tasks),
@@ -225,7 +210,9 @@ impl Making<'_> {
             match &asked.to {
                 OutputTo::Exchange { .. } => {}
                 OutputTo::Sink(Sink::Keep(cache)) => {
-                    made.keeps.push((*cache, stage.nodes[asked.node].depth, tasks));
+                    let depth = stage.nodes[asked.node].depth;
+                    let spread = self.graph.spread_of(*cache);
+                    made.keeps.push(Kept { cache: *cache, depth, tasks, spread });
                     let (channels, cache) = (channels(output), Some(*cache));
                     made.results.push(JobResult { kind: "keep", stage: stage.id, channels, cache });
                 }

@@ -27,12 +27,9 @@ use crate::internal;
 use crate::io::{Files, TaskOutput, Written};
 use crate::memory::Pool;
 use crate::plan::flat::FlatOp;
-use crate::plan::stage::OutputTo;
 
 /// Blocks that may wait to be taken.
 const AHEAD: usize = 2;
-/// The largest block that a channel collects before it is sent.
-const BLOCK_BYTES: usize = 1 << 20;
 /// How long a task that is given up may go on by itself, until its user functions are interrupted.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How often that is tried, so long apart.
@@ -131,7 +128,6 @@ impl TaskDriver {
         let texts: HashMap<u32, TaskOutput> = part.texts.iter().cloned().collect();
         let env = TaskEnv {
             context: process.context(pool.clone())?,
-            block_bytes: block_bytes(part, pool.as_ref()),
             compress: part.compress,
             pool,
             blocks: Arc::new(blocks),
@@ -312,18 +308,6 @@ fn reporter(
         let report = Report { stage, output: output as u32, written }.encode()?;
         events.send(Event::Block(channel, report)).map_err(|_| Error::Interrupted)
     }
-}
-
-/// So large that the open blocks of all channels take a fourth of the task's memory at most.
-fn block_bytes(part: &StagePart, pool: &dyn Pool) -> usize {
-    let channels = part.stage.outputs.iter().map(|output| match &output.to {
-        OutputTo::Exchange { exchange, .. } => {
-            part.exchanges.get(*exchange as usize).map_or(1, |exchange| exchange.channels.max(1))
-        }
-        OutputTo::Sink(_) => 1,
-    });
-    let open = channels.sum::<u32>().max(1) as usize;
-    (pool.limit() / 4 / open).clamp(16 << 10, BLOCK_BYTES)
 }
 
 fn text_of(panic: &(dyn std::any::Any + Send)) -> String {

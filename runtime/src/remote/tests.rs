@@ -91,7 +91,7 @@ fn encoded() -> Vec<u8> {
 
 fn node(op: FlatOp, inputs: Vec<usize>) -> FlatNode {
     let (depth, cols, markers) = (0, vec![Col::Value], false);
-    FlatNode { op, inputs, depth, cols, markers, site: None }
+    FlatNode { op, inputs, depth, cols, markers, concurrency: None, site: None }
 }
 
 /// A kept dataset, a slow function, and a dataset that is kept.
@@ -181,7 +181,7 @@ fn closing_cancels_before_it_waits() {
     let watcher = std::thread::spawn(move || {
         let until = Instant::now() + FOR_EVER;
         while !cancelled.load(Ordering::Relaxed) && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::park_timeout(Duration::from_millis(1));
         }
         go_on.send(()).unwrap();
     });

@@ -1,4 +1,4 @@
-"""Engines: what executes plans. Three methods, chosen by name; nothing else asks which engine runs."""
+"""Engines: what executes plans. Four methods, chosen by name; nothing else asks which engine runs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ class Engine(Protocol):
         """Execute a plan and describe what was done; on an error nothing of it is kept.
 
         Functions find what the surroundings bring.
+        """
+
+    def explain(self, plan: bytes, form: str) -> str:
+        """Describe what `run` would do with a plan, over the data and with the cores that there are.
+
+        Raises:
+            ValueError: a form that does not exist.
         """
 
     def fetch(self, cache: int) -> list[tuple[Any, ...]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import NestflowRuntimeException
 from ..options import LEGACY_PIPELINE_OPTIONS, byte_size, folder, progress_wish, warn_unknown
 from .lifetime import Closing
-from .native import answer, native
+from .native import answer, describe, native
 from .progress import display
 from .surroundings import here, kits
 
@@ -56,6 +56,14 @@ class LocalEngine(Closing):
                 told = json.dumps([kit.name, [kit.folder]]), kit.ends
                 summary = answer(module.run, session, plan, progress, told)
         return summary
+
+    def explain(self, plan: bytes, form: str) -> str:
+        """Describe what `run` would do with a plan.
+
+        Raises:
+            ValueError: a form that does not exist.
+        """
+        return describe(plan, form, lambda: (self._opened(),))
 
     def fetch(self, cache: int) -> list[tuple[Any, ...]]:
         """Give the rows of a kept dataset, in order."""

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 FORMS = ("text", "logical", "stages", "mermaid")
 """The forms of an explanation."""
 
+_UNMEASURED = ("logical", "code")
+"""Those that do not depend on the data and the machine."""
+
 
 def native() -> ModuleType:
     """Give the compiled module.
@@ -45,21 +48,26 @@ def encode(records: list[Any]) -> list[bytes]:
     return blocks
 
 
-def describe(plan: bytes, form: str) -> str:
+def describe(plan: bytes, form: str, by: Callable[[], tuple[object, ...]]) -> str:
     """Explain an encoded plan.
+
+    Args:
+        plan: the plan.
+        form: one of `FORMS`, or ``code``.
+        by: what the engine's planning goes by, as ``_native.explain`` takes it; asked for where it matters.
 
     Raises:
         ValueError: a form that does not exist.
         NestflowPlanningException: a plan that cannot be planned.
 
     Example:
-        >>> describe(b"", "haiku")
+        >>> describe(b"", "haiku", tuple)
         Traceback (most recent call last):
         ValueError: explain has no form 'haiku': it is one of text, logical, stages, mermaid
     """
     if form not in (*FORMS, "code"):
         raise ValueError(f"explain has no form {form!r}: it is one of {', '.join(FORMS)}")
-    text: str = answer(native().explain, plan, form)
+    text: str = answer(native().explain, plan, form, *(() if form in _UNMEASURED else by()))
     return text
 
 

@@ -66,11 +66,13 @@ class PlanBuilder:
             self._scope_of.append(scope)
             return node.id
 
-    def open_scope(self, parent: int, inputs: tuple[int, ...], site: CallSite) -> int:
+    def open_scope(
+        self, parent: int, inputs: tuple[int, ...], site: CallSite, concurrency: int | None = None
+    ) -> int:
         """Add a `Group` node to ``parent`` and give the scope that it opens."""
         with self._lock:
             scope = len(self._levels)
-            opener = self.add(parent, Group(inputs, scope), False, site)
+            opener = self.add(parent, Group(inputs, scope, concurrency), False, site)
             self._levels.append(_Level(parent, opener, self._levels[parent].depth + 1))
             return scope
 

@@ -198,10 +198,14 @@ class KeyBy:
 
 @dataclass(frozen=True)
 class Group:
-    """Opens a child scope: one group per key of the pairs of all inputs."""
+    """Opens a child scope: one group per key of the pairs of all inputs.
+
+    ``concurrency``: into how many parts the groups are dealt, or as the engine likes.
+    """
 
     inputs: tuple[NodeId, ...]
     scope: ScopeId
+    concurrency: U32 | None = None
 
 
 @dataclass(frozen=True)
@@ -411,6 +415,7 @@ class Join:
 
     inputs: tuple[NodeId, ...]
     kind: JoinKind
+    concurrency: U32 | None = None
 
 
 @dataclass(frozen=True)

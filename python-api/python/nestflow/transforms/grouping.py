@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..options import concurrency
 from ..pcollection import PCollection, collection_at
 from ..plan.nodes import KeyBy, Member
 from ..ptable import PTable
@@ -32,10 +33,10 @@ def group_by(
         pvalue: a PCollection or PObject; empty gives a table without keys.
         key_extractor: keys that Python finds equal are one key.
         value_extractor: what to keep of a record; None keeps all of it.
-        options: hints, without effect on the result.
+        options: ``concurrency``: into how many parts Spark deals the groups; other hints are without effect.
 
     Raises:
-        ValueError: an operand of another type.
+        ValueError: an operand of another type, or an impossible concurrency.
 
     Example:
         >>> import nestflow as nf
@@ -56,7 +57,7 @@ def group_by(
         kept = pvalue._serde
     value = call.optional(value_extractor, "value extractor")
     pairs = call.node(KeyBy(call.input(pvalue), key, value), single=False)
-    return _one(_open(call, (pairs,), key_serde, [kept]))
+    return _one(_open(call, (pairs,), key_serde, [kept], options))
 
 
 def _through(extractor: Callable[[Any], Any], serde: Serde) -> Callable[[Any], Any]:
@@ -70,10 +71,10 @@ def group_by_key(pvalue: PCollection | PObject, **options: Any) -> PTable:
     Args:
         pvalue: records are tuples or lists of two elements, else the run fails; empty gives a table
             without keys.
-        options: hints, without effect on the result.
+        options: ``concurrency``: into how many parts Spark deals the groups; other hints are without effect.
 
     Raises:
-        ValueError: an operand of another type.
+        ValueError: an operand of another type, or an impossible concurrency.
 
     Example:
         >>> import nestflow as nf
@@ -90,10 +91,10 @@ def cogroup(*pcollections: PCollection, **options: Any) -> PTable:
 
     Args:
         pcollections: at least one; a key of any of them is a key, with empty PCollections elsewhere.
-        options: hints, without effect on the result.
+        options: ``concurrency``: into how many parts Spark deals the groups; other hints are without effect.
 
     Raises:
-        ValueError: no argument, or one that is not a PCollection.
+        ValueError: no argument, one that is not a PCollection, or an impossible concurrency.
 
     Example:
         >>> import nestflow as nf
@@ -112,7 +113,7 @@ def cogroup(*pcollections: PCollection, **options: Any) -> PTable:
 def _pairs(call: Call, sides: Sequence[PCollection | PObject], options: dict[str, Any]) -> PTable:
     """Group pairs by their keys."""
     nodes, key_serde, serdes = paired(call, sides, options)
-    return _open(call, nodes, key_serde, serdes)
+    return _open(call, nodes, key_serde, serdes, options)
 
 
 def paired(
@@ -136,10 +137,14 @@ def paired(
 
 
 def _open(
-    call: Call, inputs: tuple[NodeId, ...], key_serde: Serde | None, serdes: Sequence[Serde | None]
+    call: Call,
+    inputs: tuple[NodeId, ...],
+    key_serde: Serde | None,
+    serdes: Sequence[Serde | None],
+    options: dict[str, Any],
 ) -> PTable:
     builder = call.pipeline._builder
-    scope = builder.open_scope(call.scope, inputs, call.site)
+    scope = builder.open_scope(call.scope, inputs, call.site, concurrency(options))
     members = tuple(
         collection_at(call.pipeline, scope, builder.add(scope, Member(side), False, call.site), serde)
         for side, serde in enumerate(serdes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..options import concurrency
 from ..pcollection import PCollection
 from ..plan import nodes as op
 from ..plan.nodes import JoinKind
@@ -20,10 +21,10 @@ def join(*pcollections: PCollection, **options: Any) -> PCollection:
 
     Args:
         pcollections: at least two PCollections of pairs; an empty one gives an empty result.
-        options: hints, without effect on the result.
+        options: ``concurrency``: into how many parts Spark deals the keys; other hints are without effect.
 
     Raises:
-        ValueError: fewer than two, or something else than PCollections.
+        ValueError: fewer than two, or something else than PCollections, or an impossible concurrency.
 
     Example:
         >>> import nestflow as nf
@@ -40,10 +41,10 @@ def left_join(*pcollections: PCollection, **options: Any) -> PCollection:
 
     Args:
         pcollections: at least two PCollections of pairs.
-        options: hints, without effect on the result.
+        options: ``concurrency``: into how many parts Spark deals the keys; other hints are without effect.
 
     Raises:
-        ValueError: fewer than two, or something else than PCollections.
+        ValueError: fewer than two, or something else than PCollections, or an impossible concurrency.
 
     Example:
         >>> import nestflow as nf
@@ -59,10 +60,10 @@ def right_join(*pcollections: PCollection, **options: Any) -> PCollection:
 
     Args:
         pcollections: at least two PCollections of pairs.
-        options: hints, without effect on the result.
+        options: ``concurrency``: into how many parts Spark deals the keys; other hints are without effect.
 
     Raises:
-        ValueError: fewer than two, or something else than PCollections.
+        ValueError: fewer than two, or something else than PCollections, or an impossible concurrency.
 
     Example:
         >>> import nestflow as nf
@@ -78,10 +79,10 @@ def full_join(*pcollections: PCollection, **options: Any) -> PCollection:
 
     Args:
         pcollections: at least two PCollections of pairs.
-        options: hints, without effect on the result.
+        options: ``concurrency``: into how many parts Spark deals the keys; other hints are without effect.
 
     Raises:
-        ValueError: fewer than two, or something else than PCollections.
+        ValueError: fewer than two, or something else than PCollections, or an impossible concurrency.
 
     Example:
         >>> import nestflow as nf
@@ -102,7 +103,7 @@ def _join(
     for value in pcollections:
         need(PCollection, value, name)
     nodes, key_serde, serdes = paired(call, pcollections, options)
-    joined = call.collection(op.Join(nodes, kind))
+    joined = call.collection(op.Join(nodes, kind, concurrency(options)))
     if call.serde is None:
         joined._serde = tuple_of(key_serde, tuple_of(*(serde or DefaultSerde() for serde in serdes)))
     return joined

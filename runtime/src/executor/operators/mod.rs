@@ -3,12 +3,14 @@
 pub mod call_chain;
 pub mod check_order;
 pub mod compared;
+pub mod exchange_write;
 pub mod full_groups;
 pub mod limit;
 pub mod number;
 pub mod project;
 pub mod rank;
 pub mod root_group;
+mod route;
 pub mod sequential;
 pub mod sink;
 pub mod unpack;

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use nestflow_chain::{Emit, StepKind};
 
-use super::{At, Lift, with_value};
+use super::{At, Lift, ScopeInfo, with_value};
 use crate::error::{Error, Result};
 use crate::internal;
 use crate::plan::flat::*;
@@ -123,8 +123,7 @@ impl Lift<'_> {
         let input =
             *inputs.get(side as usize).ok_or_else(|| internal!("scope {scope} has no input {side}"))?;
         let opened = self.scope(scope)?.opened_by.ok_or_else(|| internal!("scope {scope} has no group"))?;
-        let site = self.call_site(self.node(opened)?.0.site)?;
-        let at = At { site, depth: self.scope(parent)?.depth, scope: parent };
+        let at = self.at(self.node(opened)?.0.site, parent)?;
         let (node, _) = self.node(input)?;
         let (records, kind) = match &node.op {
             Op::KeyBy { input, key, value } if !self.held.contains_key(&node.id) => {
@@ -194,9 +193,15 @@ impl Lift<'_> {
         Ok(self.project_value(groups, Expr::Given(Col::Shown(at.depth), Col::Key(at.depth)), at))
     }
 
+    /// A place in another scope, for the same call.
+    fn inside(&self, scope: ScopeId, at: &At) -> Result<At> {
+        let ScopeInfo { depth, concurrency, .. } = *self.scope(scope)?;
+        Ok(At { site: at.site.clone(), depth, scope, concurrency })
+    }
+
     /// The keys of a child scope, as a dataset of `at`.
     pub(super) fn keys_of(&mut self, scope: ScopeId, at: &At) -> Result<FlatId> {
-        let inner = At { site: at.site.clone(), depth: self.scope(scope)?.depth, scope };
+        let inner = self.inside(scope, at)?;
         if inner.depth != at.depth + 1 {
             return Err(Error::Plan("the keys of a table belong to the scope that it was made in".into()));
         }
@@ -227,8 +232,7 @@ impl Lift<'_> {
         if depth < at.depth + levels {
             // An outer dataset was returned from the lifted function: every group has a copy.
             let (_, scope) = self.node(node)?;
-            let site = at.site.clone();
-            let within = At { site, depth: self.scope(scope)?.depth, scope };
+            let within = self.inside(scope, at)?;
             let copied = self.copy_for_groups(inner, &within)?;
             return Ok(self.leave_with(copied, levels, with_keys, at));
         }

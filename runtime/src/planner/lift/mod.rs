@@ -27,6 +27,8 @@ struct ScopeInfo {
     parent: Option<ScopeId>,
     /// The `Group` node that opened it.
     opened_by: Option<NodeId>,
+    /// Into how many parts its groups are dealt, if the user said so here or further out.
+    concurrency: Option<u32>,
 }
 
 /// The state of lifting one plan.
@@ -67,13 +69,25 @@ pub fn lift(plan: &LogicalPlan) -> Result<FlatPlan> {
 
 impl<'a> Lift<'a> {
     fn index(&mut self, scope: &'a Scope, parent: Option<ScopeId>, depth: u32) {
-        let info = self.scopes.entry(scope.id).or_insert(ScopeInfo { depth, parent, opened_by: None });
+        let outside = parent.and_then(|parent| self.scopes.get(&parent)?.concurrency);
+        let info = self.scopes.entry(scope.id).or_insert(ScopeInfo {
+            depth,
+            parent,
+            opened_by: None,
+            concurrency: None,
+        });
         info.depth = depth;
         info.parent = parent;
+        info.concurrency = info.concurrency.or(outside);
         for node in &scope.nodes {
             self.nodes.insert(node.id, (node, scope.id));
-            if let Op::Group { scope: opened, .. } = &node.op {
-                let info = ScopeInfo { depth: depth + 1, parent: Some(scope.id), opened_by: Some(node.id) };
+            if let Op::Group { scope: opened, concurrency, .. } = &node.op {
+                let info = ScopeInfo {
+                    depth: depth + 1,
+                    parent: Some(scope.id),
+                    opened_by: Some(node.id),
+                    concurrency: *concurrency,
+                };
                 self.scopes.insert(*opened, info);
             }
         }
@@ -106,12 +120,20 @@ impl<'a> Lift<'a> {
             .ok_or_else(|| Error::Plan(format!("no call site {id} in the plan")))
     }
 
+    /// The place of an operator of a scope.
+    fn at(&self, site: SiteId, scope: ScopeId) -> Result<At> {
+        let ScopeInfo { depth, concurrency, .. } = *self.scope(scope)?;
+        Ok(At { site: self.call_site(site)?, depth, scope, concurrency })
+    }
+
     /// Adds an operator; its columns and markers are the caller's to give.
     fn push(&mut self, op: FlatOp, inputs: Vec<FlatId>, depth: u32, cols: Vec<Col>, at: &At) -> FlatId {
         let markers = inputs.first().is_some_and(|&input| self.flat.nodes[input].markers);
         let markers = markers
             || matches!(op, FlatOp::Union { .. }) && inputs.iter().any(|&i| self.flat.nodes[i].markers);
-        self.flat.nodes.push(FlatNode { op, inputs, depth, cols, markers, site: Some(at.site.clone()) });
+        let concurrency = at.concurrency;
+        let site = Some(at.site.clone());
+        self.flat.nodes.push(FlatNode { op, inputs, depth, cols, markers, concurrency, site });
         self.flat.nodes.len() - 1
     }
 
@@ -149,7 +171,7 @@ impl<'a> Lift<'a> {
             return Ok(done);
         }
         let (node, scope) = self.node(id)?;
-        let at = At { site: self.call_site(node.site)?, depth: self.scope(scope)?.depth, scope };
+        let at = self.at(node.site, scope)?;
         let flat = match self.held.get(&id) {
             Some(&cache) => {
                 let cols = with_value(at.depth);
@@ -224,7 +246,10 @@ impl<'a> Lift<'a> {
             }
             Op::Whole { input, function } => self.whole(*input, *function, at),
             Op::Union { inputs } => self.union(inputs, at),
-            Op::Join { inputs, kind } => self.join(inputs, *kind, at),
+            Op::Join { inputs, kind, concurrency } => {
+                let at = At { concurrency: concurrency.or(at.concurrency), ..at.clone() };
+                self.join(inputs, *kind, &at)
+            }
             Op::Compare { left, right, kind } => self.compare(*left, *right, *kind, at),
             Op::Numbered { input } => self.numbered(*input, at),
         }
@@ -235,7 +260,7 @@ impl<'a> Lift<'a> {
             Target::Keep { node, cache } => {
                 // An outer dataset that a lifted function returned belongs to every group.
                 let (asked, scope) = self.node(*node)?;
-                let at = At { site: self.call_site(asked.site)?, depth: self.scope(scope)?.depth, scope };
+                let at = self.at(asked.site, scope)?;
                 Ok(Root { node: self.operand(*node, &at)?, sink: Sink::Keep(*cache) })
             }
             Target::Effect { node } => Ok(Root { node: self.dataset(*node)?, sink: Sink::Drain }),
@@ -271,6 +296,8 @@ struct At {
     site: CallSite,
     depth: u32,
     scope: ScopeId,
+    /// Into how many parts rows are dealt that have to meet, if the user said so.
+    concurrency: Option<u32>,
 }
 
 /// `k1 s1 … kd sd v`.

@@ -52,7 +52,7 @@ impl Lift<'_> {
     pub(super) fn write(&mut self, node: NodeId, sink: &FileSink, site: SiteId) -> Result<Root> {
         let rows = self.dataset(node)?;
         let (_, scope) = self.node(node)?;
-        let at = At { site: self.call_site(site)?, depth: self.depth(rows), scope };
+        let at = At { depth: self.depth(rows), ..self.at(site, scope)? };
         let mut rows = rows;
         if self.flat.nodes[rows].markers {
             rows = self.push(FlatOp::Present(Col::Value), vec![rows], at.depth, with_value(at.depth), &at);

@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...options import LEGACY_PIPELINE_OPTIONS, byte_size, folder, progress_wish, warn_unknown
+from ...options import LEGACY_PIPELINE_OPTIONS, byte_size, concurrency, folder, progress_wish, warn_unknown
 from ..failure import rebuilt
 from ..lifetime import Closing
-from ..native import answer, native
+from ..native import answer, describe, native
 from ..progress import display
 from . import archives, frames, memory
 from .context import context
@@ -74,6 +74,7 @@ class SparkEngine(Closing):
         self._session = options.get("session")
         self._hadoop = partial(_hadoop, dict(options))
         self._wishes = dict(options)
+        self._concurrency = concurrency(options, "default_concurrency")
         self._name = str(options.get("job_name") or "nestflow")
         wanted = options.get("tmp_dir")
         self._folder = None if wanted is None else folder(wanted, "tmp_dir")
@@ -85,7 +86,7 @@ class SparkEngine(Closing):
         self._driver: Any = None
         self._worker_memory: int | None = None
         self._compress = False
-        self._kept: dict[int, dict[str, int]] = {}
+        self._kept: dict[int, dict[str, Any]] = {}
         self._forms: dict[int, frames.Form] = {}
         self._adopted: list[Any] = []
 
@@ -100,7 +101,8 @@ class SparkEngine(Closing):
     ) -> dict[str, object]:
         module = native()
         settings = json.dumps(self._settings(surroundings, plan))
-        run, description, data, keeps = answer(module.spark_plan, plan, settings, asking(driver))
+        run, description, data, kept = answer(module.spark_plan, plan, settings, asking(driver))
+        keeps = json.loads(kept)
         reports, done = None, False
         try:
             try:
@@ -111,10 +113,10 @@ class SparkEngine(Closing):
             done = True
         finally:
             if not done:
-                for cache, _, _ in keeps:
-                    driver.release(cache)
-        for cache, depth, tasks in keeps:
-            self._kept[cache] = {"tasks": tasks, "bytes": driver.size(cache), "depth": depth}
+                for keep in keeps:
+                    driver.release(keep["cache"])
+        for keep in keeps:
+            self._kept[keep["cache"]] = {**keep, "bytes": driver.size(keep["cache"])}
         stages = json.loads(description)["stages"]
         counters: Counter[str] = Counter()
         for counted in counts:
@@ -124,6 +126,20 @@ class SparkEngine(Closing):
             for at, stage in zip(range(0, len(metrics), _METRICS), stages, strict=True)
         ]
         return {"counters": dict(counters), "stages": stages}
+
+    def explain(self, plan: bytes, form: str) -> str:
+        """Describe what `run` would do with a plan; starts Spark, whose cores count.
+
+        Raises:
+            ValueError: a form that does not exist.
+        """
+
+        def by() -> tuple[object, ...]:
+            driver = self._opened()
+            with Interrupts():
+                return None, json.dumps(self._planning()), asking(driver)
+
+        return describe(plan, form, by)
 
     def fetch(self, cache: int) -> list[tuple[Any, ...]]:
         """Give the rows of a kept dataset, in order."""
@@ -192,11 +208,18 @@ class SparkEngine(Closing):
 
     def _settings(self, surroundings: Surroundings, plan: bytes) -> dict[str, object]:
         return {
-            "cores": max(1, self._context.defaultParallelism),
+            **self._planning(),
             "host": host(
                 self._context, self._host, surroundings, self._worker_memory, plan, self._place.interpreter
             ),
             "compress": self._compress,
+        }
+
+    def _planning(self) -> dict[str, object]:
+        """What a plan's stages depend on."""
+        return {
+            "cores": max(1, self._context.defaultParallelism),
+            "concurrency": self._concurrency,
             "temporary": None if is_here(self._context) else self._temporary,
             "kept": {str(cache): kept for cache, kept in self._kept.items()},
             "forms": {str(cache): form for cache, form in self._forms.items()},

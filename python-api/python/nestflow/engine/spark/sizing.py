@@ -72,13 +72,13 @@ def sizing(conf: Any, master: str, slots: int) -> Sizing:
     worker = _of_worker(conf, master, slots)
     if str(conf.get("spark.memory.offHeap.enabled", "false")).lower() == "true" and off_heap:
         pages = _pages(conf, off_heap, slots)
-        memory = off_heap - slots * pages
+        lent = off_heap - slots * pages
         source = (
             "of Spark's off-heap memory (spark.memory.offHeap.size), "
             f"of which each leaves {_mib(pages)} to Spark's own writer"
         )
         rule = _rule(slots, off_heap, source, worker)
-        return Sizing(slots, memory, True, worker, rule, _few(slots, memory))
+        return Sizing(slots, lent, True, worker, rule, _few(slots, lent))
     room = _overhead(conf, master)
     memory, source = in_bytes(conf, "spark.nestflow.memory"), "(spark.nestflow.memory)"
     if memory is None and room is not None:
