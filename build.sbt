@@ -3,15 +3,7 @@
 
 ThisBuild / scalaVersion := "2.13.16"
 
-val lines = Seq(
-  // (name, Spark, Scala, oldest Java)
-  ("spark35", "3.5.9", "2.12.20", "8"),
-  ("spark35_213", "3.5.9", "2.13.16", "8"),
-  ("spark4", "4.2.0", "2.13.16", "17"),
-)
-
-def line(name: String): Project = {
-  val (_, spark, scala, java) = lines.find(_._1 == name).get
+def line(name: String, spark: String, scala: String, oldestJava: String): Project =
   Project(name, file(s"target/sbt/$name")).settings(
     organization := "nestflow",
     version := "0.1.0",
@@ -21,12 +13,11 @@ def line(name: String): Project = {
       val sources = (ThisBuild / baseDirectory).value / "scala-shim" / "src" / "main"
       Seq(sources / "scala", sources / "java")
     },
-    scalacOptions ++= Seq("-deprecation", "-feature", "-unchecked", "-Xlint:-unused", "-release", java),
-    javacOptions ++= Seq("--release", java, "-Xlint:all,-serial,-processing,-classfile,-options"),
+    scalacOptions ++= Seq("-deprecation", "-feature", "-unchecked", "-Xlint:-unused", "-release", oldestJava),
+    javacOptions ++= Seq("--release", oldestJava, "-Xlint:all,-serial,-processing,-classfile,-options"),
     Compile / packageDoc / publishArtifact := false,
   )
-}
 
-lazy val spark35 = line("spark35")
-lazy val spark35_213 = line("spark35_213")
-lazy val spark4 = line("spark4")
+lazy val spark35 = line("spark35", "3.5.9", "2.12.20", "8")
+lazy val spark35_213 = line("spark35_213", "3.5.9", "2.13.16", "8")
+lazy val spark4 = line("spark4", "4.2.0", "2.13.16", "17")

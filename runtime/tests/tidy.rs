@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Lines a file may have without its tests.
 const LONGEST: usize = 400;
-/// Lines that the shim in the JVM may have in all.
+/// Lines that the shim in the JVM may have in all, its build included.
 const SHIM: usize = 1500;
 /// Files that are tables by nature.
 const TABLES: [&str; 3] = ["plan/logical.rs", "plan/flat.rs", "executor/build.rs"];
@@ -78,6 +78,7 @@ fn the_shim_is_thin() {
         .chain(sources("scala-shim", "java"))
         .map(|(_, text)| text.lines().count())
         .sum();
+    let lines = lines + fs::read_to_string(root().join("build.sbt")).unwrap().lines().count();
     assert!(lines <= SHIM, "the shim has {lines} lines: what decides something belongs into the client");
 }
 

@@ -175,8 +175,9 @@ def test_shuffles_do_not_sort_objects(spark: Make) -> None:
     engine._opened()
     context = engine._context
     empty = context._jsc.emptyRDD().rdd()
+    nowhere = getattr(context._jvm.scala.collection.immutable, "Set$").__getattr__("MODULE$").empty()
     for channels, kind in ((10, "BypassMergeSortShuffleHandle"), (500, "SerializedShuffleHandle")):
-        shuffled = context._jvm.nestflow.spark.Channels.shuffled(empty, channels)
+        shuffled = context._jvm.nestflow.spark.Channels.shuffled(empty, channels, nowhere)
         handle = shuffled.dependencies().head().shuffleHandle()
         assert handle.getClass().getSimpleName() == kind
 

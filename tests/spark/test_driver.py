@@ -88,7 +88,7 @@ def test_what_spark_has_forgotten_is_forgotten(spark: Make, engine: Any) -> None
         assert words.distinct().count().get() == 2
         with pytest.raises(ZeroDivisionError):
             words.group_by(lambda word: word).apply_values(lambda group: group.map(lambda _: 1 / 0)).get()
-    for name in ("groups", "stages", "found"):
+    for name in ("groups", "found"):
         assert eventually(lambda name=name: field(faults, name).size() == 0), name  # type: ignore[misc]
 
 

@@ -15,8 +15,9 @@ BEGIN = """
     conf = {conf!r}
     conf["spark.master"] = "local[2]"
     p = nf.Pipeline.create("spark", progress=False, spark_conf=conf, **{options!r})
-    borrowed = p._engine._opened().borrowed
+    p._engine._opened()
     context = p._engine._context
+    borrowed = context._jvm.org.apache.spark.nestflow.TaskMemory.used
     most = 0
     over = threading.Event()
 

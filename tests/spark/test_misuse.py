@@ -210,7 +210,7 @@ def test_a_job_of_another_build(context: Any, job: Planned, tmp_path: Path) -> N
     other = json.dumps({**job.description, "build": "0.0.0-other", "stages": []})
     with pytest.raises(Exception, match=r"is of build 0\.0\.0-other, but the jar of build") as caught:
         driver.start(other, str(tmp_path / "bytes"))
-    assert driver.buildId() in str(caught.value)
+    assert context._jvm.nestflow.spark.Library.buildId() in str(caught.value)
 
 
 def test_a_library_of_another_build(context: Any, tmp_path: Path) -> None:
@@ -225,5 +225,5 @@ def test_a_library_of_another_build(context: Any, tmp_path: Path) -> None:
     urls[1] = ours.getProtectionDomain().getCodeSource().getLocation()
     loader = jvm.java.net.URLClassLoader(urls, ours.getClassLoader().getParent())
     text = refused("java.lang.IllegalStateException", Native, context, loader)
-    build = context._jvm.nestflow.spark.Driver(context._jsc).buildId()
+    build = context._jvm.nestflow.spark.Library.buildId()
     assert text == f"the jar of nestflow is of build 0.0.0-other, but its native library of build {build}"

@@ -43,6 +43,15 @@ class NestflowRuntimeException(NestflowError):
     """
 
 
+class RunCancelledException(NestflowRuntimeException):
+    """Another thread has called the pipeline's ``cancel``.
+
+    Example:
+        >>> issubclass(RunCancelledException, NestflowRuntimeException)
+        True
+    """
+
+
 class InvalidDataException(NestflowRuntimeException):
     """Data do not have the form that was asked for.
 

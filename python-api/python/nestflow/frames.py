@@ -130,7 +130,8 @@ def _leave(pipeline: Pipeline, node: int, schema: Any) -> Any:
         pipeline._caches += 1
         cache = pipeline._caches
         made = leave(cache, schema)
-        pipeline._run((), (op.Keep(node, cache),))
+        with pipeline._cancellable() as check:
+            pipeline._run((), check, (op.Keep(node, cache),))
         return made()
 
 

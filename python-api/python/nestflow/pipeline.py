@@ -10,6 +10,7 @@ from threading import RLock, local
 from typing import TYPE_CHECKING
 
 from . import counter
+from .cancelling import Cancelling
 from .engine import by_name
 from .errors import InvalidDataException, NestflowPlanningException
 from .frames import to_spark
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from .engine import Engine
+    from .engine import Check, Engine
     from .plan.nodes import LogicalPlan, Target
 
 
-class Pipeline(PipelineMembers, Surrounded):
+class Pipeline(PipelineMembers, Surrounded, Cancelling):
     """A program of datasets and transforms; nothing is computed before `run` or a dataset's ``get``.
 
     Example:
@@ -60,6 +61,7 @@ class Pipeline(PipelineMembers, Surrounded):
         self._builder = PlanBuilder()
         self._around = local()
         self._lock = RLock()
+        self._running = set()
         self._pending: list[Target] = []
         self._marked: dict[int, None] = {}
         self._commits: dict[int, Callable[[], Any]] = {}
@@ -184,6 +186,9 @@ class Pipeline(PipelineMembers, Surrounded):
 
         A run that fails changes nothing: the next one does all of it again.
 
+        Raises:
+            RunCancelledException: another thread has called `cancel`.
+
         Example:
             >>> p = Pipeline.create("local")
             >>> kept = p.parallelize([1]).cache()
@@ -191,7 +196,8 @@ class Pipeline(PipelineMembers, Surrounded):
             >>> kept.get()
             [1]
         """
-        self._run(())
+        with self._cancellable() as check:
+            self._run((), check)
 
     def get(self, pvalue: PType) -> Any:
         """Run everything that is pending and give the data of a dataset.
@@ -200,6 +206,7 @@ class Pipeline(PipelineMembers, Surrounded):
             InvalidDataException: a PObject without a value, a dataset inside `apply_values`, or a key
                 that a dict cannot have.
             NestflowPlanningException: a table whose values are a tuple.
+            RunCancelledException: another thread has called `cancel`.
 
         Example:
             >>> p = Pipeline.create("local")
@@ -213,9 +220,10 @@ class Pipeline(PipelineMembers, Surrounded):
                 "of its own; get the table that apply_values gives"
             )
         leaf = pvalue._leaf("get")
-        if leaf._node not in self._held:
-            self._run((leaf._node,))
-        rows = self._engine.fetch(self._held[leaf._node])
+        with self._cancellable() as check:
+            if leaf._node not in self._held:
+                self._run((leaf._node,), check)
+            rows = self._engine.fetch(self._held[leaf._node], check)
         if isinstance(pvalue, PTable):
             return nested_dict(rows, many=isinstance(leaf, PCollection))
         values = [row[0] for row in rows]
@@ -317,25 +325,26 @@ class Pipeline(PipelineMembers, Surrounded):
     def _add_effect(self, node: int) -> None:
         self._pending.append(Effect(node))
 
-    def _run(self, wanted: Iterable[int], others: Iterable[Keep] = ()) -> None:
+    def _run(self, wanted: Iterable[int], check: Check, others: Iterable[Keep] = ()) -> None:
         with self._lock:
             before = dict(self._before_run_hooks)
             try:
+                check()  # perhaps while it waited for another thread's run
                 _call_all(self._before_run_hooks)
-                self._run_pending(wanted, others)
+                self._run_pending(wanted, check, others)
             except BaseException:
                 for name, hook in before.items():
                     self._before_run_hooks.setdefault(name, hook)
                 raise
             _call_all(self._after_run_hooks)
 
-    def _run_pending(self, wanted: Iterable[int], others: Iterable[Keep]) -> None:
+    def _run_pending(self, wanted: Iterable[int], check: Check, others: Iterable[Keep]) -> None:
         pending = list(self._pending)
         marked = list(self._marked)
         keeps = self._keeps(dict.fromkeys((*marked, *wanted)))
         if pending or keeps or others:
             plan = self._plan([*pending, *keeps, *others])
-            self.last_run = self._engine.run(encode_plan(plan), self._surroundings)
+            self.last_run = self._engine.run(encode_plan(plan), self._surroundings, check)
             counter._record(self.last_run.setdefault("counters", {}))  # type: ignore[arg-type]
             self._held.update((keep.node, keep.cache) for keep in keeps)
             del self._pending[: len(pending)]

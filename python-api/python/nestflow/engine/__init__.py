@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from ..resources import Surroundings
+
+    Check = Callable[[], None]
+    """Called again and again while an engine is at work: what it raises ends that, and is raised."""
 
 
 class Engine(Protocol):
@@ -17,7 +21,7 @@ class Engine(Protocol):
     """Into how many parts a dataset is cut where that shows and the program does not say it: in a target
     that only has a function to choose them, in `pipe`. None: as many as there are tasks."""
 
-    def run(self, plan: bytes, surroundings: Surroundings) -> dict[str, object]:
+    def run(self, plan: bytes, surroundings: Surroundings, check: Check) -> dict[str, object]:
         """Execute a plan and describe what was done; on an error nothing of it is kept.
 
         Functions find what the surroundings bring.
@@ -30,7 +34,7 @@ class Engine(Protocol):
             ValueError: a form that does not exist.
         """
 
-    def fetch(self, cache: int) -> list[tuple[Any, ...]]:
+    def fetch(self, cache: int, check: Check) -> list[tuple[Any, ...]]:
         """Give the rows ``(k1, …, kd, value)`` of a kept dataset, in order, as fresh objects."""
 
     def close(self) -> None:

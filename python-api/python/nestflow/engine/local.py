@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..resources import Surroundings
+    from . import Check
+    from .progress import Progress
 
 HOSTS = ("auto", "in_process", "workers", "embedded")
 """Where user functions run: in this interpreter, in processes of their own, or as the engine sees fit.
@@ -41,11 +43,12 @@ class LocalEngine(Closing):
         self._progress = progress_wish(options.get("progress"))
         self._session: int | None = None
 
-    def run(self, plan: bytes, surroundings: Surroundings) -> dict[str, object]:
+    def run(self, plan: bytes, surroundings: Surroundings, check: Check) -> dict[str, object]:
         """Execute a plan and describe what was done; on an error nothing of it is kept."""
         module, session = native(), self._opened()
         kit = surroundings.pack(_fetch, kits())
-        with display(self._progress) as progress:
+        with display(self._progress) as shown:
+            progress = _checked(check, shown)
             summary: dict[str, object]
             if kit is None:
                 summary = answer(module.run, session, plan, progress)
@@ -65,8 +68,9 @@ class LocalEngine(Closing):
         """
         return describe(plan, form, lambda: (self._opened(),))
 
-    def fetch(self, cache: int) -> list[tuple[Any, ...]]:
+    def fetch(self, cache: int, check: Check) -> list[tuple[Any, ...]]:
         """Give the rows of a kept dataset, in order."""
+        check()
         rows: list[tuple[Any, ...]] = answer(native().fetch, self._opened(), cache)
         return rows
 
@@ -77,6 +81,15 @@ class LocalEngine(Closing):
             self._session = answer(module.open_session, self._options)
             self._at_end(module.close_session, self._session)
         return self._session
+
+
+def _checked(check: Check, shown: Progress | None) -> Progress:
+    def progress(event: dict[str, object]) -> None:
+        check()
+        if shown is not None:
+            shown(event)
+
+    return progress
 
 
 def _fetch(uri: str, _: str) -> None:

@@ -22,6 +22,7 @@ from .files import asking
 from .interrupts import Interrupts
 from .place import place, tell
 from .sizing import sizing, slots
+from .temporary import Temporary
 from .workers import HOSTS, host, is_here
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...resources import Surroundings
+    from .. import Check
     from .archives import Told
 
 _KNOWN = (
@@ -84,16 +86,17 @@ class SparkEngine(Closing):
         self.parts = _positive(options.get("default_concurrency"))
         self._context: Any = None
         self._driver: Any = None
+        self._copies: Any = None
         self._worker_memory: int | None = None
         self._compress = False
         self._kept: dict[int, dict[str, Any]] = {}
         self._forms: dict[int, frames.Form] = {}
         self._adopted: list[Any] = []
 
-    def run(self, plan: bytes, surroundings: Surroundings) -> dict[str, object]:
+    def run(self, plan: bytes, surroundings: Surroundings, check: Check) -> dict[str, object]:
         """Execute a plan and describe what was done; on an error nothing of it is kept."""
         driver = self._opened()
-        with Interrupts() as interrupts:
+        with Interrupts(check) as interrupts:
             return self._run(driver, plan, surroundings, interrupts)
 
     def _run(
@@ -101,7 +104,9 @@ class SparkEngine(Closing):
     ) -> dict[str, object]:
         module = native()
         settings = json.dumps(self._settings(surroundings, plan))
-        run, description, data, kept = answer(module.spark_plan, plan, settings, asking(driver))
+        run, description, data, kept = answer(
+            module.spark_plan, plan, settings, asking(driver, self._copies)
+        )
         keeps = json.loads(kept)
         reports, done = None, False
         try:
@@ -136,16 +141,18 @@ class SparkEngine(Closing):
 
         def by() -> tuple[object, ...]:
             driver = self._opened()
-            with Interrupts():
-                return None, json.dumps(self._planning()), asking(driver)
+            with Interrupts(lambda: None):
+                return None, json.dumps(self._planning()), asking(driver, self._copies)
 
         return describe(plan, form, by)
 
-    def fetch(self, cache: int) -> list[tuple[Any, ...]]:
+    def fetch(self, cache: int, check: Check) -> list[tuple[Any, ...]]:
         """Give the rows of a kept dataset, in order."""
         driver = self._opened()
-        with Interrupts(), self._file() as path:
-            error = driver.fetch(cache, path)
+        with Interrupts(check) as interrupts, self._file() as path:
+            run = driver.fetch(cache, path)
+            error = _end(driver, run, interrupts.check)
+            driver.reports(run)
             if error:
                 raise _raised(error)
             with open(path, "rb") as file:
@@ -189,7 +196,8 @@ class SparkEngine(Closing):
 
             self._context = context(self._session, self._conf, self._name, self._memory, before)
             self._driver = self._context._jvm.nestflow.spark.Driver(self._context._jsc)
-            self._at_end(_close, self._driver)
+            self._copies = Temporary(self._context._jvm)
+            self._at_end(_close, self._driver, self._copies)
             self._driver.configure(*hadoop)
             # Asked for once: a look at the application's settings takes milliseconds.
             conf = self._context.getConf()
@@ -238,16 +246,14 @@ class SparkEngine(Closing):
             with open(path, "wb") as file:
                 file.write(data)
             run = driver.start(description, path)
-        error = None
-        try:
-            while (error := driver.poll(run, _PATIENCE)) is None:
-                interrupts.check()
-                if progress is not None:
-                    stages, tasks, done = driver.progress(run)
-                    progress({"stages": stages, "tasks": tasks, "tasks_done": done})
-        finally:
-            if error is None:  # interrupted, or the user's callback raised
-                _cancel(driver, run)
+
+        def watch() -> None:
+            interrupts.check()
+            if progress is not None:
+                stages, tasks, done = driver.progress(run)
+                progress({"stages": stages, "tasks": tasks, "tasks_done": done})
+
+        error = _end(driver, run, watch)
         counts: list[dict[str, int]] = json.loads(driver.counts(run))
         metrics = list(driver.metrics(run))
         reports = bytes(driver.reports(run))
@@ -302,6 +308,20 @@ class _File:
         os.unlink(self._path)
 
 
+def _end(driver: Any, run: int, watch: Callable[[], None]) -> str:
+    """Wait for the end of a run, and give the description of its error, or nothing."""
+    error: str | None = None
+    try:
+        while True:
+            error = driver.poll(run, _PATIENCE)
+            if error is not None:
+                return error
+            watch()
+    finally:
+        if error is None:  # interrupted, cancelled, or the user's callback raised
+            _cancel(driver, run)
+
+
 def _cancel(driver: Any, run: int) -> None:
     """End a run, and wait a while for its tasks: what they write must not come after the outputs' end."""
     driver.cancel(run)
@@ -311,9 +331,10 @@ def _cancel(driver: Any, run: int) -> None:
     driver.reports(run)
 
 
-def _close(driver: Any) -> None:
+def _close(driver: Any, copies: Temporary) -> None:
     try:
         driver.close()
+        copies.remove()
     except Exception:
         return  # the JVM is gone, and with it all that it held
 

@@ -1,4 +1,4 @@
-"""Ctrl-C while the JVM is asked: it comes between two questions, never in the middle of one.
+"""Ctrl-C and `cancel` while the JVM is asked: they come between two questions, never in the middle of one.
 
 PySpark's own handler asks the JVM, and py4j refuses that while the same thread waits for an answer. An
 interrupt that is raised inside py4j would leave an answer behind that the next question takes for its own.
@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
     from typing import Any
 
@@ -20,6 +21,10 @@ class Interrupts:
 
     _before: Any = None
     _came: tuple[int, FrameType | None] | None = None
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        """Take what else has to be looked at."""
+        self._check = check
 
     def __enter__(self) -> Interrupts:
         """Begin to hold it back; to other threads, and where it is ignored, it never comes."""
@@ -34,14 +39,19 @@ class Interrupts:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
         if kind is None:
-            self.check()
+            self._interrupt()
 
     def check(self) -> None:
         """Do what was held back.
 
         Raises:
             KeyboardInterrupt: Ctrl-C came.
+            RunCancelledException: the run was cancelled.
         """
+        self._interrupt()
+        self._check()
+
+    def _interrupt(self) -> None:
         came, self._came = self._came, None
         if came is None:
             return

@@ -52,8 +52,6 @@ private[spark] object Channels {
   /** All blocks of a stage by channel: one shuffle, whoever reads of it. Of `everywhere`, all tasks of a reader
     * read all.
     */
-  def shuffled(stage: RDD[Block], channels: Int): RDD[Block] = shuffled(stage, channels, Set.empty[Int])
-
   def shuffled(stage: RDD[Block], channels: Int, everywhere: Set[Int]): RDD[Block] =
     new ShuffledChannels(stage, channels, everywhere).setSerializer(new ChannelSerializer)
 }

@@ -1,16 +1,12 @@
 package nestflow.spark
 
 import java.io.{BufferedOutputStream, ByteArrayOutputStream, DataOutputStream, OutputStream}
-import java.nio.{file => nio}
-import java.nio.file.Paths
+import java.nio.file.{Paths, Files => LocalFiles}
 import java.util.{List => JavaList, Map => JavaMap}
-import java.util.concurrent.{ConcurrentHashMap, TimeUnit}
-import java.util.concurrent.atomic.{AtomicLong, AtomicReference}
-import java.util.concurrent.CountDownLatch
-
+import java.util.concurrent.{ConcurrentHashMap, CountDownLatch, TimeUnit}
+import java.util.concurrent.atomic.AtomicLong
 import scala.collection.JavaConverters._
 import scala.collection.mutable
-
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.Path
 import org.apache.spark.{SparkException, SparkContext, TaskContext}
@@ -33,13 +29,9 @@ final class Driver(java: JavaSparkContext) {
 
   /** Settings of Hadoop's that this client brings. */
   private val own = new Configuration(false)
-  private val temporary = new Temporary
   @volatile private var settings = Settings(1, 0, lent = false, Place("", "", "", Nil))
 
   sc.addSparkListener(faults)
-
-  /** The build of this jar. */
-  def buildId: String = Library.buildId
 
   /** Settings of Hadoop's beside the application's, for the files of this client's jobs: a file, or null. */
   def configure(file: String, settings: JavaMap[String, String]): Unit = {
@@ -70,13 +62,20 @@ final class Driver(java: JavaSparkContext) {
 
   /** Starts a job; its bytes are in a file. Gives the number of the run. */
   def start(description: String, bytes: String): Long = {
-    val job = Job.parse(description, nio.Files.readAllBytes(Paths.get(bytes)), settings)
+    val job = Job.parse(description, LocalFiles.readAllBytes(Paths.get(bytes)), settings)
     if (job.build != Library.buildId) {
       throw new IllegalStateException(
         s"the package nestflow is of build ${job.build}, but the jar of build ${Library.buildId}")
     }
+    started(job.stages.lastOption.fold("nestflow")(_.name), job.stages.size)(execute(job, _))
+  }
+
+  /** Starts to write the blocks of a kept dataset, in any order, each with its length in front. */
+  def fetch(cache: Long, path: String): Long = started("nestflow: fetch", 0)(_ => write(cache, path))
+
+  private def started(name: String, stages: Int)(body: Run => Unit): Long = {
     val number = next.getAndIncrement()
-    val run = new Run(s"${Fault.Group}$id-$number", job)
+    val run = new Run(s"${Fault.Group}$id-$number", name, stages, body)
     runs.put(number, run)
     run.start()
     number
@@ -85,7 +84,7 @@ final class Driver(java: JavaSparkContext) {
   /** Waits a little for the end of a run: null, or "" for success, or the description of its error. */
   def poll(number: Long, millis: Long): String = {
     val run = runs.get(number)
-    if (run.ended.await(millis, TimeUnit.MILLISECONDS)) return run.error.get
+    if (run.ended.await(millis, TimeUnit.MILLISECONDS)) return run.error
     // A job that was not there yet when it was cancelled may be there now.
     if (run.cancelled) sc.cancelJobGroup(run.group)
     null
@@ -102,7 +101,7 @@ final class Driver(java: JavaSparkContext) {
     val run = runs.get(number)
     // One that goes on although it was given up is known until the end.
     if (run.ended.getCount == 0) runs.remove(number)
-    run.reports
+    run.reported.toByteArray
   }
 
   /** How far a run is: stages, tasks, tasks that are done. */
@@ -111,26 +110,9 @@ final class Driver(java: JavaSparkContext) {
   /** Ends a run; `poll` says when it has. */
   def cancel(number: Long): Unit = runs.get(number).cancel()
 
-  /** Writes the blocks of a kept dataset, in any order, each with its length in front. Answers as `poll`. */
-  def fetch(cache: Long, path: String): String = {
-    val group = s"${Fault.Group}$id-${next.getAndIncrement()}"
-    val answer = new AtomicReference("")
-    // The job group of the thread that calls is somebody else's.
-    val thread = new Thread(() => {
-      sc.setJobGroup(group, "nestflow: fetch", interruptOnCancel = false)
-      faults.watch(group)
-      try write(cache, path)
-      catch { case failed: Throwable => answer.set(explained(failed, group)) }
-      finally faults.forget(group)
-    }, group)
-    thread.start()
-    thread.join()
-    answer.get
-  }
-
   private def write(cache: Long, path: String): Unit = {
     val Kept(rdd, small, _, _) = kept.get(cache)
-    val out = new BufferedOutputStream(nio.Files.newOutputStream(Paths.get(path)), 1 << 20)
+    val out = new BufferedOutputStream(LocalFiles.newOutputStream(Paths.get(path)), 1 << 20)
     try {
       small match {
         case Some(blocks) => blocks.foreach(Driver.put(out, _))
@@ -162,7 +144,7 @@ final class Driver(java: JavaSparkContext) {
   def release(cache: Long): Unit = Option(kept.remove(cache)).foreach(_.release())
 
   /** Files as tasks see them. */
-  def files: Files = new Files(hadoop, temporary)
+  def files: Files = new Files(hadoop)
 
   /** Tasks that an executor holds, bytes that these have taken, bytes that native code has allocated, and bytes
     * borrowed of Spark: the most of any executor. Asks that many tasks, wherever they run.
@@ -178,9 +160,6 @@ final class Driver(java: JavaSparkContext) {
     counts.transpose.map(_.max)
   }
 
-  /** Off-heap memory that tasks in this process have; on `local` masters, that is all tasks. */
-  def borrowed: Long = TaskMemory.used
-
   /** Gives everything back. */
   def close(): Unit = {
     runs.values.forEach(_.cancel())
@@ -188,7 +167,6 @@ final class Driver(java: JavaSparkContext) {
       kept.values.forEach(_.release())
       sc.removeSparkListener(faults)
     }
-    temporary.remove()
     kept.clear()
   }
 
@@ -205,28 +183,77 @@ final class Driver(java: JavaSparkContext) {
     found.getOrElse(Fault.describe(failed, faults.lostOf(group)))
   }
 
-  /** One job on a thread of its own. */
-  private final class Run(val group: String, job: Job) extends Thread(group) {
-    val ended = new CountDownLatch(1)
-    val error = new AtomicReference[String]
-    val counts: CollectionAccumulator[StageRDD.Counted] = sc.collectionAccumulator[StageRDD.Counted]
-    val metrics: IndexedSeq[Metrics] = job.stages.map(_ => Metrics.of(sc))
-    @volatile var cancelled = false
-    private val reported = new ByteArrayOutputStream
-    setDaemon(true)
+  /** What a job of stages comes to: its outputs, what is kept of it, and reports. */
+  private def execute(job: Job, run: Run): Unit = {
+    val far = job.remoteFiles || job.settings.place.parcels.exists(!_.uri.startsWith("file:"))
+    val configuration = if (far) Some(sc.broadcast(new SerializableConfiguration(hadoop))) else None
+    val shells = mutable.ArrayBuffer.empty[StageRDD]
+    val shuffles = mutable.Map.empty[Int, RDD[Block]]
+    def shuffled(stage: Int) = shuffles.getOrElseUpdate(stage, {
+      val rdd = Channels.shuffled(shells(stage), job.stages(stage).channels, job.stages(stage).everywhere)
+      rdd.setName(job.stages(stage).name)
+    })
+    for (stage <- job.stages) {
+      sc.setCallSite(stage.site)
+      val reads = stage.inputs.zipWithIndex.map { case (input, number) =>
+        val parent = input match {
+          case OfStage(from) => shuffled(from)
+          case OfKept(cache) => kept.get(cache).rdd
+        }
+        new Reads(parent, stage.tasks.map(_.reads(number)))
+      }
+      val metrics = run.metrics(shells.size)
+      val shell = new StageRDD(sc, stage.bytes, stage.tasks, reads, job.settings, configuration, run.counts, metrics)
+      shells += shell.setName(stage.name).asInstanceOf[StageRDD]
+    }
+    val results = job.results.map { result =>
+      val rdd = result.channels match {
+        case Some((from, until)) => new ChannelsRDD(shuffled(result.stage), from, until)
+        case None => shells(result.stage)
+      }
+      if (result.cache.isDefined) rdd.persist(StorageLevel.MEMORY_AND_DISK) else rdd
+    }
+    val everywhere = shuffles.collect { case (stage, rdd) if job.stages(stage).everywhere.nonEmpty => rdd }.toSeq
+    try {
+      val all: RDD[Block] = if (results.size == 1) results.head else sc.union(results)
+      // Reports are few and small, and all of them are wanted.
+      val reporting = job.results.zip(results).flatMap { case (result, rdd) =>
+        rdd.partitions.map(_ => result.kind == "files")
+      }.toArray
+      val drain = (context: TaskContext, blocks: Iterator[Block]) => Driver.drain(blocks, reporting(context.partitionId()))
+      if (run.cancelled) throw new SparkException("the run was cancelled")
+      val parts = if (results.isEmpty) Array.empty[Part] else sc.runJob(all, drain)
+      var next = 0
+      for ((result, rdd) <- job.results.zip(results)) {
+        val own = parts.slice(next, next + rdd.partitions.length)
+        next += own.length
+        result.cache.foreach(kept.put(_, Kept.of(rdd, own.toSeq, everywhere)))
+        if (result.kind == "files") own.flatMap(_.blocks).flatten.foreach(Driver.put(run.reported, _))
+      }
+    } catch {
+      case failed: Throwable =>
+        results.foreach(_.unpersist(blocking = false))
+        throw failed
+    } finally everywhere.foreach(_.unpersist(blocking = false))
+  }
 
-    def reports: Array[Byte] = reported.toByteArray
+  /** One job on a thread of its own: the job group of a thread that calls is somebody else's. */
+  private final class Run(val group: String, name: String, stages: Int, body: Run => Unit) extends Thread(group) {
+    val ended = new CountDownLatch(1)
+    val counts: CollectionAccumulator[StageRDD.Counted] = sc.collectionAccumulator[StageRDD.Counted]
+    val metrics: IndexedSeq[Metrics] = IndexedSeq.fill(stages)(Metrics.of(sc))
+    val reported = new ByteArrayOutputStream
+    @volatile var error = ""
+    @volatile var cancelled = false
+    setDaemon(true)
 
     override def run(): Unit =
       try {
         faults.watch(group)
-        sc.setJobGroup(group, job.stages.lastOption.fold("nestflow")(_.name), interruptOnCancel = false)
-        execute()
-        error.set("")
-      } catch {
-        case failed: Throwable =>
-          error.set(explained(failed, group))
-      } finally {
+        sc.setJobGroup(group, name, interruptOnCancel = false)
+        body(this)
+      } catch { case failed: Throwable => error = explained(failed, group) }
+      finally {
         faults.forget(group)
         ended.countDown()
       }
@@ -234,59 +261,6 @@ final class Driver(java: JavaSparkContext) {
     def cancel(): Unit = {
       cancelled = true
       sc.cancelJobGroup(group)
-    }
-
-    private def execute(): Unit = {
-      val far = job.remoteFiles || job.settings.place.parcels.exists(!_.uri.startsWith("file:"))
-      val configuration = if (far) Some(sc.broadcast(new SerializableConfiguration(hadoop))) else None
-      val shells = mutable.ArrayBuffer.empty[StageRDD]
-      val shuffles = mutable.Map.empty[Int, RDD[Block]]
-      def shuffled(stage: Int) = shuffles.getOrElseUpdate(stage, {
-        val rdd = Channels.shuffled(shells(stage), job.stages(stage).channels, job.stages(stage).everywhere)
-        rdd.setName(job.stages(stage).name)
-      })
-      for (stage <- job.stages) {
-        sc.setCallSite(stage.site)
-        val reads = stage.inputs.zipWithIndex.map { case (input, number) =>
-          val parent = input match {
-            case OfStage(from) => shuffled(from)
-            case OfKept(cache) => kept.get(cache).rdd
-          }
-          new Reads(parent, stage.tasks.map(_.reads(number)))
-        }
-        val shell = new StageRDD(sc, stage.bytes, stage.tasks, reads, job.settings, configuration, counts, metrics(shells.size))
-        shells += shell.setName(stage.name).asInstanceOf[StageRDD]
-      }
-      val results = job.results.map { result =>
-        val rdd = result.channels match {
-          case Some((from, until)) => new ChannelsRDD(shuffled(result.stage), from, until)
-          case None => shells(result.stage)
-        }
-        if (result.cache.isDefined) rdd.persist(StorageLevel.MEMORY_AND_DISK) else rdd
-      }
-      val everywhere = shuffles.collect { case (stage, rdd) if job.stages(stage).everywhere.nonEmpty => rdd }.toSeq
-      try {
-        val all: RDD[Block] = if (results.size == 1) results.head else sc.union(results)
-        // Reports are few and small, and all of them are wanted.
-        val reporting = job.results.zip(results).flatMap { case (result, rdd) =>
-          rdd.partitions.map(_ => result.kind == "files")
-        }.toArray
-        val drain = (context: TaskContext, blocks: Iterator[Block]) => Driver.drain(blocks, reporting(context.partitionId()))
-        if (cancelled) throw new SparkException("the run was cancelled")
-        val parts = if (results.isEmpty) Array.empty[Part] else sc.runJob(all, drain)
-        var next = 0
-        for ((result, rdd) <- job.results.zip(results)) {
-          val own = parts.slice(next, next + rdd.partitions.length)
-          next += own.length
-          result.cache.foreach(kept.put(_, Kept.of(rdd, own.toSeq, everywhere)))
-          if (result.kind == "files") own.flatMap(_.blocks).flatten.foreach(Driver.put(reported, _))
-        }
-      } catch {
-        case failed: Throwable =>
-          results.foreach(_.unpersist(blocking = false))
-          throw failed
-      } finally everywhere.foreach(_.unpersist(blocking = false))
-      sc.clearCallSite()
     }
 
     /** Stages, tasks and tasks that are done. */

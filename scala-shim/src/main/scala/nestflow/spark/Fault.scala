@@ -3,7 +3,7 @@ package nestflow.spark
 import com.fasterxml.jackson.databind.ObjectMapper
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.{ExceptionFailure, ExecutorLostFailure, SparkContext}
-import org.apache.spark.scheduler.{SparkListener, SparkListenerJobEnd, SparkListenerTaskEnd}
+import org.apache.spark.scheduler.{SparkListener, SparkListenerStageSubmitted, SparkListenerTaskEnd}
 
 /** Ends a run at the first error that no retry can mend, and remembers it. */
 private[spark] final class Faults(sc: SparkContext) extends SparkListener {
@@ -11,23 +11,15 @@ private[spark] final class Faults(sc: SparkContext) extends SparkListener {
   private val found = new java.util.concurrent.ConcurrentHashMap[String, String]
   private val groups = new java.util.concurrent.ConcurrentHashMap[Int, String]
   private val lost = new java.util.concurrent.ConcurrentHashMap[String, String]
-  private val stages = new java.util.concurrent.ConcurrentHashMap[Int, Seq[Int]]
 
   /** These kinds come again however often a task is tried. */
   private val Final = Set("user", "data", "plan")
 
-  override def onJobStart(start: org.apache.spark.scheduler.SparkListenerJobStart): Unit =
+  override def onStageSubmitted(begin: SparkListenerStageSubmitted): Unit =
     for {
-      properties <- Option(start.properties)
-      group <- Option(properties.getProperty("spark.jobGroup.id")) if group.startsWith(Fault.Group)
-      stage <- start.stageIds
-    } {
-      groups.put(stage, group)
-      stages.put(start.jobId, start.stageIds)
-    }
-
-  override def onJobEnd(end: SparkListenerJobEnd): Unit =
-    Option(stages.remove(end.jobId)).foreach(_.foreach(groups.remove(_)))
+      properties <- Option(begin.properties)
+      group <- Option(properties.getProperty("spark.jobGroup.id")) if found.containsKey(group)
+    } groups.put(begin.stageInfo.stageId, group)
 
   override def onTaskEnd(end: SparkListenerTaskEnd): Unit = end.reason match {
     case failure: ExceptionFailure if groups.containsKey(end.stageId) =>
@@ -44,7 +36,10 @@ private[spark] final class Faults(sc: SparkContext) extends SparkListener {
   /** From now on its errors are remembered, until it is forgotten: who listens hears of things late. */
   def watch(group: String): Unit = found.put(group, "")
 
-  def forget(group: String): Unit = Seq(found, lost).foreach(_.remove(group))
+  def forget(group: String): Unit = {
+    Seq(found, lost).foreach(_.remove(group))
+    groups.values.removeIf(_ == group)
+  }
 
   /** The error that ended the run of a group. */
   def of(group: String): Option[String] = Option(found.get(group)).filter(_.nonEmpty)

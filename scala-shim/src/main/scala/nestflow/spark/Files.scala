@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.ObjectMapper
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs._
+import org.apache.hadoop.fs.permission.FsPermission
 import org.apache.hadoop.hdfs.DistributedFileSystem
 import org.apache.hadoop.security.{AccessControlException, UserGroupInformation}
 
@@ -18,7 +19,7 @@ final class FileFault(kind: String, text: String) extends IOException(s"$kind:$t
 
 /** Hadoop's file systems for native code, and for the client; made where the user of the task is known,
   * called from any thread. */
-final class Files(configuration: Configuration, temporary: Temporary = new Temporary) {
+final class Files(configuration: Configuration) {
   private val user = UserGroupInformation.getCurrentUser
   private val loader = Thread.currentThread.getContextClassLoader
 
@@ -32,7 +33,9 @@ final class Files(configuration: Configuration, temporary: Temporary = new Tempo
       case "list" => listed(path)
       case "hosts" => hosts(at(path))
       case "checksums" => checksums(at(path))
-      case "create_directory" => check(system(path).mkdirs(at(path)), "no directory can be made")
+      case "create_directory" =>
+        val rights = if (other.isEmpty) FsPermission.getDirDefault else new FsPermission(other)
+        check(system(path).mkdirs(at(path), rights), "no directory can be made")
       case "rename" => rename(at(path), at(other))
       case "remove_tree" => done(system(path).delete(at(path), true))
       case "remove_empty" =>
@@ -40,7 +43,6 @@ final class Files(configuration: Configuration, temporary: Temporary = new Tempo
         done(empty && system(path).delete(at(path), false))
       case "claim" => Claims.take(system(path), at(path), create = other == "create").map(_.toString).orNull
       case "copy" => copy(at(path), at(other))
-      case "elsewhere" => system(path).makeQualified(temporary.in(system(path), at(path))).toString
       case "release" => done(Claims.release(other.toLong))
     }
   }
@@ -56,7 +58,8 @@ final class Files(configuration: Configuration, temporary: Temporary = new Tempo
     if (path.toUri.getPath.isEmpty) new Path(path, "/") else path
   }
 
-  private def system(path: String): FileSystem = Files.system(at(path), configuration, user)
+  /** The file system of a path. */
+  def system(path: String): FileSystem = Files.system(at(path), configuration, user)
 
   private def status(path: String): Option[FileStatus] =
     try Some(system(path).getFileStatus(at(path)))
@@ -84,7 +87,10 @@ final class Files(configuration: Configuration, temporary: Temporary = new Tempo
   /** The blocks of a file: where each begins and ends, and the hosts that have it. */
   private def hosts(path: Path): String = {
     val all = Files.json.createArrayNode
-    for (block <- path.getFileSystem(configuration).getFileBlockLocations(path, 0, Long.MaxValue)) {
+    val from = system(path.toString)
+    // Some stores say that their blocks have 0 bytes or 1, and would list as many as the file has bytes.
+    val file = Some(from.getFileStatus(path)).filter(_.getBlockSize >= Files.LeastBlock)
+    for (block <- file.toSeq.flatMap(from.getFileBlockLocations(_, 0, Long.MaxValue).toSeq)) {
       val hosts = all.addArray.add(block.getOffset).add(block.getOffset + block.getLength).addArray
       block.getHosts.foreach(hosts.add)
     }
@@ -154,6 +160,9 @@ final class Files(configuration: Configuration, temporary: Temporary = new Tempo
 
 private object Files {
   private val json = new ObjectMapper
+
+  /** Where blocks are smaller than this, it does not matter where they lie. */
+  private val LeastBlock = 4096L
 
   /** The setting that tells which settings are those of a client of ours, beside the application's. */
   val Own = "nestflow.hadoop_conf"

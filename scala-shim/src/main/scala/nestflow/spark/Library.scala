@@ -1,7 +1,6 @@
 package nestflow.spark
 
 import java.nio.file.{Path, Paths, Files => LocalFiles}
-
 import org.apache.hadoop.conf.Configuration
 import org.apache.spark.nestflow.LocalFolder
 

@@ -7,10 +7,8 @@ import java.nio.file.StandardCopyOption.REPLACE_EXISTING
 import java.nio.file.StandardOpenOption.{CREATE, WRITE}
 import java.nio.file.attribute.PosixFilePermissions
 import java.security.{DigestInputStream, MessageDigest}
-
 import scala.collection.JavaConverters._
 import scala.collection.mutable
-
 import org.apache.commons.compress.archivers.tar.TarArchiveInputStream
 import org.apache.commons.compress.compressors.gzip.GzipCompressorInputStream
 import org.apache.hadoop.conf.Configuration

@@ -3,9 +3,7 @@ package org.apache.spark.nestflow
 import java.io.{DataInputStream, DataOutputStream, EOFException, InputStream, IOException, OutputStream}
 import java.nio.ByteBuffer
 import java.nio.file.{Files, Path}
-
 import scala.reflect.ClassTag
-
 import org.apache.hadoop.fs.FileUtil
 import org.apache.spark.SparkEnv
 import org.apache.spark.rdd.RDD
