@@ -7,11 +7,13 @@ in how many parts. Small data would be one part; `scattered` engines cut it up a
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
+import jvm_logs
 import on_spark
 import oracle
 import pytest
@@ -74,6 +76,19 @@ if threading.current_thread() is threading.main_thread():
 def _remember_literals() -> Iterator[None]:
     with oracle.remember():
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _jvms_do_not_complain() -> Iterator[None]:
+    """No JVM has anything to say of our native code."""
+    if not on_spark.MASTER:
+        yield
+        return
+    jvm_logs.FOLDER.mkdir()
+    yield
+    found = jvm_logs.all_complaints()
+    shutil.rmtree(jvm_logs.FOLDER)
+    assert found == []
 
 
 @pytest.fixture(params=_engines, scope="module")

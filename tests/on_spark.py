@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from jvm_logs import OPTIONS
+
 MASTER = os.environ.get("NESTFLOW_TEST_SPARK")
 """The master of a Spark that all tests run on instead of the local engine."""
 
@@ -16,7 +18,7 @@ CONF = {
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.driver.extraJavaOptions": "-Xcheck:jni",
-    "spark.executor.extraJavaOptions": "-Xcheck:jni",
+    "spark.driver.extraJavaOptions": OPTIONS,
+    "spark.executor.extraJavaOptions": OPTIONS,
 }
 """Settings that keep it on this machine, and have the JVM check our calls."""

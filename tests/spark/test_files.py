@@ -15,6 +15,7 @@ from on_spark import MASTER
 from places import Hdfs
 
 import nestflow as nf
+import nestflow.engine.spark.engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -283,3 +284,63 @@ def test_a_part_that_was_damaged_on_hdfs(spark: Make, hdfs: str, tmp_path: Path)
     engine._execute = execute
     p.run()
     assert written(place, "out") == ["one", "two"]
+
+
+@pytest.mark.parametrize("stuck", [False, True], ids=["put back", "stuck"])
+def test_several_outputs_of_which_the_second_fails(
+    spark: Make, hdfs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stuck: bool
+) -> None:
+    """At the second rename all goes back; where that fails too, the error says of which targets."""
+    p = spark()
+    engine: Any = p._engine
+    engine._opened()
+    place = Hdfs(engine._context, f"{hdfs}/tmp/{tmp_path.name}")
+    targets = [f"{place.uri}/{name}" for name in ("one", "two")]
+    for target in targets:
+        place.put(f"{target.rsplit('/', 1)[1]}/part-00000", b"old\n")
+        p.write(p.parallelize(["new"]), nf.output.TextFile(target))
+    honest, placed = nestflow.engine.spark.engine.asking, []
+
+    def refusing(*client: Any) -> Any:
+        ask = honest(*client)
+
+        def refuse(operation: str, path: str, other: str) -> Any:
+            if operation == "rename" and other in targets:
+                placed.append(other)
+                if len(placed) == 2 or (stuck and len(placed) > 2):
+                    raise OSError("other:no room for it")
+            return ask(operation, path, other)
+
+        return refuse
+
+    monkeypatch.setattr("nestflow.engine.spark.engine.asking", refusing)
+    with pytest.raises(nf.errors.NestflowRuntimeException, match="no room for it") as caught:
+        p.run()
+    monkeypatch.undo()
+    said = str(caught.value)
+    if stuck:
+        assert all(target in said.split("could not be put back for: ")[1] for target in targets)
+        # What was there is kept, for who has to do it by hand.
+        kept = [name for name in place.names() if name.startswith(".")]
+        assert [place.read(f"{name}/old/part-00000") for name in kept] == [b"old\n"] * 2
+        return
+    assert placed[1] in said
+    assert place.names() == ["one", "two"]
+    assert [written(place, name) for name in ("one", "two")] == [["old"]] * 2
+    p.run()
+    assert [written(place, name) for name in ("one", "two")] == [["new"]] * 2
+    assert place.names() == ["one", "two"]
+
+
+def test_blocks_of_an_absurd_size_are_not_looked_at(spark: Make, tmp_path: Path) -> None:
+    """A store that says that its blocks have no byte, or one, would list as many as the file has bytes."""
+    engine: Any = spark()._engine
+    engine._opened()
+    (tmp_path / "file").write_bytes(b"x" * 10_000)
+    for size in ("0", "1", "65536"):
+        settings = engine._context._jvm.org.apache.hadoop.conf.Configuration()
+        settings.set("fs.local.block.size", size)
+        settings.set("nestflow.hadoop_conf", size)  # or a file system is taken that others have made
+        files = engine._context._jvm.nestflow.spark.Files(settings)
+        hosts = json.loads(files.ask("hosts", f"file://{tmp_path}/file", ""))
+        assert hosts == ([[0, 10_000, ["localhost"]]] if size == "65536" else []), size
