@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import hadoop_server
 import places
 import pytest
+import users
 from on_spark import CONF
 
 import nestflow as nf
@@ -40,6 +41,14 @@ def nothing_left(spark: Callable[..., nf.Pipeline]) -> Iterator[None]:
     driver = spark()._engine._opened()
     tasks, taken, *_, borrowed = driver.held(16)
     assert [tasks, taken, borrowed] == [0, 0, 0]
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the lines of users."""
+    folder = tmp_path_factory.mktemp("source")
+    users.write(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

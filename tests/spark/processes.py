@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterator
 
 
@@ -23,6 +27,22 @@ def workers() -> list[int]:
 def orphans() -> list[int]:
     """The processes with user functions whose parent has ended, on the whole machine."""
     return [process for process in _running(b"nestflow.host.worker") if _parent(process) == 1]
+
+
+def kill(found: list[int], dice: random.Random) -> None:
+    """Kill one of them."""
+    if found:
+        with contextlib.suppress(ProcessLookupError):  # it was faster
+            os.kill(dice.choice(sorted(found)), signal.SIGKILL)
+
+
+def leave_nothing(folder: Path) -> None:
+    """No process of an executor that died, and no temporary file beside the output."""
+    until = time.monotonic() + 20
+    while left := orphans():
+        assert time.monotonic() < until, left
+        time.sleep(0.1)
+    assert [path.name for path in folder.iterdir() if path.name != "out"] == []
 
 
 def _running(name: bytes) -> Iterator[int]:

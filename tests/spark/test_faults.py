@@ -5,17 +5,15 @@ Each fault is tried some times with moments drawn from a seed; `make soak` tries
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
-import signal
 import threading
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import processes
 import pytest
+from users import EXPECTED, LINES
 
 import nestflow as nf
 
@@ -27,20 +25,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
-TIMES = int(os.environ.get("NESTFLOW_FAULTS", "2"))
+TIMES = int(os.environ.get("NESTFLOW_FAULTS", "1"))
 """How often each fault is tried."""
-
-LINES = [f"user-{number % 4999} {number % 97}" for number in range(120_000)]
-EXPECTED = Counter(line.split()[0] for line in LINES)
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files with the lines."""
-    folder = tmp_path_factory.mktemp("source")
-    for part in range(6):
-        (folder / f"part-{part}").write_text("\n".join(LINES[part::6]) + "\n")
-    return folder
 
 
 def work(p: nf.Pipeline, source: Path, target: Path) -> None:
@@ -53,12 +39,6 @@ def work(p: nf.Pipeline, source: Path, target: Path) -> None:
     assert ordered.get() == sorted(EXPECTED)
     written = [line for part in sorted(target.glob("part-*")) for line in part.read_text().splitlines()]
     assert sorted(written) == sorted(f"{user} {count}" for user, count in EXPECTED.items())
-
-
-def kill(found: list[int], dice: random.Random) -> None:
-    if found:
-        with contextlib.suppress(ProcessLookupError):  # it was faster
-            os.kill(dice.choice(sorted(found)), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +56,6 @@ def duration(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     yield measured
 
 
-def leaves_nothing(folder: Path) -> None:
-    """No process of an executor that died, and no temporary file beside the output."""
-    until = time.monotonic() + 20
-    while left := processes.orphans():
-        assert time.monotonic() < until, left
-        time.sleep(0.1)
-    assert [path.name for path in folder.iterdir() if path.name != "out"] == []
-
-
 @pytest.mark.parametrize("seed", range(TIMES))
 @pytest.mark.parametrize("victim", ["executor", "worker"])
 def test_a_process_that_dies(
@@ -98,14 +69,14 @@ def test_a_process_that_dies(
     dice = random.Random(f"{victim} {seed}")
     moment = dice.uniform(0, duration(spark))
     victims = processes.executors if victim == "executor" else processes.workers
-    timer = threading.Timer(moment, lambda: kill(victims(), dice))
+    timer = threading.Timer(moment, lambda: processes.kill(victims(), dice))
     timer.start()
     try:
         work(spark(), source, tmp_path / "out")
     finally:
         timer.cancel()
         timer.join()
-    leaves_nothing(tmp_path)
+    processes.leave_nothing(tmp_path)
 
 
 @pytest.mark.parametrize("seed", range(TIMES))
@@ -126,6 +97,6 @@ def test_a_run_that_is_given_up(
     except KeyboardInterrupt:
         # It is there as a whole, or not at all.
         assert (tmp_path / "out").exists() == (tmp_path / "out" / "_SUCCESS").exists()
-    leaves_nothing(tmp_path)
+    processes.leave_nothing(tmp_path)
     # Nothing of it is in the way of the next.
     work(spark(), source, tmp_path / "again")

@@ -7,6 +7,7 @@ and two workers under different addresses of this machine.
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import time
@@ -22,6 +23,9 @@ import nestflow as nf
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+TIMES = int(os.environ.get("NESTFLOW_FAULTS", "2"))
+"""How many runs with a slow record are tried, each with another one."""
 
 SPECULATION = {
     "spark.speculation": "true",
@@ -60,34 +64,43 @@ def cluster(tmp_path: Path) -> Iterator[str]:
         server.wait()
 
 
+class Slow:
+    """Gives lines; at one of them an attempt waits until another one has come as far."""
+
+    def __init__(self, folder: Path, chosen: int) -> None:
+        folder.mkdir()
+        self.first, self.second, self._chosen = folder / "first", folder / "second", chosen
+
+    def __call__(self, x: int) -> str:
+        if x == self._chosen:
+            try:
+                self.first.touch(exist_ok=False)
+            except FileExistsError:  # both come to their ends at about the same time
+                self.second.touch()
+            until = time.monotonic() + 30
+            while not self.second.exists() and time.monotonic() < until:
+                time.sleep(0.02)
+        return LINES[x]
+
+
 def test_both_attempts_write_and_one_counts(
     spark: Callable[..., nf.Pipeline], cluster: str, hdfs: str, tmp_path: Path
 ) -> None:
     engine = spark()._engine
     engine._opened()
     engine._context.stop()
-    first, second = tmp_path / "first", tmp_path / "second"
-
-    def line(x: int) -> str:
-        if x == 29_990:
-            try:
-                first.touch(exist_ok=False)
-            except FileExistsError:  # both come to their ends at about the same time
-                second.touch()
-            until = time.monotonic() + 30
-            while not second.exists() and time.monotonic() < until:
-                time.sleep(0.02)
-        return LINES[x]
-
     settings = {**CONF, **SPECULATION, "spark.master": cluster}
     p = nf.Pipeline.create("spark", spark_conf=settings, progress=False)
+    place = None
     try:
-        lines = p.parallelize(list(range(len(LINES)))).map(line)
-        p.write(lines, nf.output.TextFile(f"{hdfs}/tmp/{tmp_path.name}/out"))
-        p.run()
-        place = Hdfs(p._engine._context, f"{hdfs}/tmp/{tmp_path.name}")
-        assert second.exists()
-        assert written(place, "out") == LINES
-        assert place.names() == ["out"]
+        for seed in range(TIMES):
+            slow = Slow(tmp_path / str(seed), random.Random(f"slow {seed}").randrange(len(LINES)))
+            lines = p.parallelize(list(range(len(LINES)))).map(slow)
+            p.write(lines, nf.output.TextFile(f"{hdfs}/tmp/{tmp_path.name}/out"))
+            p.run()
+            place = place or Hdfs(p._engine._context, f"{hdfs}/tmp/{tmp_path.name}")
+            assert slow.second.exists()
+            assert written(place, "out") == LINES
+            assert place.names() == ["out"]
     finally:
         p._engine._context.stop()

@@ -1,0 +1,136 @@
+"""Something goes wrong at a chosen point of a run, and its answers and outputs are those of a run in peace.
+
+The record at which it happens is drawn from a seed; `make soak` tries each fault 50 times.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from typing import TYPE_CHECKING, Any
+
+import processes
+import pytest
+from points import Place, Point
+from users import EXPECTED, LINES
+
+import nestflow as nf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Make = Callable[..., nf.Pipeline]
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+TIMES = int(os.environ.get("NESTFLOW_FAULTS", "2"))
+"""How often each fault is tried, over all of its points, but once at each at least."""
+
+POINTS = {
+    "an executor dies": ["shuffle write", "shuffle read", "cache read", "output"],
+    "a worker dies": ["shuffle write", "shuffle read"],
+    "the first attempt is killed": ["shuffle write", "shuffle read", "output"],
+    "the run is cancelled": ["shuffle write", "cache read", "output"],
+}
+"""What happens, and where."""
+
+CASES = [
+    pytest.param(fault, where, seed, id=f"{fault} at {where} {seed}")
+    for fault, points in POINTS.items()
+    for where in points
+    for seed in range(-(-TIMES // len(points)))
+]
+
+
+def same(x: Any) -> Any:
+    return x
+
+
+def work(p: nf.Pipeline, source: Path, target: Path, where: str, point: Point) -> None:
+    """Keep, shuffle and write, with the point in one place; compare."""
+
+    def at(place: str) -> Callable[[Any], Any]:
+        return point if place == where else same
+
+    users = p.read(nf.input.TextFile(str(source))).map(lambda line: line.split()[0]).cache()
+    assert users.count().get() == len(LINES)
+    passed = users.map(at("cache read")).filter(lambda user: user != "nobody").map(at("shuffle write"))
+    counts = passed.group_by(lambda user: user).apply_values(lambda group: group.count()).flatten()
+    p.write(users.map(at("output")), nf.output.TextFile(str(target)))
+    reader = at("shuffle read")
+    assert dict(counts.map(lambda pair: (reader(pair[0]), pair[1])).get()) == EXPECTED
+    written = [line for part in sorted(target.glob("part-*")) for line in part.read_text().splitlines()]
+    assert sorted(written) == sorted(line.split()[0] for line in LINES)
+
+
+def kill_attempts(p: nf.Pipeline) -> None:
+    """Kill all tasks that run."""
+    context = p._engine._context._jsc.sc()  # type: ignore[attr-defined]
+    store = context.statusStore()
+    stages = store.activeStages()
+    for stage in [stages.apply(number) for number in range(stages.size())]:
+        tasks = store.taskList(stage.stageId(), stage.attemptId(), 1000)
+        for task in [tasks.apply(number) for number in range(tasks.size())]:
+            if task.status() == "RUNNING":
+                context.killTaskAttempt(task.taskId(), False, "a test")
+
+
+@pytest.mark.parametrize(("fault", "where", "seed"), CASES)
+def test_a_fault_at_a_point(
+    spark: Make, source: Path, tmp_path: Path, fault: str, where: str, seed: int
+) -> None:
+    p = spark()
+    point = Point(tmp_path, random.Random(f"{fault} {where} {seed}").choice(sorted(EXPECTED)))
+    (tmp_path / "data").mkdir()
+    target = tmp_path / "data" / "out"
+
+    def happen(place: Place) -> None:
+        if fault == "an executor dies":
+            os.kill(place.parent, signal.SIGKILL)
+        elif fault == "a worker dies":
+            os.kill(place.process, signal.SIGKILL)
+        elif fault == "the run is cancelled":
+            p.cancel()
+        else:
+            kill_attempts(p)
+
+    with point.happens(happen):
+        if fault == "the run is cancelled":
+            with pytest.raises(nf.errors.RunCancelledException):
+                work(p, source, target, where, point)
+            assert not target.exists()
+        else:
+            work(p, source, target, where, point)
+    assert point.was_reached
+    processes.leave_nothing(tmp_path / "data")
+    if fault == "the run is cancelled":  # nothing of it is in the way of the next
+        work(spark(), source, target, where, point)
+
+
+@pytest.mark.parametrize("seed", range(TIMES))
+def test_an_executor_dies_at_commit(spark: Make, source: Path, tmp_path: Path, seed: int) -> None:
+    """All tasks are done; what they wrote is not in its place yet, and what is kept will be read again."""
+    p = spark()
+    dice = random.Random(f"commit {seed}")
+    engine: Any = p._engine
+    execute, killed = engine._execute, []
+
+    def executed(*arguments: Any) -> Any:
+        answer = execute(*arguments)
+        killed.append(processes.executors())
+        processes.kill(killed[-1], dice)
+        return answer
+
+    target = tmp_path / "out"
+    users = p.read(nf.input.TextFile(str(source))).map(lambda line: line.split()[0]).cache()
+    p.write(users.sort(), nf.output.TextFile(str(target)))
+    engine._execute = executed
+    p.run()
+    engine._execute = execute
+    assert [len(found) for found in killed] == [2]
+    written = [line for part in sorted(target.glob("part-*")) for line in part.read_text().splitlines()]
+    assert written == sorted(line.split()[0] for line in LINES)
+    processes.leave_nothing(tmp_path)
+    assert users.count().get() == len(LINES)
