@@ -40,6 +40,7 @@ SPARK = {
         "tests/test_random_pipelines.py",
         "tests/test_random_functions.py",
         "tests/test_guides.py",
+        "tests/test_cancel.py",
         "-k",
         "(scattered or test_resources or json_schema_to_spark or guide and native-functions) and not alone",
     ],
@@ -57,6 +58,13 @@ EMBEDDED = [
     "not scattered",
 ]
 """Tests that also run with functions in the JVM, on the first of them."""
+CORE = [
+    "tests/test_cases.py",
+    "tests/test_random_pipelines.py",
+    "-k",
+    "scattered and (programs or in_one_run and (cogroup or distinct or side or transform or accumulate))",
+]
+"""Tests of the local engine that also run where executors are processes of their own."""
 CARGO_RESULT = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
 
 
@@ -114,10 +122,14 @@ def spark(fast: bool) -> list[Result]:
             results.append(Result(f"Spark {version}", 0, 1, 0, 0))
             continue
         home = {"SPARK_HOME": install.stdout.strip(), "SPARK_LOCAL_IP": "127.0.0.1"}
-        for master, arguments in (("local-cluster[2,1,1024]", ["tests/spark"]), ("local[2]", cases)):
+        cluster = "local-cluster[2,1,1024]"
+        for part, master, arguments in (
+            ("local-cluster", cluster, ["tests/spark"]),
+            ("core on a cluster", cluster, CORE),
+            ("local", "local[2]", cases),
+        ):
             environment = {**os.environ, **home, "NESTFLOW_TEST_SPARK": master}
-            part = f"Spark {version}, {master.split('[')[0]}"
-            results.append(python(part, ROOT, [*CONFIG, *arguments], environment))
+            results.append(python(f"Spark {version}, {part}", ROOT, [*CONFIG, *arguments], environment))
         if version == next(iter(SPARK)):
             environment["NESTFLOW_SPARK_HOST"] = "embedded"
             results.append(python(f"Spark {version}, embedded", ROOT, [*CONFIG, *EMBEDDED], environment))
