@@ -48,10 +48,8 @@ def flights():
     return small_year()
 
 
-@pytest.fixture(scope="module")
-def demo(flights, tmp_path_factory):
-    """The folder of the results, with what was printed as `printed`."""
-    folder = tmp_path_factory.mktemp("demo")
+def write(flights, folder):
+    """Write the files that the example reads."""
     lines = [
         f"2013,1,1,,,{dep},,,{arr},{airline},1,{aircraft},JFK,{to},,,,,"
         for airline, to, aircraft, dep, arr in flights
@@ -59,6 +57,13 @@ def demo(flights, tmp_path_factory):
     (folder / "flights.csv").write_text("\n".join([HEADER, *lines, ""]))
     names = [f"{code},{name}" for code, name in NAMES.items()]
     (folder / "airlines.csv").write_text("\n".join(["carrier,name", *names, ""]))
+
+
+@pytest.fixture(scope="module")
+def demo(flights, tmp_path_factory):
+    """The folder of the results, with what was printed as `printed`."""
+    folder = tmp_path_factory.mktemp("demo")
+    write(flights, folder)
     command = [sys.executable, EXAMPLE / "flights.py", "--data", folder, "--out", folder / "out"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -144,3 +144,54 @@ def test_settings_of_hadoop_and_settings_that_come_too_late(tmp_path: Path) -> N
     assert "no.such.FromADict" in one
     assert "no.such.FromAFile" in two
     assert "without these settings: spark.executor.memory" in three
+
+
+SERVER = """
+import glob, os, subprocess, sys
+sys.path += glob.glob(os.environ["SPARK_HOME"] + "/python/lib/*.zip")
+from pyspark import SparkConf
+from pyspark.java_gateway import launch_gateway
+
+settings = SparkConf(loadDefaults=False)
+for key, value in {conf!r}.items():
+    settings.set(key, value)
+gateway = launch_gateway(conf=settings)
+for key, value in settings.getAll():
+    gateway.jvm.java.lang.System.setProperty(key, value)
+gateway.jvm.org.apache.spark.api.java.JavaSparkContext(gateway.jvm.org.apache.spark.SparkConf())
+parameters = gateway.gateway_parameters
+told = dict(PYSPARK_GATEWAY_PORT=str(parameters.port), PYSPARK_GATEWAY_SECRET=parameters.auth_token)
+sys.exit(subprocess.run([sys.executable, *sys.argv[1:]], env=dict(os.environ, **told)).returncode)
+"""
+"""What a Livy server has for a session: a JVM with a Spark in it, and another process for Python."""
+
+SHELL = """
+import ast, glob, os, sys
+sys.path += glob.glob(os.environ["SPARK_HOME"] + "/python/lib/*.zip")
+from pyspark import SparkConf, SparkContext
+from pyspark.java_gateway import launch_gateway
+from pyspark.sql import SparkSession
+
+gateway = launch_gateway()
+jvm = gateway.jvm
+running = jvm.org.apache.spark.SparkContext.getOrCreate()
+jsc = jvm.org.apache.spark.api.java.JavaSparkContext.fromSparkContext(running)
+sc = SparkContext(jsc=jsc, gateway=gateway, conf=SparkConf(_jvm=jvm, _jconf=jsc.getConf()))
+spark = SparkSession(sc)
+for statement in ast.parse(open(sys.argv[1]).read()).body:
+    exec(compile(ast.Module([statement], []), "<stdin>", "exec"), globals())
+"""
+"""What runs there: it takes the Spark of the JVM, and runs one statement after the other."""
+
+
+def test_a_session_of_a_server_is_found(tmp_path: Path) -> None:
+    """As in Livy, whose interactive part no registry has: `livy-repl` does the same with its interpreter."""
+    (tmp_path / "server.py").write_text(
+        SERVER.format(conf={**CONF, "spark.master": "local[1]", "spark.app.name": "s", "spark.jars": jar()})
+    )
+    (tmp_path / "shell.py").write_text(SHELL)
+    statements = program(tmp_path, "main()\nmain()\nprint('still', spark.range(3).count())\n")
+    ended = run(sys.executable, str(tmp_path / "server.py"), str(tmp_path / "shell.py"), statements)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    told = [line for line in ended.stdout.splitlines() if line.startswith(("answer", "still"))]
+    assert told == [ANSWER, ANSWER, "still 3"]
