@@ -52,7 +52,7 @@ def arrow():
 def ours():
     import nestflow as nf
     # What is global is seen by all that is loaded later.
-    ctypes.CDLL(sys.argv[1], mode=ctypes.RTLD_GLOBAL | ctypes.RTLD_NOW)
+    ctypes.CDLL(sys.argv[1], mode=ctypes.RTLD_GLOBAL | os.RTLD_NOW)
     p = nf.Pipeline.create("local", host="in_process")
     words = p.parallelize(["a", "b", "a"]).group_by(lambda word: word)
     assert words.apply_values(lambda group: group.count()).get() == {"a": 2, "b": 1}
