@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from places import Hdfs
 
 import nestflow as nf
 import nestflow.engine.spark.engine
+from nestflow.engine.spark.place import store_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,25 +201,68 @@ def test_no_output_to_a_store_without_rename(spark: Make, tmp_path: Path, scheme
     assert not mark.exists()
 
 
-def test_paths_without_a_scheme_are_what_spark_takes_them_for(spark: Make, hdfs: str, tmp_path: Path) -> None:
+def test_a_path_without_a_scheme_is_of_the_client(
+    spark: Make, hdfs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     p = spark()
     p._engine._opened()
     context = p._engine._context
     place = Hdfs(context, f"{hdfs}/user/tester/{tmp_path.name}")
     place.put("in/a", b"of HDFS\n")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_bytes(b"of this machine\n")
+    monkeypatch.chdir(tmp_path)
     conf = context._jsc.hadoopConfiguration()
     before = conf.get("fs.defaultFS")
     conf.set("fs.defaultFS", hdfs)
     try:
-        lines = p.read(nf.TextFile(f"{tmp_path.name}/i*"))
-        p.write(lines, nf.output.TextFile(f"/user/tester/{tmp_path.name}/out"))
-        assert lines.get() == ["of HDFS"]
-        p.write(lines, nf.output.TextFile(f"../tester/../{tmp_path.name}/../tester"))
+        lines = p.read(nf.TextFile("i*", f"file://{tmp_path}/in/a"))
+        p.write(lines, nf.output.TextFile("out"))
+        p.write(lines, nf.output.TextFile(f"file://{tmp_path}/by_scheme"))
+        assert lines.get() == ["of this machine"] * 2
+        # The default of the cluster is named by its scheme.
+        far = p.read(nf.TextFile(f"hdfs:///user/tester/{tmp_path.name}/i*"))
+        p.write(far, nf.output.TextFile(f"hdfs:///user/tester/{tmp_path.name}/out"))
+        assert far.get() == ["of HDFS"]
+        p.write(lines, nf.output.TextFile("hdfs:///user/tester"))
         with pytest.raises(nf.errors.InvalidDataException, match="holds the working or the home directory"):
             p.run()
     finally:
         conf.set("fs.defaultFS", before)
     assert written(place, "out") == ["of HDFS"]
+    for name in ("out", "by_scheme"):
+        text = [part.read_text() for part in sorted((tmp_path / name).iterdir())]
+        assert "".join(text) == "of this machine\n" * 2
+
+
+@pytest.mark.skipif(str(MASTER).startswith("local["), reason="there, tasks see the files of the client")
+def test_only_what_the_client_alone_has_travels(spark: Make, hdfs: str, tmp_path: Path) -> None:
+    for name in ("client", "every"):
+        (tmp_path / name).write_text(f"of {name}\n")
+    p = spark(tmp_data_path=f"{hdfs}/tmp/{tmp_path.name}")
+    lines = p.read(nf.TextFile(str(tmp_path / "client"), f"file://{tmp_path}/every"))
+    p.write(lines, nf.output.TextFile(str(tmp_path / "out")))
+    p.write(lines, nf.output.TextFile(f"file://{tmp_path}/by_scheme"))
+    assert lines.get() == ["of client", "of every"]
+    for name in ("out", "by_scheme"):
+        text = [part.read_text() for part in sorted((tmp_path / name).iterdir())]
+        assert "".join(text) == "of client\nof every\n"
+    place = Hdfs(p._engine._context, f"{hdfs}/tmp/{tmp_path.name}")
+    (mine,) = (name for name in place.names() if name.startswith("temporary-"))
+    (copy,) = (name for name in place.names(mine) if name.startswith("input-"))
+    assert place.read(f"{mine}/{copy}") == b"of client\n"
+
+
+def test_a_folder_for_copies_without_a_scheme(spark: Make, hdfs: str, tmp_path: Path) -> None:
+    engine: Any = spark()._engine
+    engine._opened()
+    for default in ({}, {"fs.defaultFS": hdfs}):
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            assert store_at(engine._context, str(tmp_path), default).uri("a") == f"file://{tmp_path}/a"
+        told = [str(warning.message) for warning in warned]
+        assert len(told) == len(default)
+        assert all(f"the cluster's file system is hdfs://{tmp_path}" in text for text in told)
 
 
 def test_what_dead_runs_left_goes(spark: Make, hdfs: str, tmp_path: Path) -> None:

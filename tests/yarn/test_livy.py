@@ -111,7 +111,7 @@ def test_a_batch(yarn: Yarn, tmp_path: Path) -> None:
         batch = {
             "file": program,
             "jars": [jar],
-            "args": [f"{folder}/in", f"{folder}/out"],
+            "args": [f"hdfs://{folder}/in", f"hdfs://{folder}/out"],
             "conf": yarn.settings(home),
         }
         number = asked(f"{server}/batches", batch)["id"]

@@ -48,12 +48,12 @@ def shared(yarn: Yarn) -> Iterator[str]:
 def test_no_permission(create: Make, yarn: Yarn, shared: str) -> None:
     yarn.hadoop.change("SETPERMISSION", shared, permission="555")
     try:
-        error = refused(create(), f"{shared}/out")
+        error = refused(create(), f"hdfs://{shared}/out")
         assert f"{shared}/.writing-out-" in error
         assert "Permission denied: user=tester, access=WRITE" in error
         yarn.hadoop.change("SETPERMISSION", f"{shared}/out/part-00000", permission="000")
         with pytest.raises(nf.errors.NestflowRuntimeException, match="part-00000: Permission denied: user"):
-            create().read(nf.TextFile(f"{shared}/out")).get()
+            create().read(nf.TextFile(f"hdfs://{shared}/out")).get()
     finally:
         yarn.hadoop.change("SETPERMISSION", f"{shared}/out/part-00000", permission="644")
         yarn.hadoop.change("SETPERMISSION", shared, permission="777")
@@ -61,7 +61,7 @@ def test_no_permission(create: Make, yarn: Yarn, shared: str) -> None:
 
 def test_no_such_path(create: Make, shared: str) -> None:
     with pytest.raises(nf.errors.NestflowRuntimeException, match="/tmp/shared/in: no such file or directory"):
-        create().read(nf.TextFile(f"{shared}/in")).get()
+        create().read(nf.TextFile(f"hdfs://{shared}/in")).get()
 
 
 @pytest.mark.parametrize("quota", ["storagespacequota", "namespacequota"])
@@ -69,7 +69,7 @@ def test_quota(create: Make, yarn: Yarn, shared: str, quota: str) -> None:
     # Enough for what is there, and for a temporary folder.
     yarn.hadoop.change("SETQUOTA", shared, **{quota: 100_000 if quota.startswith("storage") else 5})
     try:
-        error = refused(create(), f"{shared}/out")
+        error = refused(create(), f"hdfs://{shared}/out")
     finally:
         yarn.hadoop.change("SETQUOTA", shared, **{quota: -1})
     assert "quota" in error and f" {shared} is exceeded: quota" in error
@@ -79,7 +79,7 @@ def test_safe_mode(create: Make, yarn: Yarn) -> None:
     p = create()
     yarn.hadoop.safe_mode(True)
     try:
-        error = refused(p, "/tmp/safe")
+        error = refused(p, "hdfs:///tmp/safe")
     finally:
         yarn.hadoop.safe_mode(False)
     assert "Name node is in safe mode" in error
@@ -104,7 +104,7 @@ def test_settings_of_hadoop(create: Make, yarn: Yarn, tmp_path: Path) -> None:
     site.write_text(f"<configuration>{value}</configuration>")
     for options in ({"hadoop_config_path": str(site)}, {"hadoop_conf": {"dfs.replication": "3"}}, {}):
         p = create(**options)
-        p.write(p.parallelize(["x"]), nf.output.TextFile("/tmp/replicated"))
+        p.write(p.parallelize(["x"]), nf.output.TextFile("hdfs:///tmp/replicated"))
         p.run()
         status = yarn.hadoop.status("/tmp/replicated/part-00000")
         assert status is not None and status["replication"] == (3 if options else 1)
@@ -118,10 +118,10 @@ def test_files_of_this_machine(create: Make, yarn: Yarn, tmp_path: Path) -> None
     hdfs.change("SETTIMES", "/tmp/copies/temporary-tester-dead", modificationtime=old)
     (tmp_path / "in.txt").write_text("".join(f"{line}\n" for line in LINES))
     (tmp_path / "in.gz").write_bytes(gzip.compress(b"of an archive\n"))
-    p = create(tmp_data_path="/tmp/copies")
-    by_file = p.read(nf.TextFile(f"file://{tmp_path}/in*", partitioned=True))
+    p = create(tmp_data_path="hdfs:///tmp/copies")
+    by_file = p.read(nf.TextFile(f"{tmp_path}/in*", partitioned=True))
     lines = by_file.flatten_values()
-    p.write(lines.map(str.upper), nf.output.TextFile(f"file://{tmp_path}/out"))
+    p.write(lines.map(str.upper), nf.output.TextFile(f"{tmp_path}/out"))
     assert by_file.apply_values(nf.transforms.count).get() == {
         f"{tmp_path}/in.gz": 1,
         f"{tmp_path}/in.txt": len(LINES),
@@ -129,6 +129,12 @@ def test_files_of_this_machine(create: Make, yarn: Yarn, tmp_path: Path) -> None
     parts = sorted((tmp_path / "out").iterdir())
     written = [line for part in parts for line in part.read_text().splitlines()]
     assert sorted(written) == sorted(line.upper() for line in [*LINES, "of an archive"])
+    # What every machine has does not travel.
+    every = p.read(nf.TextFile(f"file://{tmp_path}/in.txt"))
+    p.write(every, nf.output.TextFile(f"file://{tmp_path}/every"))
+    assert every.count().get() == len(LINES)
+    parts = sorted((tmp_path / "every").iterdir())
+    assert sum(len(part.read_text().splitlines()) for part in parts) == len(LINES)
     # One copy of each, also for the next run; nobody else sees them.
 
     def folders() -> list[str]:
@@ -143,7 +149,7 @@ def test_files_of_this_machine(create: Make, yarn: Yarn, tmp_path: Path) -> None
     # A run of this pipeline reads what it has read before, or fails.
     (tmp_path / "in.gz").unlink()
     with pytest.raises(nf.errors.NestflowRuntimeException, match=r"in\*: no such file|in\.gz"):
-        p.read(nf.TextFile(f"file://{tmp_path}/in.gz")).get()
+        p.read(nf.TextFile(f"{tmp_path}/in.gz")).get()
     p.close()
     assert folders() == [young]
 
@@ -152,7 +158,7 @@ def test_executors_come_and_go(create: Make, yarn: Yarn) -> None:
     p = create()
     kept = p.parallelize(LINES).map(lambda line: line.upper()).cache()
     yarn.hadoop.put("/tmp/dynamic/in", "\n".join(LINES).encode())
-    lines = p.read(nf.TextFile("/tmp/dynamic/in")).map(str.upper)
+    lines = p.read(nf.TextFile("hdfs:///tmp/dynamic/in")).map(str.upper)
     p.run()
     assert executors(p) > 0
     until = time.monotonic() + 120

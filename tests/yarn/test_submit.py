@@ -28,7 +28,7 @@ def test_words(yarn: Yarn, spark: str, mode: str, by: str) -> None:
     folder = f"/user/tester/words-{spark}-{mode}"
     yarn.hadoop.put(f"{folder}/in/a", "\n".join(LINES).encode())
     ended = yarn.submit(
-        mode, "words.py", f"{folder}/in", f"{yarn.hadoop.hdfs}{folder}/out", spark=spark, by=by
+        mode, "words.py", f"hdfs://{folder}/in", f"{yarn.hadoop.hdfs}{folder}/out", spark=spark, by=by
     )
     assert f"different words: {len(COUNTS)}" in ended.succeeded().text
     assert yarn.hadoop.lines(f"{folder}/out") == COUNTS

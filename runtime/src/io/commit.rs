@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use nestflow_chain::CallSite;
 
+use super::local_storage::scheme;
 use super::one_part;
 use super::remote_storage::is_local;
 use super::storage::{Claim, ClaimMode, EntryKind, Files, Storage, join};
@@ -85,7 +86,8 @@ impl OutputJob {
         storage.create_directory(parent)?;
         remove_left_overs(storage.as_ref(), parent, name, &target);
         let (work, claim) = make_work(storage.as_ref(), parent, name)?;
-        let attempts = match is_local(&work).then(|| storage.elsewhere()).transpose()?.flatten() {
+        let attempts = match scheme(&sink.path).is_none().then(|| storage.elsewhere()).transpose()?.flatten()
+        {
             Some(elsewhere) => join(&elsewhere, &format!("{ATTEMPTS}-{}", unique())),
             None => join(&work, ATTEMPTS),
         };

@@ -11,6 +11,7 @@ use std::io::{self, ErrorKind};
 
 use glob::Pattern;
 
+use super::local_storage::scheme;
 use super::storage::{Entry, EntryKind, Stamp, Storage, join};
 use crate::error::{Error, Result};
 
@@ -23,6 +24,8 @@ pub struct SourceFile {
     pub path: String,
     /// Its content when the run began.
     pub stamp: Stamp,
+    /// Whether only the client's machine need have it: it was named by a path without a scheme.
+    pub of_client: bool,
 }
 
 /// The files that `paths` mean. A path that is missing, or a glob without a match, is an error.
@@ -41,14 +44,16 @@ fn expand_one(storage: &dyn Storage, path: &str, files: &mut Vec<SourceFile>) ->
         None => return Err(missing(path, "no such file or directory")),
     };
     let from = files.len();
+    let of_client = scheme(path).is_none();
+    let file = |entry: Entry| SourceFile { path: entry.path, stamp: entry.stamp, of_client };
     for entry in found {
         match entry.kind {
-            EntryKind::File => files.push(SourceFile { path: entry.path, stamp: entry.stamp }),
+            EntryKind::File => files.push(file(entry)),
             EntryKind::Directory => {
                 let inside = storage.list(&entry.path)?;
                 for e in inside.into_iter().filter(|e| !is_hidden(e.name())) {
                     match e.kind {
-                        EntryKind::File => files.push(SourceFile { path: e.path, stamp: e.stamp }),
+                        EntryKind::File => files.push(file(e)),
                         // A file that ought to be there must not be left out in silence.
                         EntryKind::BrokenLink => return Err(missing(&e.path, BROKEN)),
                         EntryKind::Directory | EntryKind::Other => {}

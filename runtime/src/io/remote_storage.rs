@@ -1,6 +1,6 @@
-//! A cluster's file systems, reached through whoever knows them: paths with a scheme, and paths
-//! without one where the cluster says what these mean. What is local stays local: it is asked of the
-//! system itself, without a detour.
+//! A cluster's file systems, reached through whoever knows them, by paths with a scheme. Paths without
+//! one, and `file:` paths, are of the machine at hand: they are asked of the system itself, without a
+//! detour.
 //!
 //! Questions and answers are texts; an answer about files is JSON. Must not know who answers.
 
@@ -120,14 +120,10 @@ impl<L: Link + 'static> RemoteStorage<L> {
 
 impl<L: Link + 'static> Storage for RemoteStorage<L> {
     fn resolve(&self, path: &str) -> Result<String> {
-        let local = match scheme(path) {
-            Some(scheme) => scheme == "file",
-            None => self.answer("default", "")? == "file",
-        };
-        if local {
-            return LocalStorage.resolve(path);
+        match scheme(path) {
+            None | Some("file") => LocalStorage.resolve(path),
+            Some(_) => Ok(self.answer("resolve", path)?.trim_end_matches('/').into()),
         }
-        Ok(self.answer("resolve", path)?.trim_end_matches('/').into())
     }
 
     fn is_home(&self, path: &str) -> bool {

@@ -40,6 +40,8 @@ pub struct Piece {
     pub start: u64,
     /// One past the last byte.
     pub end: u64,
+    /// Whether only the client's machine need have the file.
+    pub of_client: bool,
     /// Where tasks find the file, if not there: a copy.
     pub copy: Option<String>,
     /// The content of the file that was cut: no other is read.
@@ -97,6 +99,7 @@ pub fn plan_splits(files: &[SourceFile], target_bytes: u64, min_splits: usize) -
                     path: file.path.clone(),
                     start,
                     end,
+                    of_client: file.of_client,
                     copy: None,
                     stamp: file.stamp.clone(),
                 });

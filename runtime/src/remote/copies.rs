@@ -10,14 +10,14 @@ use std::hash::{Hash, Hasher};
 use crate::error::{Error, Result};
 use crate::internal;
 use crate::io::storage::Stamp;
-use crate::io::{Piece, Storage, is_local};
+use crate::io::{Piece, Storage};
 use crate::local::sources::Splits;
 
 /// Makes copies of what tasks would not see, and sends them there.
 pub(super) fn make(splits: &mut Splits, storage: &dyn Storage) -> Result<()> {
     let mut made = HashMap::new();
     let pieces = splits.values_mut().flatten().flat_map(|split| &mut split.pieces);
-    for piece in pieces.filter(|piece| is_local(&piece.path)) {
+    for piece in pieces.filter(|piece| piece.of_client) {
         if !made.contains_key(&piece.path) {
             let Some(folder) = storage.elsewhere()? else { return Ok(()) };
             made.insert(piece.path.clone(), copied(piece, &folder, storage)?);

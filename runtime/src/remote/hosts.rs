@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn piece(path: &str, start: u64, end: u64) -> Piece {
-        Piece { path: path.into(), start, end, stamp: Stamp::default(), copy: None }
+        Piece { path: path.into(), start, end, stamp: Stamp::default(), of_client: false, copy: None }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-"""Counts words: what a user writes, without a thought of where it runs."""
+"""Counts words: what a user writes; where it reads and writes, only the paths say."""
 
 import sys
 

@@ -23,8 +23,9 @@ class TextFile(FileInput):
     Args:
         paths: files, directories (the files in them, not deeper) and globs; read in this order,
             inside a directory or glob by path. What is missing fails the run, and so does a file
-            that changes while it runs. On Spark also paths of other file systems (``hdfs:``,
-            ``s3a:``, …), and a path without a scheme is what Spark takes it for.
+            that changes while it runs. A path without a scheme is of this machine, on every engine;
+            on Spark, ``file:`` is a path that all machines have, and there are those of other file
+            systems (``hdfs:``, ``s3a:``, …).
         encoding: ``"utf-8"`` gives str in which other bytes survive as surrogates,
             ``"utf-8-strict"`` fails the run on them, None gives bytes.
         options: ``partitioned=True`` gives a table from the path of each file to its lines, also of a file

@@ -20,8 +20,9 @@ class TextFile(FileOutput):
     are the working directory, the home directory, those above them, and what is not a directory.
 
     Args:
-        path: the directory; on Spark also in another file system than this machine's that can rename
-            directories, such as ``hdfs:``.
+        path: the directory, without a scheme one of this machine, on every engine; on Spark also in
+            another file system that can rename directories, such as ``hdfs:``, or one that all
+            machines see (``file:``).
         overwrite: False fails the run if the path exists.
         async_mode: accepted, without effect.
         record_delimiter: after each record; None for nothing.

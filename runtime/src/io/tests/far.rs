@@ -26,7 +26,6 @@ struct Far {
     folder: String,
     /// What becomes of a file named so as soon as it is opened.
     replaced: Option<(&'static str, &'static str)>,
-    default: &'static str,
     asked: Asked,
 }
 
@@ -50,9 +49,7 @@ impl Link for Far {
         self.asked.lock().unwrap().push(operation.into());
         let near = self.near(path);
         Ok(match operation {
-            "default" => Some(self.default.into()),
-            "resolve" if path.starts_with("far:") => Some(format!("{path}/")),
-            "resolve" => Some(format!("far://x/{path}")),
+            "resolve" => Some(format!("{path}/")),
             "home" => Some((path == "far://x/home").to_string()),
             "stat" => LocalStorage.stat(&near)?.map(|entry| self.described(&entry).to_string()),
             "list" => {
@@ -98,27 +95,27 @@ impl DataLink for Far {
     }
 }
 
-fn far(place: &Place, default: &'static str) -> RemoteStorage<Far> {
-    listened(place, default, &Asked::default())
+fn far(place: &Place) -> RemoteStorage<Far> {
+    listened(place, &Asked::default())
 }
 
-fn listened(place: &Place, default: &'static str, asked: &Asked) -> RemoteStorage<Far> {
+fn listened(place: &Place, asked: &Asked) -> RemoteStorage<Far> {
     let folder = place.path("").to_str().unwrap().trim_end_matches('/').to_owned();
-    RemoteStorage::new(Far { folder, default, asked: Arc::clone(asked), replaced: None })
+    RemoteStorage::new(Far { folder, asked: Arc::clone(asked), replaced: None })
 }
 
 #[test]
-fn a_path_is_what_the_default_says() {
+fn a_path_without_a_scheme_is_of_this_machine() {
     let place = Place::new();
     let here = std::env::current_dir().unwrap().join("a").to_str().unwrap().to_owned();
-    for (default, path, resolved) in [
-        ("file", "a", here.as_str()),
-        ("far", "a", "far://x/a"),
-        ("far", "file:/a/", "/a"),
-        ("file", "far://x/a", "far://x/a"),
-        ("far", "far://x/", "far://x"),
+    for (path, resolved) in [
+        ("a", here.as_str()),
+        ("/a", "/a"),
+        ("file:/a/", "/a"),
+        ("far://x/a", "far://x/a"),
+        ("far://x/", "far://x"),
     ] {
-        assert_eq!(far(&place, default).resolve(path).unwrap(), resolved);
+        assert_eq!(far(&place).resolve(path).unwrap(), resolved);
     }
 }
 
@@ -126,7 +123,7 @@ fn a_path_is_what_the_default_says() {
 fn what_is_local_is_not_asked_for() {
     let place = Place::new();
     let asked = Asked::default();
-    let storage = listened(&place, "far", &asked);
+    let storage = listened(&place, &asked);
     let path = place.file("dir/a", "one\n");
     assert_eq!(storage.stat(&path).unwrap(), LocalStorage.stat(&path).unwrap());
     assert_eq!(storage.list(&place.text("dir")).unwrap().len(), 1);
@@ -145,7 +142,7 @@ fn what_is_local_is_not_asked_for() {
 #[test]
 fn files_far_away_are_found_cut_and_read_as_here() {
     let place = Place::new();
-    let storage = far(&place, "file");
+    let storage = far(&place);
     for name in ["in/b.txt", "in/a.txt", "in/_c.txt", "in/more/d.txt"] {
         place.file(name, format!("of {name}\n"));
     }
@@ -179,12 +176,12 @@ fn files_far_away_are_found_cut_and_read_as_here() {
 fn a_file_that_is_replaced_while_it_is_opened_is_not_read() {
     let place = Place::new();
     place.file("a", "what was planned\n");
-    let files = expand(&far(&place, "file"), &["far://x/a".to_owned()]).unwrap();
+    let files = expand(&far(&place), &["far://x/a".to_owned()]).unwrap();
     let [split] = &plan_splits(&files, 1 << 20, 1)[..] else { panic!("one split") };
     let folder = place.path("").to_str().unwrap().trim_end_matches('/').to_owned();
     let asked = Asked::default();
     let replaced = Some(("a", "what came in its place, another text\n"));
-    let storage = RemoteStorage::new(Far { folder, default: "file", asked, replaced });
+    let storage = RemoteStorage::new(Far { folder, asked, replaced });
     let read: Result<Vec<_>> = TextReader::new(Arc::new(storage), split, TextEncoding::Utf8).collect();
     let error = read.unwrap_err().to_string();
     assert!(
@@ -196,7 +193,7 @@ fn a_file_that_is_replaced_while_it_is_opened_is_not_read() {
 #[test]
 fn where_files_lie_and_what_is_known_of_them() {
     let place = Place::new();
-    let storage = far(&place, "file");
+    let storage = far(&place);
     assert_eq!(storage.places("far://x/a").unwrap()[1], (3, 9, vec!["two".into(), "localhost".into()]));
     let path = place.file("b", "123456789");
     assert_eq!(storage.checksums("far://x").unwrap()["b"], 0xe306_9283);
@@ -206,7 +203,7 @@ fn where_files_lie_and_what_is_known_of_them() {
 #[test]
 fn a_part_that_was_damaged_is_not_committed() {
     let place = Place::new();
-    let storage: Arc<RemoteStorage<Far>> = Arc::new(far(&place, "file"));
+    let storage: Arc<RemoteStorage<Far>> = Arc::new(far(&place));
     let form = SinkForm::Text { delimiter: b"\n".into(), gzip: false, encode: None };
     let path = "far://x/out".into();
     let sink = FileSink { path, overwrite: true, form, parts: None, partition: None, sort: None };
@@ -238,7 +235,7 @@ fn a_part_that_was_damaged_is_not_committed() {
 fn what_is_made_far_away() {
     let place = Place::new();
     let asked = Asked::default();
-    let storage = listened(&place, "file", &asked);
+    let storage = listened(&place, &asked);
     storage.create_directory("far://x/a/b").unwrap();
     let mut file = storage.create("far://x/a/b/c").unwrap();
     file.write_all(b"text").unwrap();
@@ -263,8 +260,8 @@ fn what_is_made_far_away() {
 #[test]
 fn what_only_this_machine_is_to_have_is_written_elsewhere() {
     let place = Place::new();
-    let storage = Arc::new(far(&place, "far").with_copies("tmp").unwrap());
-    let sink = sink(&format!("file:{}", place.text("out")), true);
+    let storage = Arc::new(far(&place).with_copies("far://x/tmp").unwrap());
+    let sink = sink(&place.text("out"), true);
     for text in ["one", "two"] {
         let mut job = OutputJob::begin(storage.clone(), &sink).unwrap();
         assert!(job.output().attempts().starts_with("far://x/tmp/temporary/attempts-"));
@@ -278,7 +275,25 @@ fn what_only_this_machine_is_to_have_is_written_elsewhere() {
     assert!(names(&place.path("tmp/temporary")).is_empty());
     assert_eq!(names(&place.path("")), ["out", "tmp"]);
     // Where that is of this machine too, tasks see all of it.
-    assert!(far(&place, "far").with_copies("file:/tmp").unwrap().elsewhere().unwrap().is_none());
+    for folder in ["file:/tmp", "/tmp"] {
+        assert!(far(&place).with_copies(folder).unwrap().elsewhere().unwrap().is_none());
+    }
+}
+
+#[test]
+fn what_every_machine_has_is_written_there() {
+    let place = Place::new();
+    let storage: Arc<dyn Storage> = Arc::new(far(&place).with_copies("far://x/tmp").unwrap());
+    let path = place.text("out");
+    let attempts = |sink| OutputJob::begin(storage.clone(), &sink).unwrap().output().attempts().to_owned();
+    assert!(attempts(sink(&format!("file:{path}"), true)).starts_with(&place.text(".writing-out-")));
+    assert!(attempts(sink(&path, true)).starts_with("far://x/tmp/temporary/"));
+    // What is read, likewise: by the path that the user wrote.
+    let path = place.file("a", "one\n");
+    for (path, of_client) in [(format!("file:{path}"), false), (path, true)] {
+        let files = expand(storage.as_ref(), &[path]).unwrap();
+        assert_eq!(plan_splits(&files, 1 << 20, 1)[0].pieces[0].of_client, of_client);
+    }
 }
 
 #[test]

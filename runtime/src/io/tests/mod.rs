@@ -49,7 +49,7 @@ fn storage() -> Arc<dyn Files> {
 /// A piece of a file as it is now.
 fn piece(path: &str, start: u64, end: u64) -> Piece {
     let stamp = storage().stat(path).unwrap().unwrap().stamp;
-    Piece { path: path.into(), start, end, copy: None, stamp }
+    Piece { path: path.into(), start, end, of_client: true, copy: None, stamp }
 }
 
 /// Names in a directory, sorted.

@@ -7,7 +7,7 @@ use crate::io::{Split, plan_splits};
 const MB: u64 = 1 << 20;
 
 fn file(path: &str, size: u64) -> SourceFile {
-    SourceFile { path: path.into(), stamp: Stamp { size, version: String::new() } }
+    SourceFile { path: path.into(), stamp: Stamp { size, version: String::new() }, of_client: true }
 }
 
 fn plan(files: &[(&str, u64)], target: u64, least: usize) -> Vec<String> {

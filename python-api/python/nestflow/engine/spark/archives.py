@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlparse
@@ -149,11 +150,18 @@ def put_all(put: Put, env: str | None, nodes: str | None, again: bool) -> tuple[
 
 
 def store_by(jvm: Any, configuration: Any, uri: str, private: bool = False) -> Store:
-    """Give the folder at an address, or at a path of the file system that Hadoop takes for the default."""
+    """Give the folder at an address, or at a path of this machine, which all others are taken to have too."""
+    scheme = urlparse(uri).scheme
+    if scheme and scheme != "file":
+        return Hadoop(jvm, configuration, uri, private)
     default = jvm.org.apache.hadoop.fs.FileSystem.getDefaultUri(configuration).getScheme()
-    if (urlparse(uri).scheme or default) == "file":
-        return Local(uri, private)
-    return Hadoop(jvm, configuration, uri, private)
+    if not scheme and default != "file":
+        message = (
+            f"tmp_data_path={uri!r} has no scheme: it is a folder of this machine, and the others need to "
+            f"have it under the same name. One of the cluster's file system is {default}://{os.path.abspath(uri)}"
+        )
+        warnings.warn(f"nestflow: {message}", RuntimeWarning, stacklevel=2)
+    return Local(uri, private)
 
 
 def interpreter_of_nodes(conf: Any) -> str | None:

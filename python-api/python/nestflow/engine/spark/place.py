@@ -103,7 +103,7 @@ def place(
 
 
 def store_at(context: Any, uri: str, hadoop: Mapping[str, str], private: bool = False) -> Store:
-    """Give the folder at an address, or at a path of the file system that Spark takes for the default."""
+    """Give the folder at an address, or at a path of this machine, which all others are taken to have too."""
     configuration = context._jvm.org.apache.hadoop.conf.Configuration(context._jsc.hadoopConfiguration())
     for key, value in hadoop.items():
         configuration.set(key, value)

@@ -26,7 +26,6 @@ final class Files(configuration: Configuration) {
   /** Does what `runtime/src/io/remote_storage.rs` asks for; an answer about files is JSON. */
   def ask(operation: String, path: String, other: String): String = within {
     operation match {
-      case "default" => FileSystem.getDefaultUri(configuration).getScheme
       case "resolve" => system(path).makeQualified(at(path)).toString
       case "home" => holdsHome(system(path), at(path)).toString
       case "stat" => status(path).map(described(_).toString).orNull
