@@ -44,8 +44,9 @@ def program(tmp_path: Path, end: str) -> str:
     return str(path)
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable}
+def run(*command: str, **variables: str | None) -> subprocess.CompletedProcess[str]:
+    changed = {**os.environ, "PYSPARK_PYTHON": sys.executable, **variables}
+    environment = {name: value for name, value in changed.items() if value is not None}
     return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment)
 
 
@@ -90,10 +91,24 @@ def test_a_session_without_our_jar(tmp_path: Path) -> None:
 def test_spark_submit(tmp_path: Path) -> None:
     submit = Path(os.environ["SPARK_HOME"], "bin", "spark-submit")
     settings = [f"--conf={key}={value}" for key, value in CONF.items() if key != "spark.master"]
-    app = program(tmp_path, "main()\n")
-    ended = run(str(submit), "--master", "local[1]", "--jars", jar(), *settings, app)
+    end = """
+    p = nf.Pipeline.create("spark", spark_conf={"spark.executor.extraLibraryPath": "/b:/a"})
+    p.parallelize([1]).get()
+    has = p._engine._context.getConf()
+    print("has", p._engine._context.appName, *map(has.get, sys.argv[1:]))
+    main()
+    """
+    app = program(tmp_path, end)
+    said = {"spark.nestflow.memory": "64m", "spark.executor.extraLibraryPath": "/a"}
+    settings += [f"--conf={key}={value}" for key, value in said.items()]
+    asked = ["spark.memory.offHeap.enabled", *said]
+    ended = run(
+        str(submit), "--master", "local[1]", "--name", "ours", "--jars", jar(), *settings, app, *asked
+    )
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert ANSWER in ended.stdout.splitlines()
+    # What was said there stays; folders of libraries are added to.
+    assert "has ours None 64m /a:/b" in ended.stdout.splitlines()
     without = run(str(submit), "--master", "local[1]", *settings, app)
     assert without.returncode == 1
     assert "(or spark-submit --jars)" in without.stdout + without.stderr
@@ -195,3 +210,52 @@ def test_a_session_of_a_server_is_found(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr[-3000:]
     told = [line for line in ended.stdout.splitlines() if line.startswith(("answer", "still"))]
     assert told == [ANSWER, ANSWER, "still 3"]
+def test_options_of_applications(tmp_path: Path) -> None:
+    for name in ("ByOption", "ByVariable"):
+        value = f"<property><name>fs.odd.impl</name><value>no.such.{name}</value></property>"
+        (tmp_path / f"{name}.xml").write_text(f"<configuration>{value}</configuration>")
+    end = f"""
+    import os, warnings
+
+    conf = {CONF!r} | {{"spark.master": "local-cluster[1,1,1024]", "fs.even.impl": "no.such.OfSpark",
+            "spark.executor.extraLibraryPath": "/of/mine", "spark.hadoop.fs.other.impl": "no.such.Other"}}
+
+    def error(scheme, **options):
+        p = nf.Pipeline.create("spark", progress=False, spark_conf=conf, **options)
+        try:
+            p.read(nf.input.TextFile(scheme + "://place/x")).get()
+        except Exception as raised:
+            return str(raised)
+
+    home = {os.environ["SPARK_HOME"]!r}
+    p = nf.Pipeline.create("spark", progress=False, spark_conf=conf, spark_home_path=home)
+    print("libraries", p.parallelize([1]).map(lambda _: os.environ["LD_LIBRARY_PATH"]).get()[0])
+    print("home", os.environ["SPARK_HOME"], "name", p._engine._context.appName)
+    print("even", error("even"), error("other"))
+    print("odd", error("odd"))
+    print("by option", error("odd", hadoop_config_path={str(tmp_path / "ByOption.xml")!r}))
+    os.environ["HADOOP_CONF_PATH"] = "no/such"
+    print("gone", error("odd"))
+    os.makedirs("other/bin")
+    open("other/bin/spark-submit", "w").close()
+    del os.environ["HADOOP_CONF_PATH"]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        main(spark_home_path="other", spark_conf=conf)
+    print("late", *[each.message for each in told])
+    """
+    app = program(tmp_path, end)
+    (tmp_path / "here").mkdir()
+    command = ["sh", "-c", f"cd {tmp_path / 'here'} && exec '{sys.executable}' {app} an argument"]
+    by_variable = {"HADOOP_CONF_PATH": str(tmp_path / "ByVariable.xml"), "SPARK_HOME": None}
+    ended = run(*command, **by_variable)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    lines = {line.split()[0]: line for line in ended.stdout.splitlines() if line}
+    assert "/of/mine" in lines["libraries"]
+    assert lines["home"] == f"home {os.environ['SPARK_HOME']} name {app} an argument"
+    assert "no.such.OfSpark" in lines["even"] and "no.such.Other" in lines["even"]
+    assert "no.such.ByVariable" in lines["odd"]
+    assert "no.such.ByOption" in lines["by"]
+    assert lines["gone"] == "gone the variable HADOOP_CONF_PATH names no file: 'no/such'"
+    assert ANSWER in ended.stdout.splitlines()
+    assert "Spark runs already, that of" in lines["late"] and "comes too late" in lines["late"]

@@ -124,5 +124,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _setting(text: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
     if not sign:
-        raise ValueError(f"a setting has the form KEY=VALUE, not {text!r}")
+        raise ValueError("a setting has the form KEY=VALUE, and one has no '='")
     return key, value

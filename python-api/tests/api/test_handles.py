@@ -252,6 +252,12 @@ def test_kinds_of_pipelines():
     assert repr(nf.Pipeline.create("SPARK", tmp_data_path="x")).startswith("SPARK: ")
     with pytest.raises(ValueError, match="spark_conf has to be a dict"):
         nf.Pipeline.create("spark", spark_conf="spark.master=local")
+    for option in ("spark_conf", "hadoop_conf", "hadoop_job_conf"):
+        with pytest.raises(ValueError, match="has to be a dict of settings, not a str") as caught:
+            nf.Pipeline.create("spark", **{option: "fs.s3a.secret.key=hush"})
+        assert "hush" not in str(caught.value)
+    with pytest.raises(ValueError, match="spark_home_path: there is no Spark in '/no/spark'"):
+        nf.Pipeline.create("spark", spark_home_path="/no/spark")
     for kind in ("hadoop", "", None, 3):
         with pytest.raises(ValueError, match="unknown pipeline type"):
             nf.Pipeline.create(kind)

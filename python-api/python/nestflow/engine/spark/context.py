@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import NestflowRuntimeException
 from .jars import jar_for, jar_of
 from .memory import settings as memory_settings
+from .settings import default_name, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def context(
     session: Any,
     conf: Mapping[str, str],
-    name: str,
+    name: str | None,
     memory: int | None,
     before: Callable[[Any, Any], Mapping[str, str]],
 ) -> Any:
@@ -32,7 +33,7 @@ def context(
     Args:
         session: a SparkSession or None.
         conf: settings for a context that has to be made.
-        name: what it is called then.
+        name: what it is called then; None: as Spark was told, or by the command.
         memory: the bytes that native tasks of an executor are to have then; None: a default.
         before: what is done before one is made, with the class and the SparkConf; gives more settings.
 
@@ -51,10 +52,11 @@ def context(
     if started:  # the JVM is there, with our jar or without, and has what spark-submit was told
         pyspark.SparkContext._ensure_initialized()
     settings = pyspark.SparkConf()
-    for key, value in conf.items():
-        settings.set(key, str(value))
-    if "spark.app.name" not in conf:
+    if name is not None:
         settings.setAppName(name)
+    put(settings, conf)
+    if not settings.get("spark.app.name", None):
+        settings.setAppName(default_name())
     for key, value in memory_settings(settings, memory).items():
         settings.set(key, value)
     if not started and not settings.get("spark.master", None):
@@ -132,7 +134,7 @@ def find_pyspark() -> Any:
         import pyspark  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         home = os.environ.get("SPARK_HOME")
-        archives = glob.glob(os.path.join(home, "python", "lib", "*.zip")) if home else []
+        archives = _archives(home) if home else []
         if not archives:
             raise NestflowRuntimeException(
                 "there is no pyspark: pip install nestflow[spark], or set SPARK_HOME to where Spark is"
@@ -140,6 +142,24 @@ def find_pyspark() -> Any:
         sys.path.extend(archives)
         import pyspark  # type: ignore[import-not-found, unused-ignore]
     return pyspark
+
+
+def use_home(path: str) -> None:
+    """Take Spark, and the pyspark that belongs to it, from a folder, where none runs yet."""
+    loaded = sys.modules.get("pyspark")
+    running = "PYSPARK_GATEWAY_PORT" in os.environ or (loaded and loaded.SparkContext._gateway is not None)
+    if running:
+        if os.path.realpath(home()) != os.path.realpath(path):
+            message = f"Spark runs already, that of {home()}: spark_home_path={path!r} comes too late"
+            warnings.warn(f"nestflow: {message}", RuntimeWarning, stacklevel=2)
+        return
+    os.environ["SPARK_HOME"] = path
+    if loaded is None:
+        sys.path[:0] = _archives(path)
+
+
+def _archives(home: str) -> list[str]:
+    return glob.glob(os.path.join(home, "python", "lib", "*.zip"))
 
 
 def _jar(context: Any) -> str:

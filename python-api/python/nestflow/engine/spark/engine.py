@@ -7,8 +7,6 @@ import os
 import tempfile
 import time
 from collections import Counter
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...options import LEGACY_PIPELINE_OPTIONS, byte_size, concurrency, folder, progress_wish, warn_unknown
@@ -16,8 +14,8 @@ from ..failure import rebuilt
 from ..lifetime import Closing
 from ..native import answer, describe, native
 from ..progress import display
-from . import archives, frames, memory
-from .context import context
+from . import archives, frames, memory, settings
+from .context import context, use_home
 from .files import asking
 from .interrupts import Interrupts
 from .place import place, tell
@@ -64,26 +62,23 @@ class SparkEngine(Closing):
             ValueError: an impossible value of an option.
         """
         warn_unknown(options, _KNOWN, "Pipeline.create")
-        conf = options.get("spark_conf") or {}
-        if not hasattr(conf, "items"):
-            raise ValueError(f"spark_conf has to be a dict of settings, not {conf!r:.100}")
-        self._conf = {str(key): str(value) for key, value in conf.items()}
+        self._conf = settings.of_spark(options)
+        self._home = settings.home(options)
         wish = options.get("memory_limit")
         self._memory = None if wish is None else byte_size(wish, "memory_limit")
         self._host = str(options.get("host", "auto"))
         if self._host not in HOSTS:
             raise ValueError(f"on Spark, host has to be one of {', '.join(HOSTS)}, not {self._host!r}")
         self._session = options.get("session")
-        self._hadoop = partial(_hadoop, dict(options))
+        self._hadoop = settings.of_hadoop(options)
         self._wishes = dict(options)
-        self._concurrency = concurrency(options, "default_concurrency")
-        self._name = str(options.get("job_name") or "nestflow")
+        self._name = settings.name(options)
         wanted = options.get("tmp_dir")
         self._folder = None if wanted is None else folder(wanted, "tmp_dir")
         shared = options.get("tmp_data_path")
         self._temporary = None if shared is None else folder(shared, "tmp_data_path")
         self._progress = progress_wish(options.get("progress"))
-        self.parts = _positive(options.get("default_concurrency"))
+        self.parts = concurrency(options, "default_concurrency")
         self._context: Any = None
         self._driver: Any = None
         self._copies: Any = None
@@ -103,10 +98,8 @@ class SparkEngine(Closing):
         self, driver: Any, plan: bytes, surroundings: Surroundings, interrupts: Interrupts
     ) -> dict[str, object]:
         module = native()
-        settings = json.dumps(self._settings(surroundings, plan))
-        run, description, data, kept = answer(
-            module.spark_plan, plan, settings, asking(driver, self._copies)
-        )
+        wishes = json.dumps(self._settings(surroundings, plan))
+        run, description, data, kept = answer(module.spark_plan, plan, wishes, asking(driver, self._copies))
         keeps = json.loads(kept)
         reports, done = None, False
         try:
@@ -187,24 +180,26 @@ class SparkEngine(Closing):
     def _opened(self) -> Any:
         self._check_open()
         if self._driver is None:
-            hadoop = self._hadoop()
+            file = settings.hadoop_file(self._wishes)
+            if self._home is not None:
+                use_home(self._home)
             told: list[Told | None] = [None]
 
-            def before(spark: Any, settings: Any) -> dict[str, str]:
-                told[0], more = archives.before(self._wishes, hadoop[1], spark, settings)
+            def before(spark: Any, conf: Any) -> dict[str, str]:
+                told[0], more = archives.before(self._wishes, self._hadoop, spark, conf)
                 return more
 
             self._context = context(self._session, self._conf, self._name, self._memory, before)
             self._driver = self._context._jvm.nestflow.spark.Driver(self._context._jsc)
             self._copies = Temporary(self._context._jvm)
             self._at_end(_close, self._driver, self._copies)
-            self._driver.configure(*hadoop)
+            self._driver.configure(file, self._hadoop)
             # Asked for once: a look at the application's settings takes milliseconds.
             conf = self._context.getConf()
             if self._temporary is None:
                 self._temporary = conf.get(archives.FOLDER, None)
             wishes = {**self._wishes, "tmp_data_path": self._temporary}
-            self._place = place(self._context, conf, wishes, hadoop[1], told[0])
+            self._place = place(self._context, conf, wishes, self._hadoop, told[0])
             tell(self._driver, conf, self._place)
             size = sizing(conf, str(self._context.master), slots(self._context, conf))
             self._driver.sized(size.slots, size.memory, size.lent)
@@ -227,7 +222,7 @@ class SparkEngine(Closing):
         """What a plan's stages depend on."""
         return {
             "cores": max(1, self._context.defaultParallelism),
-            "concurrency": self._concurrency,
+            "concurrency": self.parts,
             "temporary": None if is_here(self._context) else self._temporary,
             "kept": {str(cache): kept for cache, kept in self._kept.items()},
             "forms": {str(cache): form for cache, form in self._forms.items()},
@@ -263,23 +258,6 @@ class SparkEngine(Closing):
 
     def _file(self) -> _File:
         return _File(self._folder)
-
-
-def _positive(wish: object) -> int | None:
-    """Give a number from 1; anything else is no wish, as the option has no other effect."""
-    return wish if isinstance(wish, int) and wish > 0 else None
-
-
-def _hadoop(options: dict[str, Any]) -> tuple[str | None, dict[str, str]]:
-    """Give the file and the settings of Hadoop's that a pipeline brings."""
-    settings = options.get("hadoop_conf") or options.get("hadoop_job_conf") or {}
-    if not hasattr(settings, "items"):
-        raise ValueError(f"hadoop_conf has to be a dict of settings, not {settings!r:.100}")
-    path = options.get("hadoop_config_path")
-    if path is not None and not os.path.isfile(path):
-        raise ValueError(f"hadoop_config_path names no file: {path!r:.200}")
-    uri = None if path is None else Path(path).absolute().as_uri()
-    return uri, {str(key): str(value) for key, value in settings.items()}
 
 
 def _measured(metrics: list[int]) -> dict[str, float]:
