@@ -50,7 +50,7 @@ pub fn host(spec: &HostSpec, slots: usize) -> Result<(Arc<dyn Host>, Interrupt)>
         let _ = &in_use;
         same.kill_busy();
     };
-    Ok((Arc::new(host), Box::new(interrupt)))
+    Ok((if spec.ends { Arc::new(host.ending()) } else { Arc::new(host) }, Box::new(interrupt)))
 }
 
 /// The interpreter in this process, each task a user of its own.
@@ -63,7 +63,7 @@ fn embedded(spec: &HostSpec) -> Result<EmbeddedHost> {
         environment: spec.environment.clone(),
     };
     if let Some(host) = hosts.get(&settings) {
-        return Ok(host.for_another(spec.around.clone(), spec.idle));
+        return Ok(host.for_another(spec.around.clone(), spec.idle, spec.ends));
     }
     let refused = |reason: String| {
         Error::Plan(format!(
@@ -71,7 +71,7 @@ fn embedded(spec: &HostSpec) -> Result<EmbeddedHost> {
         ))
     };
     let host = EmbeddedHost::new(&settings).map_err(refused)?;
-    let mine = host.for_another(spec.around.clone(), spec.idle);
+    let mine = host.for_another(spec.around.clone(), spec.idle, spec.ends);
     hosts.insert(settings, host);
     Ok(mine)
 }
@@ -100,8 +100,11 @@ impl Workers {
 
 /// The worker processes for a program: one pool for all tasks that name the same, each of them a user of
 /// its own. All pools together have no more processes than tasks run at a time: to make room, those that
-/// have nothing to do for other programs end.
+/// have nothing to do for other programs end. Processes that end with a run are for this task alone.
 fn workers(spec: &HostSpec, slots: usize) -> Result<(WorkersHost, Arc<()>)> {
+    if spec.ends {
+        return Ok((started(spec, slots)?, Arc::new(())));
+    }
     static HOSTS: OnceLock<Mutex<HashMap<HostSpec, Workers>>> = OnceLock::new();
     let mut hosts = HOSTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     let found = match hosts.get(spec) {
@@ -127,7 +130,8 @@ fn started(spec: &HostSpec, slots: usize) -> Result<WorkersHost> {
     let mut options = Options::new(&spec.program, spec.arguments.iter().map(Into::into).collect());
     options.environment = spec.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
     options.workers = slots;
-    options.idle = Duration::from_secs(spec.idle);
+    // Those that end with a task do not before, or nobody would hear what goes wrong then.
+    options.idle = if spec.ends { Duration::MAX } else { Duration::from_secs(spec.idle) };
     let failed = |error: std::io::Error| Error::Died(format!("worker processes cannot be started: {error}"));
     WorkersHost::new(options).map_err(failed)
 }

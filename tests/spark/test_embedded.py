@@ -118,6 +118,22 @@ def test_two_pipelines_with_files_and_hooks(spark: Make, tmp_path: Path) -> None
     assert words().count("first") == words().count("last") > 0
 
 
+def test_a_last_hook_that_raises_fails_the_run(spark: Make, tmp_path: Path) -> None:
+    def fail() -> None:
+        raise LookupError("not here")
+
+    p = spark(host="embedded")
+    p.set_fini_hook("last", fail)
+    numbers = p.parallelize(NUMBERS)
+    p.write(numbers.map(lambda x: x + 1).distinct().map(str), nf.output.TextFile(str(tmp_path / "out")))
+    with pytest.raises(LookupError, match="not here"):
+        p.run()
+    assert not (tmp_path / "out").exists()
+    p.set_fini_hook("last", int)
+    p.run()
+    assert (tmp_path / "out").exists()
+
+
 def test_an_interrupt_reaches_functions(spark: Make, tmp_path: Path) -> None:
     busy = tmp_path / "busy"
 

@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 
 use crate::pin;
 use crate::program::ours;
-use crate::worker::SurroundedHost;
+use crate::worker::{SurroundedHost, failed};
 
 /// The Python half.
 const MODULE: &str = "nestflow.host.embedded";
@@ -83,6 +83,7 @@ fn respond(ask: Ask, batches: Vec<RecordBatch>) -> Answered {
             drop(closed);
             around.map_or(Ok((Answer::Done, None)), |around| python("leave", (around,)))
         }
+        Ask::End(around) => end(around),
         Ask::Interrupt(user) => {
             interrupt(user);
             Ok((Answer::Done, None))
@@ -150,6 +151,14 @@ fn surroundings(around: Option<String>, idle: u64) -> Result<Option<Py<PyAny>>, 
         let module = ours(py.import(MODULE))?;
         let around = ours(module.call_method1("enter", (around, idle)))?;
         Ok((!around.is_none()).then(|| around.unbind()))
+    })
+}
+
+/// Leaves the surroundings of a kit, unless they have chains.
+fn end(around: String) -> Answered {
+    pin::attach(|py| {
+        let module = ours(py.import(MODULE))?;
+        failed(module.call_method1("end", (around,))).map(|()| (Answer::Done, None))
     })
 }
 

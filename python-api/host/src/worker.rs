@@ -56,7 +56,7 @@ impl Host for SurroundedHost {
 }
 
 /// The error of a failure of `nestflow.host.errors`; `None` is none.
-fn failed(failure: PyResult<Bound<'_, PyAny>>) -> Result<(), HostError> {
+pub(crate) fn failed(failure: PyResult<Bound<'_, PyAny>>) -> Result<(), HostError> {
     let failure = ours(failure)?;
     if failure.is_none() { Ok(()) } else { Err(of_failure(Ok(failure))) }
 }

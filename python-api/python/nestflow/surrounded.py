@@ -132,7 +132,7 @@ class Surrounded:
 
         As for `set_init_hook`. So that what they raise can fail the run, the processes of a pipeline
         with such hooks end with each run; on Spark, where nobody in an executor knows the end of a
-        run, they end when they were idle for a second, and what is raised is only logged.
+        run, with each task, which fails, and is tried again as others are.
 
         Args:
             name: the hook's name.

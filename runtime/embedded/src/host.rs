@@ -29,6 +29,8 @@ pub struct EmbeddedHost {
     call: Call,
     around: Option<String>,
     idle: u64,
+    /// Whether the surroundings end with each user.
+    ends: bool,
     user: u64,
 }
 
@@ -56,15 +58,15 @@ impl EmbeddedHost {
     pub fn new(settings: &Settings) -> Result<EmbeddedHost, String> {
         let Settings { program, arguments, environment } = settings;
         let found = probe(program, arguments, environment)?;
-        Ok(EmbeddedHost { call: start(&found, environment)?, around: None, idle: 0, user: 0 })
+        Ok(EmbeddedHost { call: start(&found, environment)?, around: None, idle: 0, ends: false, user: 0 })
     }
 
     /// The same for another user, who interrupts no functions but their own. `around` is the kit of resources
     /// and hooks that these find, as `nestflow.host.surroundings` knows it; it stays in use for `idle`
-    /// seconds after its last chain.
-    pub fn for_another(&self, around: Option<String>, idle: u64) -> EmbeddedHost {
+    /// seconds after its last chain, or until its last user's end.
+    pub fn for_another(&self, around: Option<String>, idle: u64, ends: bool) -> EmbeddedHost {
         static USERS: AtomicU64 = AtomicU64::new(1);
-        EmbeddedHost { call: self.call, around, idle, user: USERS.fetch_add(1, Ordering::Relaxed) }
+        EmbeddedHost { call: self.call, around, idle, ends, user: USERS.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// Interrupts the functions of this user at their next step; does not wait.
@@ -97,6 +99,13 @@ impl Host for EmbeddedHost {
 
     fn name(&self) -> &'static str {
         "embedded"
+    }
+
+    fn end(&self, _: &mut dyn FnMut() -> bool) -> Result<(), HostError> {
+        match self.around.clone().filter(|_| self.ends) {
+            Some(around) => said(self.call, &Ask::End(around)).map(drop),
+            None => Ok(()),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever a message or a struct of the C function does.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The most bytes that a message may have: a program's functions.
 const LONGEST: usize = 1 << 30;
 
@@ -48,6 +48,9 @@ pub enum Ask {
     Finish(u64),
     /// Forget the chain.
     Close(u64),
+    /// Surroundings with something to do at their end are left now, unless they have chains; the answer may
+    /// be what went wrong.
+    End(String),
     /// Interrupt the functions of a user; does not wait for them.
     Interrupt(u64),
 }

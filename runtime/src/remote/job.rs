@@ -108,6 +108,8 @@ pub struct HostSpec {
     pub environment: Vec<(String, String)>,
     /// Seconds that one may be idle.
     pub idle: u64,
+    /// Whether it has something to do before it ends: then it is a task's own, and ends with that.
+    pub ends: bool,
     /// Whether functions run in the process of the task itself; started, the program tells then of its
     /// interpreter.
     pub embedded: bool,

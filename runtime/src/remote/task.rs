@@ -250,7 +250,10 @@ impl TaskDriver {
         let thread = std::thread::Builder::new().name(name).stack_size(16 << 20).spawn(move || {
             let run = || {
                 env.check_cancelled()?;
-                runtime.block_on(run_task(&task, &env))
+                runtime.block_on(run_task(&task, &env))?;
+                // What functions do at last belongs to the task.
+                env.host.end(&mut || env.check_cancelled().is_ok())?;
+                env.check_cancelled()
             };
             let result = catch_unwind(AssertUnwindSafe(run));
             // All that the task holds goes before its end is told.

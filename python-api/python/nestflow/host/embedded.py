@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from nestflow.host.errors import Failure
     from nestflow.host.surroundings import Around, Missing
 
 MARK = "nestflow-embedded "
@@ -122,6 +123,8 @@ class _Use:
 
 
 _uses: dict[str, _Use] = {}
+_failures: dict[str, Failure] = {}
+"""Of kits that were left for others, until their tasks ask."""
 _lock = threading.RLock()
 
 
@@ -139,7 +142,9 @@ def enter(where: str | None, idle: float) -> Around | Missing | None:
 
     with _lock:
         for other in [known for known in _uses if known != where]:
-            _end(other, _uses[other])
+            failure = _end(other, _uses[other])
+            if failure is not None:
+                _failures[other] = failure
         if where is None:
             return None
         use = _uses.get(where)
@@ -172,14 +177,25 @@ def leave(where: str) -> None:
             use.end.start()
 
 
-def _end(where: str, use: _Use) -> None:
+def end(where: str) -> Failure | None:
+    """A task is done whose kit has hooks for the end: call them, and give what went wrong.
+
+    Where other tasks have chains, the last of them does so.
+    """
     with _lock:
-        if use.chains <= 0 and _uses.get(where) is use:
-            del _uses[where]
-            if use.end is not None:
-                use.end.cancel()
-            # What hooks raise is printed by then: nobody is left to be told.
-            use.around.end()
+        use = _uses.get(where)
+        return _failures.pop(where, None) if use is None else _end(where, use)
+
+
+def _end(where: str, use: _Use) -> Failure | None:
+    """Leave a kit that has no chains. What hooks raise is printed by then, in case that nobody is told."""
+    with _lock:
+        if use.chains > 0 or _uses.get(where) is not use:
+            return None
+        del _uses[where]
+        if use.end is not None:
+            use.end.cancel()
+        return use.around.end()
 
 
 if __name__ == "__main__":

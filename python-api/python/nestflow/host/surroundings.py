@@ -158,8 +158,9 @@ class Missing:
 
         self.failure = errors.of_hook(error, "unpacking resources")
 
-    def end(self) -> None:
+    def end(self) -> Failure | None:
         """Do nothing."""
+        return None
 
 
 def of_worker(where: str | None) -> Around | None:

@@ -93,6 +93,7 @@ def host(
         "arguments": ["-c", start, json.dumps(path)],
         "environment": sorted(environment.items()),
         "idle": 1 if kit is not None and kit.ends else _IDLE,
+        "ends": kit is not None and kit.ends,
         "embedded": embedded,
         "around": found if embedded else None,
         "glibc": None if other is None else other.glibc,
