@@ -359,6 +359,80 @@ class ByRange(Ranges):
         return ptable.apply_values(T.count)
 
 
+class Sized(Ranges):
+    """Parts of a size that it says."""
+
+    def __init__(self, size: Any, serde: Any = None) -> None:
+        self._size = size
+        self._serde = serde
+
+    def split(self) -> list[str]:
+        return [str(number) for number in range(8)]
+
+    def get_size(self) -> Any:
+        return self._size
+
+    def get_serde(self) -> Any:
+        return self._serde or super().get_serde()
+
+
+class SizedByRange(Sized, ByRange):
+    """The same as a table."""
+
+
+def tasks(p: nf.Pipeline) -> list[int]:
+    """How many tasks each stage of the last run had."""
+    stages: Any = p.last_run["stages"]
+    return [stage["tasks"] for stage in stages]
+
+
+@pytest.mark.parametrize("kind", [Sized, SizedByRange])
+def test_splits_of_users_are_loaded_by_several_tasks(
+    p: nf.Pipeline, kind: type[Sized], engine: str
+) -> None:
+    numbers = sorted(x for part in range(8) for x in range(part))
+    for size, several in ((100, False), (1 << 30, True), (-1, True)):
+        read = p.read(kind(size))
+        if kind is Sized:
+            counts = read.group_by(lambda x: x).apply_values(T.count)
+            assert counts.get() == {x: numbers.count(x) for x in numbers}
+        else:
+            assert read.get() == {str(part): part for part in range(8)}
+            counts = read.flatten().distinct()
+            assert len(counts.get()) == 8
+        if "tiny" in engine or "scattered" in engine:
+            continue  # there is other work beside
+        loading, *others = tasks(p)
+        assert loading > 1
+        # What follows is cut by how much there is.
+        assert not others or (max(others) > 1) is several
+
+
+def test_sizes_of_users_that_are_none(p: nf.Pipeline) -> None:
+    with pytest.raises(ValueError, match="has to give a number of bytes or -1, not '1 GB'"):
+        p.read(Sized("1 GB"))
+
+
+class Doubled(nf.serde.Serde):
+    """Numbers, which come back twice as large."""
+
+    def serialize(self, obj: int) -> bytes:
+        return str(obj).encode()
+
+    def deserialize(self, data: bytes) -> int:
+        return 2 * int(data)
+
+
+def test_serdes_of_users_sources(p: nf.Pipeline) -> None:
+    numbers = [x for part in range(8) for x in range(part)]
+    read = p.read(Sized(-1, nf.serde.IntSerde()))
+    assert str(read.serde()) == "int_()"
+    assert read.get() == numbers
+    assert p.read(Sized(-1, Doubled())).get() == [2 * x for x in numbers]
+    with pytest.raises(nf.errors.InvalidDataException, match="0"):
+        p.read(Sized(-1, nf.serde.StrSerde())).get()
+
+
 def test_sources_of_users(p: nf.Pipeline) -> None:
     assert p.read(Ranges()).get() == [0, 1, 2, 0, 1]
     assert p.read(nf.input.user_define_format(Ranges())).count().get() == 5

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from .pcollection import PCollection
     from .pipeline import Pipeline
     from .plan.nodes import CallSite
     from .serde import Serde
@@ -49,6 +50,19 @@ def parallelized(pipeline: Pipeline, data: object, options: dict[str, Any]) -> P
     if isinstance(data, list):
         return collection_at(pipeline, ROOT, _literal(pipeline, records, False, site), serde)
     return PObject(pipeline, ROOT, _literal(pipeline, records, True, site), serde)
+
+
+def of_splits(pipeline: Pipeline, splits: list[Any], size: int, site: CallSite) -> PCollection:
+    """Give a dataset of names of data, each of which a task of its own may load.
+
+    Args:
+        pipeline: where.
+        splits: the names.
+        size: the bytes of what they name.
+        site: the user's line.
+    """
+    blocks = tuple(block for split in splits for block in _stored([split], site))
+    return collection_at(pipeline, ROOT, pipeline._builder.add(ROOT, Literal(blocks, size), False, site))
 
 
 def _literal(pipeline: Pipeline, records: list[Any], single: bool, site: CallSite) -> int:

@@ -60,7 +60,10 @@ pub fn measure(
                 };
                 splits.insert(source.clone(), shared);
             }
-            Op::Literal { blocks } => bytes += blocks.iter().map(|block| block.len() as u64).sum::<u64>(),
+            Op::Literal { blocks, names } => {
+                let held = || blocks.iter().map(|block| block.len() as u64).sum();
+                bytes += names.unwrap_or_else(held);
+            }
             _ => {}
         }
     }

@@ -217,6 +217,8 @@ pub enum Op {
     Literal {
         /// Encoded blocks (`docs/block-format.md`), one column `v`.
         blocks: Vec<Vec<u8>>,
+        /// The bytes of what they name, where that is yet to be loaded.
+        names: Option<u64>,
     },
     /// `f(x, *sides)`.
     Map { input: NodeId, function: FunctionId, sides: Vec<SideInput> },

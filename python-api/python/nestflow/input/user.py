@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..literal import of_splits
+from ..plan.callsite import call_site
 from ..serde import DefaultSerde
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..pcollection import PCollection
     from ..pipeline import Pipeline
     from ..ptable import PTable
     from ..ptype import PType
     from ..serde import Serde
 
 
+_LARGE = 32 << 20
+"""Bytes of a split whose size nobody knows: as many as a task of text has."""
+
+
 class UserInputBase:
     """A source of the user's own: a list of splits, and the records of each.
+
+    Each split is loaded by a task of its own, up to two for each core; there, several share one.
 
     Example:
         >>> import nestflow as nf
@@ -31,7 +38,10 @@ class UserInputBase:
     """
 
     def split(self) -> list[str]:
-        """Give the names of the parts; called once, by ``read``."""
+        """Give the names of the parts; called once, by ``read``, on the client.
+
+        There, so that what it raises comes at the call, and that the plan knows how many there are.
+        """
         raise NotImplementedError("split() of a UserInputBase has to be overridden")
 
     def load(self, split: str) -> Iterable[Any]:
@@ -47,16 +57,22 @@ class UserInputBase:
         return DefaultSerde()
 
     def get_size(self) -> int:
-        """Give the size of the data in bytes, a hint; -1: it is not known."""
+        """Give the size of all data in bytes; -1: it is not known, and the splits are taken for large.
+
+        By it, what follows is cut into more or fewer tasks: data of less than 256 KiB into one.
+        """
         return -1
 
     def _read(self, pipeline: Pipeline) -> PType:
         splits = list(self.split())
-        serde = self.get_serde()
+        size = self.get_size()
+        if not isinstance(size, int):
+            raise ValueError(f"get_size() has to give a number of bytes or -1, not {size!r:.100}")
+        size = size if size >= 0 else len(splits) * _LARGE
+        serde, site = self.get_serde(), call_site("read")
         if type(self).post_process is UserInputBase.post_process:
-            parts: PCollection = pipeline.parallelize(splits)
-            return parts.flat_map(self.load, serde=serde)
-        named: PCollection = pipeline.parallelize([(split, split) for split in splits])
+            return of_splits(pipeline, splits, size, site).flat_map(self.load, serde=serde)
+        named = of_splits(pipeline, [(split, split) for split in splits], size, site)
         loaded = named.group_by_key().apply_values(lambda split: split.flat_map(self.load, serde=serde))
         return self.post_process(loaded)
 

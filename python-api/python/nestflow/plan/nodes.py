@@ -149,6 +149,8 @@ class Literal:
     """Records that the client holds, as encoded blocks."""
 
     blocks: tuple[bytes, ...]
+    names: U64 | None = None
+    """The bytes of what they name, where that is yet to be loaded."""
 
 
 @dataclass(frozen=True)

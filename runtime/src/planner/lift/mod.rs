@@ -193,7 +193,7 @@ impl<'a> Lift<'a> {
             Op::Files(source) => {
                 Ok(self.push(FlatOp::Files(source.clone()), vec![], 0, vec![Col::Value], at))
             }
-            Op::Literal { blocks } => {
+            Op::Literal { blocks, .. } => {
                 Ok(self.push(FlatOp::Literal(blocks.clone()), vec![], 0, vec![Col::Value], at))
             }
             Op::Map { input, function, sides } => {
