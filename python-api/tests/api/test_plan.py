@@ -88,6 +88,7 @@ sinks = st.builds(
     parts=st.none() | u32s,
     partition=st.none() | u32s,
     sort=st.none() | st.builds(op.SinkSort, key=st.none() | u32s, reverse=flags),
+    behind=flags,
 )
 ops = st.one_of(
     st.builds(
@@ -101,7 +102,7 @@ ops = st.one_of(
             flags,
         ),
     ),
-    st.builds(op.Literal, st.lists(st.binary()).map(tuple)),
+    st.builds(op.Literal, st.lists(st.binary()).map(tuple), st.none() | st.integers(0, 2**64 - 1)),
     st.builds(op.Top, u32s, st.integers(-(2**63), 2**63 - 1), flags, st.none() | u32s),
     st.builds(op.Join, st.lists(u32s).map(tuple), st.sampled_from(op.JoinKind)),
     st.builds(op.Compare, u32s, u32s, st.sampled_from(op.CompareKind)),

@@ -91,8 +91,13 @@ impl OutputJob {
             Some(elsewhere) => join(&elsewhere, &format!("{ATTEMPTS}-{}", unique())),
             None => join(&work, ATTEMPTS),
         };
-        let output =
-            TaskOutput { attempts, target: target.clone(), form: sink.form.clone(), marker: random() };
+        let output = TaskOutput {
+            attempts,
+            target: target.clone(),
+            form: sink.form.clone(),
+            marker: random(),
+            behind: sink.behind,
+        };
         let job = OutputJob {
             storage,
             target,

@@ -21,6 +21,7 @@ pub mod text_source;
 
 pub mod commit;
 mod one_part;
+mod part_file;
 mod python_text;
 pub mod text_sink;
 

@@ -5,21 +5,19 @@
 //! of them. `str` goes out as UTF-8 in which escaped bytes become themselves again, so that text
 //! that was read comes out byte by byte.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 
 use arrow::array::BinaryViewArray;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use nestflow_batch::cell::{Cell, Item};
 use nestflow_batch::repr::repr;
 use nestflow_batch::tag;
 use serde::{Deserialize, Serialize};
 
 use super::commit;
+use super::part_file::PartFile;
 use super::python_text;
 use super::sequence::SequenceWriter;
-use super::storage::{Files, NewFile, join};
+use super::storage::{Files, join};
 use crate::error::{Error, Result};
 use crate::plan::logical::SinkForm;
 
@@ -43,6 +41,8 @@ pub struct TaskOutput {
     pub(super) form: SinkForm,
     /// The marker of sequence files, the same in all parts.
     pub(super) marker: [u8; 16],
+    /// Whether files are written behind their tasks.
+    pub(super) behind: bool,
 }
 
 impl TaskOutput {
@@ -51,12 +51,7 @@ impl TaskOutput {
         let name = self.part_name(part);
         let attempt = format!("{name}-{}", commit::unique());
         let path = join(&self.attempts, &attempt);
-        let file = Counted { file: files.create(&path)?, size: 0, crc32c: 0 };
-        let file = if self.gzip() {
-            PartFile::Gzip(Box::new(GzEncoder::new(file, Compression::default())))
-        } else {
-            PartFile::Plain(file)
-        };
+        let file = PartFile::new(files.create(&path)?, self.gzip(), self.behind);
         let mut buffer = Vec::with_capacity(WRITE_BYTES);
         let form = match &self.form {
             SinkForm::Text { delimiter, encode, .. } => {
@@ -139,31 +134,6 @@ enum PartForm {
     Sequence(SequenceWriter),
 }
 
-enum PartFile {
-    Plain(Counted),
-    Gzip(Box<GzEncoder<Counted>>),
-}
-
-/// A file, and what has gone into it.
-struct Counted {
-    file: Box<dyn NewFile>,
-    size: u64,
-    crc32c: u32,
-}
-
-impl Write for Counted {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.size += written as u64;
-        self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
 impl PartWriter {
     /// Whether a record can be written as it is, without the encoding function.
     pub fn takes(&self, cell: &[u8]) -> bool {
@@ -193,32 +163,17 @@ impl PartWriter {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let written = match &mut self.file {
-            Some(PartFile::Plain(file)) => file.write_all(&self.buffer),
-            Some(PartFile::Gzip(file)) => file.write_all(&self.buffer),
-            None => Ok(()),
-        };
-        written.map_err(|source| Error::Io { path: self.target.clone(), source })?;
         self.written.bytes += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
+        let written = self.file.as_mut().map_or(Ok(()), |file| file.write(&mut self.buffer));
+        written.map_err(|source| Error::Io { path: self.target.clone(), source })
     }
 
     /// Makes the file whole, and says what it is.
     pub fn finish(mut self) -> Result<Written> {
-        self.flush()?;
         let mut written = std::mem::take(&mut self.written);
-        let finished = match self.file.take() {
-            Some(PartFile::Plain(file)) => Ok(Some(file)),
-            Some(PartFile::Gzip(file)) => file.finish().map(Some),
-            None => Ok(None),
-        };
-        let finished = finished.and_then(|counted| {
-            let Some(Counted { file, size, crc32c }) = counted else { return Ok(()) };
-            (written.size, written.crc32c) = (size, crc32c);
-            file.finish()
-        });
-        finished.map_err(|source| {
+        written.bytes += self.buffer.len() as u64;
+        let finished = self.file.take().map_or(Ok((0, 0)), |file| file.finish(&mut self.buffer));
+        (written.size, written.crc32c) = finished.map_err(|source| {
             self.discard();
             Error::Io { path: self.target.clone(), source }
         })?;
@@ -234,7 +189,9 @@ impl PartWriter {
 
 impl Drop for PartWriter {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
+        if let Some(file) = self.file.take() {
+            // Its thread, if it has one, is at its end after this.
+            drop(file);
             self.discard();
         }
     }

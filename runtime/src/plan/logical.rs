@@ -116,6 +116,8 @@ pub struct FileSink {
     pub partition: Option<FunctionId>,
     /// Sort the records within each part.
     pub sort: Option<SinkSort>,
+    /// Write by threads beside those of tasks.
+    pub behind: bool,
 }
 
 /// What an output's files hold.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..functions import ship_function
@@ -24,7 +25,7 @@ _OPTIONS = frozenset({"ugi", "path", "overwrite", "async_mode", "record_delimite
 class FileOutput:
     """Base of targets of files."""
 
-    def __init__(self, path: str, overwrite: bool, options: dict[str, Any]) -> None:
+    def __init__(self, path: str, overwrite: bool, async_mode: bool | None, options: dict[str, Any]) -> None:
         """Check the arguments; the target is looked at by the run."""
         name = type(self).__name__
         warn_unknown(options, _OPTIONS, name)
@@ -32,6 +33,7 @@ class FileOutput:
             raise ValueError(f"the path of a {name} has to be a text, not {path!r:.100}")
         self._path = path.rstrip("/") or "/"
         self._overwrite = bool(overwrite)
+        self._behind = _by_variable() if async_mode is None else bool(async_mode)
         self._parts: int | None = None
         self._partition: Callable[[Any, int], int] | None = None
         self._sort: tuple[Function | None, bool] | None = None
@@ -123,4 +125,9 @@ class FileOutput:
             parts=parts,
             partition=partition,
             sort=sort,
+            behind=self._behind,
         )
+
+
+def _by_variable() -> bool:
+    return os.environ.get("BIGFLOW_FILE_OUTPUT_FORMAT_ASYNC_MODE", "true").lower() == "true"

@@ -29,7 +29,9 @@ class SequenceFile(FileOutput):
         key_serde: with ``value_serde``: records are pairs of key and value.
         value_serde: with ``key_serde``.
         overwrite: False fails the run if the path exists.
-        async_mode: accepted, without effect.
+        async_mode: whether parts are written, and compressed, by threads beside those of tasks; what is
+            written is the same. None: as the variable ``BIGFLOW_FILE_OUTPUT_FORMAT_ASYNC_MODE`` says
+            (``true`` or ``false``), or True.
         options: hints of the original system, without effect.
 
     Raises:
@@ -49,11 +51,11 @@ class SequenceFile(FileOutput):
         key_serde: Any = None,
         value_serde: Any = None,
         overwrite: bool = True,
-        async_mode: bool = True,
+        async_mode: bool | None = None,
         **options: Any,
     ) -> None:
         """Check the arguments; the target is looked at by the run."""
-        super().__init__(path, overwrite, options)
+        super().__init__(path, overwrite, async_mode, options)
         check_pair(key_serde, value_serde)
         self._serde = None if serde is None else of(serde)
         self._pair = None if key_serde is None else (of(key_serde), of(value_serde))

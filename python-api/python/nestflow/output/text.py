@@ -24,7 +24,9 @@ class TextFile(FileOutput):
             another file system that can rename directories, such as ``hdfs:``, or one that all
             machines see (``file:``).
         overwrite: False fails the run if the path exists.
-        async_mode: accepted, without effect.
+        async_mode: whether parts are written, and compressed, by threads beside those of tasks; what is
+            written is the same. None: as the variable ``BIGFLOW_FILE_OUTPUT_FORMAT_ASYNC_MODE`` says
+            (``true`` or ``false``), or True.
         record_delimiter: after each record; None for nothing.
         options: hints of the original system, without effect.
 
@@ -41,12 +43,12 @@ class TextFile(FileOutput):
         self,
         path: str,
         overwrite: bool = True,
-        async_mode: bool = True,
+        async_mode: bool | None = None,
         record_delimiter: str | bytes | None = "\n",
         **options: Any,
     ) -> None:
         """Check the arguments; the target is looked at by the run."""
-        super().__init__(path, overwrite, options)
+        super().__init__(path, overwrite, async_mode, options)
         if record_delimiter is not None and not isinstance(record_delimiter, (str, bytes)):
             raise ValueError(f"the record_delimiter has to be a text or None, not {record_delimiter!r:.100}")
         text = record_delimiter or b""

@@ -117,6 +117,8 @@ class FileSink:
     parts: U32 | None
     partition: FunctionId | None
     sort: SinkSort | None
+    behind: bool = True
+    """Write by threads beside those of tasks."""
 
 
 class JoinKind(IntEnum):

@@ -19,6 +19,7 @@ pub(super) fn sink(path: &str, overwrite: bool) -> FileSink {
         parts: None,
         partition: None,
         sort: None,
+        behind: true,
     }
 }
 

@@ -206,7 +206,8 @@ fn a_part_that_was_damaged_is_not_committed() {
     let storage: Arc<RemoteStorage<Far>> = Arc::new(far(&place));
     let form = SinkForm::Text { delimiter: b"\n".into(), gzip: false, encode: None };
     let path = "far://x/out".into();
-    let sink = FileSink { path, overwrite: true, form, parts: None, partition: None, sort: None };
+    let sink =
+        FileSink { path, overwrite: true, form, parts: None, partition: None, sort: None, behind: true };
     for damaged in [false, true] {
         let mut job = OutputJob::begin(storage.clone(), &sink).unwrap();
         let mut writer = job.output().part_writer(storage.clone(), 0).unwrap();

@@ -1,6 +1,7 @@
 //! Tests of files in and out, on a real file system.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod behind;
 mod committing;
 mod far;
 mod finding;

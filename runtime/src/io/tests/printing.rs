@@ -97,6 +97,7 @@ fn output(place: &Place, delimiter: &[u8], gzip: bool) -> TaskOutput {
         target: place.text("out"),
         form: SinkForm::Text { delimiter: delimiter.into(), gzip, encode: None },
         marker: [7; 16],
+        behind: true,
     }
 }
 
