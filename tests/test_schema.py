@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def p() -> nf.Pipeline:
-    return nf.Pipeline.create("local", host="in_process", progress=False)
-
-
-@pytest.fixture
 def people(p: nf.Pipeline) -> nf.PCollection:
     return p.parallelize(PEOPLE).as_schema({"name": str, "age": int, "town": str})
 

@@ -17,6 +17,7 @@ from nestflow import transforms as T
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from conftest import Lender
 
@@ -336,6 +337,37 @@ def test_messages() -> None:
     with pytest.raises(nf.errors.InvalidDataException, match="no Message"):
         serde.ProtobufSerde(Message).deserialize(b"\xff")
     assert serde.ProtobufSerde(Message, raise_exception_when_failed=False).deserialize(b"\xff") is None
+
+
+def _person(name: str) -> Any:
+    import person_pb2
+
+    return person_pb2.Person(name=name, ages=[len(name), -1])
+
+
+def test_messages_of_protobuf(lender: Lender, tmp_path: Path) -> None:
+    """The real library: by itself, between functions, to the client, and in files."""
+    pytest.importorskip("google.protobuf")
+    import person_pb2
+
+    person, kind = _person("zoë"), serde.ProtobufSerde(person_pb2.Person)
+    assert str(kind) == str(serde.of(person_pb2.Person)) == "proto_of(Person)"
+    assert kind.serialize(person) == b"\x0a\x04zo\xc3\xab\x12\x0b\x03" + b"\xff" * 9 + b"\x01"
+    assert kind.deserialize(kind.serialize(person)) == person
+    assert pickle.loads(pickle.dumps(kind)).deserialize(kind.serialize(person)) == person
+    with pytest.raises(nf.errors.InvalidDataException, match="no Person"):
+        kind.deserialize(b"\xff")
+    p = lender.lend()
+    people = p.parallelize(["zoë", "", "bo"]).map(_person, serde=kind)
+    old = people.filter(lambda m: m.ages[0]).map(lambda m: (m.name, sum(m.ages)))
+    assert old.get() == [("zoë", 2), ("bo", 1)]
+    assert people.get() == [_person(name) for name in ("zoë", "", "bo")]
+    by_length = people.group_by(lambda m: m.ages[0]).apply_values(lambda v: v.map(lambda m: m.name))
+    assert by_length.get() == {3: ["zoë"], 0: [""], 2: ["bo"]}
+    p.write(people, nf.output.SequenceFile(str(tmp_path / "people"), serde=kind))
+    p.run()
+    read = p.read(nf.input.SequenceFile(str(tmp_path / "people"), serde=kind))
+    assert sorted(read.map(lambda m: m.name).get()) == ["", "bo", "zoë"]
 
 
 def test_inferred() -> None:

@@ -10,7 +10,7 @@ import pytest
 import nestflow as nf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 RECORDS = [(f"key {n}".encode(), bytes([n % 256]) * (n * 13 % 5000)) for n in range(120)]
@@ -22,6 +22,16 @@ def jvm(spark: Callable[..., nf.Pipeline]) -> Any:
     engine = spark()._engine
     engine._opened()
     return engine._context._jvm
+
+
+@pytest.fixture(scope="module")
+def on_this_machine() -> Iterator[dict[str, nf.Pipeline]]:
+    """Local pipelines that call functions in this process, and in others."""
+    hosts = ("in_process", "workers")
+    pipelines = {host: nf.Pipeline.create("local", host=host, progress=False) for host in hosts}
+    yield pipelines
+    for pipeline in pipelines.values():
+        pipeline.close()
 
 
 def written(jvm: Any, path: Path, compression: str, kinds: tuple[str, str]) -> None:
@@ -59,12 +69,20 @@ KINDS = [("BytesWritable", "BytesWritable"), ("Text", "BytesWritable"), ("NullWr
 @pytest.mark.parametrize(
     ("compression", "kinds"), list(itertools.product(("NONE", "RECORD", "BLOCK"), KINDS)), ids=str
 )
-def test_hadoop_writes(jvm: Any, tmp_path: Path, compression: str, kinds: tuple[str, str]) -> None:
+def test_hadoop_writes(
+    jvm: Any,
+    spark: Callable[..., nf.Pipeline],
+    on_this_machine: dict[str, nf.Pipeline],
+    tmp_path: Path,
+    compression: str,
+    kinds: tuple[str, str],
+) -> None:
     written(jvm, tmp_path / "a.seq", compression, kinds)
-    with nf.Pipeline.create("local", host="in_process", progress=False) as p:
-        read = p.read(nf.input.SequenceFile(str(tmp_path)).as_type(lambda pair: pair)).get()
     known = kinds[0] != "NullWritable"
-    assert read == [(key if known else b"", value) for key, value in RECORDS]
+    expected = [(key if known else b"", value) for key, value in RECORDS]
+    for engine, p in {"spark": spark(), **on_this_machine}.items():
+        pairs = p.read(nf.input.SequenceFile(str(tmp_path)).as_type(lambda pair: pair))
+        assert pairs.get() == expected, engine
 
 
 @pytest.mark.parametrize("count", [0, 1, len(RECORDS)])

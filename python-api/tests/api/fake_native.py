@@ -68,7 +68,12 @@ def release(session: int, cache: int) -> None:
 
 def explain(plan: bytes, form: str, session: int | None = None) -> str:
     decoded = decode_plan(plan)
-    return f"{form}: {len(decoded.targets)} targets"
+    return f"{form}\n" + "  → target\n" * len(decoded.targets)
+
+
+def targets_in(explained: str) -> int:
+    """How many targets a text of `explain` has, of this module or of the compiled one."""
+    return explained.partition("\nstages\n")[0].count("→")
 
 
 def encode(records: list[Any]) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import fake_native
@@ -205,7 +206,7 @@ def test_exceptions_carry_their_place(p):
     error = caught.value
     assert isinstance(error.__cause__, RemoteTraceback) and "1 / x" in str(error.__cause__)
     place = getattr(error, "__notes__", None) or str(error.__cause__).splitlines()
-    assert any(f"map at {__file__}:{line}" in text for text in place)
+    assert any("map" in text and f"{os.path.basename(__file__)}:{line}" in text for text in place)
     assert "record: 0" in place
     assert error.orig_args == error.args and error.orig_message == "division by zero"
 
@@ -237,10 +238,12 @@ def test_exceptions_that_cannot_be_made_again():
     ],
 )
 def test_kinds_of_failures(p, monkeypatch, kind, expected):
-    def run(session, plan, progress):
-        raise fake_native.RunError({"kind": kind, "message": "why"})
+    module = sys.modules["nestflow._native"]
 
-    monkeypatch.setattr(fake_native, "run", run)
+    def run(session, plan, progress):
+        raise module.RunError({"kind": kind, "message": "why"})
+
+    monkeypatch.setattr(module, "run", run)
     with pytest.raises(expected, match="why"):
         p.parallelize(1).get()
 
@@ -248,7 +251,7 @@ def test_kinds_of_failures(p, monkeypatch, kind, expected):
 def test_progress():
     seen = []
     nf.Pipeline.create("local", progress=seen.append).parallelize(1).get()
-    assert seen == [{"stage": 1, "stages": 1, "rows": 0}]
+    assert [(told["stage"], told["stages"]) for told in seen] == [(1, 1)]
     with display(None) as quiet:
         assert quiet is None
 
@@ -263,10 +266,10 @@ def test_progress_on_a_terminal(capsys, monkeypatch):
 
 def test_explain(p, runs):
     numbers = p.parallelize([1])
-    assert numbers.explain() == "text: 1 targets"
+    assert fake_native.targets_in(numbers.explain()) == 1
     numbers.foreach(abs)
     numbers.count().cache()
-    assert p.explain("stages") == "stages: 2 targets"
+    assert fake_native.targets_in(p.explain("stages")) == 2
     assert runs == []
 
 
