@@ -40,8 +40,8 @@ fmt: ## format everything
 bench: build ## measure against other engines (BENCH_KIT=folder of the peer kit)
 	@scripts/bench
 
-docs: build ## the guides and the reference of all public names, into out/docs
-	@$(py) scripts/reference.py out/docs
+docs: build ## the site of the docs, with the reference of all public names: out/docs/index.html
+	@$(py) -m mkdocs build --quiet
 
 bundle: build ## the archive that executors run, into out/
 	@mkdir -p out && $(py) -m nestflow bundle build out/nestflow-bundle.tar.gz
