@@ -1,24 +1,33 @@
 """Runs the tests of Rust and of Python, and ends with one line that counts all of them.
 
 What is built must be up to date before (`make test` sees to that). Gives a status other than 0 if
-anything failed, a part that could not be run at all included. With `--fast`, the tests on YARN are left out.
+anything failed, a part that could not be run at all included. With `--fast`, the tests on YARN are left out;
+with other words, only the parts run whose names have one of them: `scripts/test.py "Spark 4.3"`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).resolve().parent.parent
+API = ROOT / "python-api"
 CONFIG = ["-c", str(ROOT / "python-api" / "pyproject.toml"), "--rootdir", str(ROOT)]
+FAKED = [f"--ignore=tests/api/test_{name}.py" for name in ("bundle", "environment", "plan", "submit")]
+"""Tests of the API that never come to an engine: once is enough for them."""
+
 SPARK = {
     "3.5.9": ["tests/test_cases.py", "-k", "in_one_run and not scattered"],
     "4.3.0": [
@@ -93,14 +102,15 @@ def rust() -> Result:
     return _result("Rust", counts, process.wait(), started)
 
 
-def python(
-    part: str, folder: Path, arguments: list[str], environment: dict[str, str] | None = None
-) -> Result:
-    """Run pytest in a folder."""
+def python(part: str, folder: Path, arguments: list[str], variables: dict[str, str]) -> Result:
+    """Run pytest in a folder, with more variables in its environment."""
     print(f"\n== {part} tests", flush=True)
     started = time.monotonic()
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        command = [sys.executable, "-m", "pytest", f"--junitxml={report.name}", *arguments]
+        record = ROOT / "out" / "coverage" / f"{re.sub('[^a-z0-9]+', '-', part.lower())}.json"
+        command = [sys.executable, str(ROOT / "scripts" / "record_tests.py"), str(record)]
+        command += [f"--junitxml={report.name}", *arguments]
+        environment = {**os.environ, **variables}
         run = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, env=environment, check=False)
         status = run.returncode
         counts = _counted(report.name)
@@ -108,49 +118,80 @@ def python(
     return _result(part, counts, 0 if status == 5 else status, started)
 
 
-def spark(fast: bool) -> list[Result]:
+def python_parts() -> Iterator[tuple[str, Path, list[str], dict[str, str]]]:
+    """Give the parts that need nothing but Python: name, folder, arguments of pytest, variables."""
+    # One run of pytest for each folder: their modules have equal names.
+    yield "API", API, ["tests/api"], {}
+    yield "API, compiled", API, ["tests/api", *FAKED], {"NESTFLOW_COMPILED": "1"}
+    yield "host", API, ["tests/host"], {}
+    yield "pipeline", ROOT, [*CONFIG, "tests"], {}
+
+
+def spark_parts(version: str) -> Iterator[tuple[str, list[str], dict[str, str]]]:
+    """Give the parts on a version of Spark: in several processes, in one, and with functions in its JVM."""
+    several, one = "local-cluster[2,1,1024]", "local[2]"
+    yield f"Spark {version}, local-cluster", ["tests/spark"], {"NESTFLOW_TEST_SPARK": several}
+    yield f"Spark {version}, core on a cluster", CORE, {"NESTFLOW_TEST_SPARK": several}
+    yield f"Spark {version}, local", SPARK[version], {"NESTFLOW_TEST_SPARK": one}
+    if version == next(iter(SPARK)):
+        embedded = {"NESTFLOW_TEST_SPARK": one, "NESTFLOW_SPARK_HOST": "embedded"}
+        yield f"Spark {version}, embedded", EMBEDDED, embedded
+
+
+def spark(wanted: list[str], fast: bool) -> Iterator[Result]:
     """Run the pipelines' tests on Spark: on one machine, on a small cluster and on YARN."""
-    if not list((ROOT / "python-api/python/nestflow/engine/spark/jars").glob("*.jar")):
+    if not list((API / "python/nestflow/engine/spark/jars").glob("*.jar")):
         print("\n== No tests on Spark: there is no jar, since there is no JDK or no Maven", flush=True)
-        return []
-    results = []
-    for version, cases in SPARK.items():
+        return
+    for version in SPARK:
+        parts = [part for part in spark_parts(version) if is_wanted(part[0], wanted)]
+        if not parts:
+            continue
         install = subprocess.run(
             ["scripts/spark", version], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
         )
         if install.returncode:
-            results.append(Result(f"Spark {version}", 0, 1, 0, 0))
+            yield Result(f"Spark {version}", 0, 1, 0, 0)
             continue
-        home = {"SPARK_HOME": install.stdout.strip(), "SPARK_LOCAL_IP": "127.0.0.1"}
-        cluster = "local-cluster[2,1,1024]"
-        for part, master, arguments in (
-            ("local-cluster", cluster, ["tests/spark"]),
-            ("core on a cluster", cluster, CORE),
-            ("local", "local[2]", cases),
-        ):
-            environment = {**os.environ, **home, "NESTFLOW_TEST_SPARK": master}
-            results.append(python(f"Spark {version}, {part}", ROOT, [*CONFIG, *arguments], environment))
-        if version == next(iter(SPARK)):
-            environment["NESTFLOW_SPARK_HOST"] = "embedded"
-            results.append(python(f"Spark {version}, embedded", ROOT, [*CONFIG, *EMBEDDED], environment))
+        home = install.stdout.strip()
+        for name, arguments, variables in parts:
+            environment = {"SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1", **variables}
+            yield python(name, ROOT, [*CONFIG, *arguments], environment)
         # A local cluster leaves the folders of its executors, with a copy of the jar in each.
-        shutil.rmtree(Path(install.stdout.strip()) / "work", ignore_errors=True)
-    if not fast:
-        results.append(python("YARN", ROOT, [*CONFIG, "tests/yarn"]))
-    return results
+        shutil.rmtree(Path(home) / "work", ignore_errors=True)
+    if not fast and is_wanted("YARN", wanted):
+        yield python("YARN", ROOT, [*CONFIG, "tests/yarn"], {})
+
+
+def coverage() -> Result:
+    """Find the public names that no test has used: after all parts."""
+    started = time.monotonic()
+    made = runpy.run_path(str(ROOT / "scripts" / "coverage.py"))
+    used = made["recorded"]()
+    unused = made["unused"](used)
+    if unused:
+        print(f"\n== No test uses {', '.join(unused)}")
+    elif made["PAGE"].read_text(encoding="utf-8") != made["page"](used):
+        print("\n== docs/coverage.md has changed: scripts/coverage.py writes it")
+    return Result("public names with tests", len(used), len(unused), 0, time.monotonic() - started)
+
+
+def is_wanted(part: str, wanted: list[str]) -> bool:
+    """Whether a part is to be run; without wishes all are."""
+    return not wanted or any(word in part for word in wanted)
 
 
 def main() -> int:
     """Run all parts, show what each gave, and the sum."""
-    api = ROOT / "python-api"
-    # One run of pytest for each folder: their modules have equal names.
-    results = [
-        rust(),
-        python("API", api, ["tests/api"]),
-        python("host", api, ["tests/host"]),
-        python("pipeline", ROOT, [*CONFIG, "tests"]),
-        *spark(fast="--fast" in sys.argv[1:]),
-    ]
+    wanted = [word for word in sys.argv[1:] if word != "--fast"]
+    results = [rust()] if is_wanted("Rust", wanted) else []
+    if not wanted:
+        shutil.rmtree(ROOT / "out" / "coverage", ignore_errors=True)
+    results += [python(*part) for part in python_parts() if is_wanted(part[0], wanted)]
+    on_spark = list(spark(wanted, fast="--fast" in sys.argv[1:]))
+    results += on_spark
+    if on_spark and not wanted:
+        results.append(coverage())
     print()
     for part, passed, failed, skipped, seconds in results:
         note = f", {skipped} skipped" if skipped else ""

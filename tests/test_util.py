@@ -229,3 +229,21 @@ def test_subtract_misspelt(p: nf.Pipeline) -> None:
         assert left.substract(right).get() == [1, 1]
     with pytest.warns(DeprecationWarning):
         assert T.substract(left, right).count().get() == 2
+
+
+def test_members_of_objects(p: nf.Pipeline) -> None:
+    three = p.parallelize(3)
+    assert three.apply(lambda o, n: o + n, 4).get() == 7
+    assert "literal" in three.explain()
+    assert three.node() != p.parallelize(3).node()
+
+
+def test_sequence_files_in_order(p: nf.Pipeline, tmp_path: Path) -> None:
+    path = str(tmp_path / "out")
+    p.write(p.parallelize([3, 1, 2]), nf.output.SequenceFile(path).partition(1).sort(reverse=True))
+    p.run()
+    assert p.read(nf.input.SequenceFile(path)).get() == [3, 2, 1]
+
+
+def test_size_of_a_source() -> None:
+    assert nf.input.UserInputBase().get_size() == -1
