@@ -3,13 +3,14 @@
     python bench/hosts.py records [NAME ...]    # nestflow's hosts, on this machine; all records, or some
     python bench/hosts.py pyspark               # PySpark's RDD worker and its pandas UDF; needs SPARK_HOME
     python bench/hosts.py spark                 # embedded against workers, in executors of local clusters
+    python bench/hosts.py starts                # a worker that is forked, and one that is a new interpreter
 
 `records` and `pyspark` give nanoseconds of processor time for each record, of all processes together: what a
 stage takes that reads what is kept, calls the function and keeps (PySpark: counts) the results, less what the
 same stage takes without a function. For workers there are also nanoseconds of wall time for each record, of
 the whole stage, and how much two workers gain over one. `spark` gives wall time, and processor time in
 brackets. Each figure is the least of ROUNDS rounds, in which the candidates take turns: other work on the
-machine makes it larger.
+machine makes it larger. `starts` gives milliseconds until the worker is ready, least and median of 20 rounds.
 """
 
 from __future__ import annotations
@@ -199,6 +200,55 @@ def pyspark_table(*names: str) -> None:
     spark.stop()
 
 
+def starts_table() -> None:
+    """Print how long it takes until a worker is ready."""
+    import socket
+    import statistics
+    import struct
+    import subprocess
+
+    command = [sys.executable, "-m", "nestflow.host.worker"]
+
+    def fresh() -> float:
+        began = time.perf_counter()
+        ours, theirs = socket.socketpair()
+        process = subprocess.Popen([*command, str(os.getpid())], stdin=theirs)
+        theirs.close()
+        ours.recv(1)
+        took = time.perf_counter() - began
+        ours.close()
+        process.wait(60)
+        return took
+
+    talk, theirs = socket.socketpair()
+    began = time.perf_counter()
+    spawner = subprocess.Popen([*command, "spawn", str(os.getpid())], stdin=theirs)
+    theirs.close()
+
+    def forked() -> float:
+        began = time.perf_counter()
+        ours, theirs = socket.socketpair()
+        socket.send_fds(talk, [b"F\0\0\0\0"], [theirs.fileno(), 2])
+        theirs.close()
+        (process,) = struct.unpack("<i", talk.recv(4))
+        ours.recv(1)
+        took = time.perf_counter() - began
+        ours.close()
+        talk.sendall(b"W" + struct.pack("<I", process))
+        talk.recv(4)
+        return took
+
+    forked()
+    first = time.perf_counter() - began
+    times = [(fresh(), forked()) for _ in range(20)]
+    talk.close()
+    spawner.wait(60)
+    print("| worker | least | median |\n|---|---|---|")
+    for name, column in zip(("a new interpreter", "forked"), zip(*times, strict=True), strict=True):
+        print(f"| {name} | {min(column) * 1e3:.0f} | {statistics.median(column) * 1e3:.0f} |")
+    print(f"the first one, with the process that forks it: {first * 1e3:.0f}")
+
+
 CLUSTERS = ("local-cluster[1,1,1024]", "local-cluster[2,1,1024]", "local-cluster[1,2,1024]")
 JOBS = {
     "little Python": (1_000_000, lambda x: x + 1),
@@ -277,5 +327,6 @@ if __name__ == "__main__":
         "pyspark": pyspark_table,
         "spark": spark_table,
         "one_cluster": one_cluster,
+        "starts": starts_table,
     }
     tables[sys.argv[1]](*sys.argv[2:])

@@ -32,10 +32,16 @@ def peak(process):
     lines = status.read_text().splitlines() if status.exists() else []
     return max([int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")], default=0)
 
+def below(process):
+    # Workers are children of a child of this process.
+    for task in pathlib.Path("/proc", process, "task").glob("*/children"):
+        for child in task.read_text().split():
+            yield child
+            yield from below(child)
+
 with nf.Pipeline.create("local", host={host!r}, memory_limit="32MB", tmp_dir={tmp!r}) as p:
     print(repr({job}.get()))
-    tasks = pathlib.Path("/proc/self/task").glob("*/children")
-    workers = [process for task in tasks for process in task.read_text().split()]
+    workers = [*below("self")]
     print(max(map(peak, ["self", *workers])), len(workers))
 """
 

@@ -141,6 +141,99 @@ def test_no_worker_outlives_its_owner(blow: signal.Signals, tmp_path: Any) -> No
         assert b"KeyboardInterrupt" in errors
 
 
+THREADS = """
+import threading, time
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+"""
+
+
+def parent_of(process: int) -> int:
+    with open(f"/proc/{process}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are not forked")
+def test_workers_are_forked_by_a_process_that_has_no_more_than_they_all_need() -> None:
+    def modules(x: int) -> tuple[int, int, list[str]]:
+        return os.getpid(), os.getppid(), sorted(sys.modules)
+
+    with nf.Pipeline.create("local", host="workers", progress=False, threads=3) as p:
+        found = p.parallelize([*range(30)]).map(lambda x: time.sleep(0.02) or modules(x)).get()
+    parents = {parent for _, parent, _ in found}
+    assert len(parents) == 1 and os.getpid() not in parents
+    assert not {"numpy", "pandas", "pyarrow", "pytest", __name__} & set(found[0][2])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are not forked")
+def test_a_killed_spawner_takes_its_workers_along_and_is_replaced(p: nf.Pipeline) -> None:
+    first = pids(p)
+    spawner = parent_of(*first)
+    os.kill(spawner, signal.SIGKILL)
+    assert gone({spawner, *first})
+    assert not pids(p) & first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are not forked")
+def test_an_interpreter_that_begins_with_threads_is_not_forked(tmp_path: Any) -> None:
+    (tmp_path / "sitecustomize.py").write_text(THREADS)
+    program = """
+import os
+import nestflow as nf
+p = nf.Pipeline.create("local", host="workers", progress=False, threads=2)
+print(p.parallelize([1]).map(lambda x: os.getppid()).get() == [os.getpid()])
+"""
+    assert run_with(tmp_path, program) == "True\n"
+
+
+def run_with(modules: Any, program: str) -> str:
+    """What a program prints whose interpreters find these modules first."""
+    environment = {**os.environ, "PYTHONPATH": str(modules)}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def test_a_worker_that_cannot_start_says_why(tmp_path: Any) -> None:
+    program = """
+import os
+import nestflow as nf
+p = nf.Pipeline.create("local", host="workers", progress=False, threads=1)
+try:
+    p.parallelize([1]).map(lambda x: x).get()
+except nf.errors.NestflowRuntimeException as error:
+    print(error)
+"""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif 'spawn' in sys.argv: sys.exit('there is no licence for this')\n"
+    )
+    told = run_with(tmp_path, program)
+    assert "there is no licence for this" in told
+    assert "exit code 1" in told
+
+
+def test_a_worker_that_wants_more_memory_than_its_limit(p: nf.Pipeline) -> None:
+    def limit(_: int) -> int:
+        import resource
+
+        return resource.getrlimit(resource.RLIMIT_DATA)[0]
+
+    def greedy(megabytes: int) -> int:
+        return len(bytearray(megabytes << 20))
+
+    # Without a wish, it is some part of the machine.
+    assert 1 << 30 <= p.parallelize([1]).map(limit).get()[0] < 1 << 44
+    with nf.Pipeline.create(
+        "local", host="workers", progress=False, threads=2, worker_memory_limit="300MB"
+    ) as small:
+        assert small.parallelize([1]).map(limit).get() == [300 << 20]
+        assert small.parallelize([50]).map(greedy).get() == [50 << 20]
+        with pytest.raises(MemoryError) as caught:
+            small.parallelize([50, 400]).map(greedy).get()
+        assert "may take 300 MiB" in str(caught.value.__cause__)
+        # The processes of `instances` are workers as others.
+        few = small.parallelize([1]).map_batches(lambda _: [limit(0)], instances=1)
+        assert few.get() == [300 << 20]
+
+
 STOPPED = """
 import os, signal, sys
 import nestflow as nf
@@ -253,6 +346,35 @@ def test_a_killed_owner_leaves_nothing(tmp_path: Any) -> None:
     with nf.Pipeline.create("local", tmp_dir=str(tmp_path), progress=False) as p:
         assert p.parallelize([1]).get() == [1]
         assert len(left(str(tmp_path))) == 1
+
+
+def mapped_sides() -> set[str]:
+    """The files in memory that this process maps for side inputs."""
+    with open("/proc/self/maps") as maps:
+        return {line.split()[4] for line in maps if "memfd:nestflow-side" in line}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+def test_a_large_side_input_is_sent_once_and_mapped_by_all_workers() -> None:
+    def look(x: int, words: Any) -> tuple[int, frozenset[str], int, int]:
+        time.sleep(0.01)
+        return os.getpid(), frozenset(mapped_sides()), id(words._records), len(words)
+
+    with nf.Pipeline.create("local", host="workers", progress=False, threads=2) as p:
+        words = p.parallelize([f"{number:07d}" * 10 for number in range(50_000)])
+        found = []
+        for _ in range(3):
+            # Runs of several tasks that know nothing of each other.
+            parts = p.parallelize([*range(200)]).group_by(lambda x: x % 4).flatten_values()
+            found += parts.map(look, words).get()
+    assert {length for *_, length in found} == {50_000}
+    # One file in all processes and tasks: nothing is sent again.
+    (files,) = {files for _, files, *_ in found}
+    assert len(files) == 1
+    # And one list in each process: nothing is decoded again.
+    assert len({(process, records) for process, _, records, _ in found}) == len(
+        {process for process, *_ in found}
+    )
 
 
 def test_code_can_tell_that_it_runs_in_a_worker(p: nf.Pipeline) -> None:

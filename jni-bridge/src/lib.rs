@@ -6,12 +6,13 @@
 //! `jni`; knows neither Python nor single operators.
 //!
 //! Blocks cross as byte arrays: one copy each way, one call per block. Nothing of an `Env` is kept
-//! between calls. The way back, from any thread, is `upcall`.
+//! between calls. The way back, from any thread, is `upcall`; what workers print goes to the `log`.
 
 mod allocated;
 mod files;
 mod guard;
 mod lender;
+mod log;
 mod shared;
 mod tasks;
 mod upcall;
@@ -66,7 +67,8 @@ pub extern "system" fn Java_nestflow_spark_Native_create<'l>(
         let folder = folder.try_to_string(env)?;
         let process = shared::process(folder.clone(), slots.max(1) as usize, memory.max(0) as usize)?;
         let part = process.stage(&env.convert_byte_array(&stage)?)?;
-        let host = shared::host(&part.host.located(&folder), slots.max(1) as usize)?;
+        let whose = (log::task(env)?, log::output(env)?);
+        let host = shared::host(&part.host.located(&folder), slots.max(1) as usize, whose)?;
         let task = env.convert_byte_array(&task)?;
         let lender = match lender.is_null() {
             true => None,

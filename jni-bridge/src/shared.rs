@@ -9,7 +9,7 @@ use nestflow_chain::Host;
 use nestflow_embedded::{EmbeddedHost, Settings};
 use nestflow_runtime::error::{Error, Result};
 use nestflow_runtime::remote::{HostSpec, Interrupt, Process, ProcessSettings};
-use nestflow_workers::{Elsewhere, Options, WorkersHost, glibc};
+use nestflow_workers::{Elsewhere, Options, Output, WorkersHost, glibc};
 
 /// One for each way that a JVM was set up: it can have one SparkContext after the other.
 static PROCESSES: Mutex<Vec<(ProcessSettings, &'static Process)>> = Mutex::new(Vec::new());
@@ -33,8 +33,13 @@ pub fn taken() -> usize {
     processes.iter().map(|(_, process)| process.taken()).sum()
 }
 
-/// Where the functions of one task run, and what interrupts them.
-pub fn host(spec: &HostSpec, slots: usize) -> Result<(Arc<dyn Host>, Interrupt)> {
+/// Where the functions of one task run, and what interrupts them. What their processes print for the task of this
+/// name goes to `output`.
+pub fn host(
+    spec: &HostSpec,
+    slots: usize,
+    (task, output): (String, Output),
+) -> Result<(Arc<dyn Host>, Interrupt)> {
     if let Some(wanted) = spec.glibc.filter(|wanted| glibc().is_none_or(|found| found < *wanted)) {
         return Err(Error::Died(too_old(wanted)));
     }
@@ -43,7 +48,7 @@ pub fn host(spec: &HostSpec, slots: usize) -> Result<(Arc<dyn Host>, Interrupt)>
         let same = host.clone();
         return Ok((Arc::new(host), Box::new(move || same.interrupt())));
     }
-    let (host, in_use) = workers(spec, slots)?;
+    let (host, in_use) = workers(spec, slots, &task, output)?;
     let same = host.clone();
     let interrupt = move || {
         // Kept as long as the task is.
@@ -84,8 +89,8 @@ struct Workers {
 }
 
 impl Workers {
-    fn for_another(&self) -> (WorkersHost, Arc<()>) {
-        (self.host.for_another(), self.tasks.clone())
+    fn for_task(&self, name: &str) -> (WorkersHost, Arc<()>) {
+        (self.host.for_task(name), self.tasks.clone())
     }
 
     /// Processes that there are, or will be for the tasks that there are.
@@ -101,19 +106,19 @@ impl Workers {
 /// The worker processes for a program: one pool for all tasks that name the same, each of them a user of
 /// its own. All pools together have no more processes than tasks run at a time: to make room, those that
 /// have nothing to do for other programs end. Processes that end with a run are for this task alone.
-fn workers(spec: &HostSpec, slots: usize) -> Result<(WorkersHost, Arc<()>)> {
+fn workers(spec: &HostSpec, slots: usize, task: &str, output: Output) -> Result<(WorkersHost, Arc<()>)> {
     if spec.ends {
-        return Ok((started(spec, slots)?, Arc::new(())));
+        return Ok((started(spec, slots, output)?.for_task(task), Arc::new(())));
     }
     static HOSTS: OnceLock<Mutex<HashMap<HostSpec, Workers>>> = OnceLock::new();
     let mut hosts = HOSTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     let found = match hosts.get(spec) {
-        Some(known) => known.for_another(),
+        Some(known) => known.for_task(task),
         None => {
             // Those of programs that no task names any more have ended, or end when they were idle.
             hosts.retain(|_, known| known.tasks() > 0 || known.host.ready());
-            let made = Workers { host: started(spec, slots)?, tasks: Arc::new(()) };
-            let mine = made.for_another();
+            let made = Workers { host: started(spec, slots, output)?, tasks: Arc::new(()) };
+            let mine = made.for_task(task);
             hosts.insert(spec.clone(), made);
             mine
         }
@@ -126,12 +131,14 @@ fn workers(spec: &HostSpec, slots: usize) -> Result<(WorkersHost, Arc<()>)> {
     Ok(found)
 }
 
-fn started(spec: &HostSpec, slots: usize) -> Result<WorkersHost> {
+fn started(spec: &HostSpec, slots: usize, output: Output) -> Result<WorkersHost> {
     let mut options = Options::new(&spec.program, spec.arguments.iter().map(Into::into).collect());
     options.environment = spec.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
     options.workers = slots;
     // Those that end with a task do not before, or nobody would hear what goes wrong then.
     options.idle = if spec.ends { Duration::MAX } else { Duration::from_secs(spec.idle) };
+    options.spawns = true;
+    options.output = output;
     let failed = |error: std::io::Error| Error::Died(format!("worker processes cannot be started: {error}"));
     WorkersHost::new(options).map_err(failed)
 }

@@ -5,12 +5,25 @@ use std::fs;
 /// The default memory limit: a share of what this process may use, so that the user's own data and
 /// worker processes have room too.
 const SHARE: f64 = 0.4;
+/// The least that a worker process may take unless told otherwise: a machine that is too small for it has other
+/// ways to say so.
+const LEAST: usize = 1 << 30;
 
 /// Bytes that the engine takes unless told otherwise.
 pub fn default_memory_limit() -> usize {
+    (available() * SHARE) as usize
+}
+
+/// Bytes that each of so many worker processes may take for data unless told otherwise: equal parts of what the
+/// engine leaves by default.
+pub fn default_worker_limit(workers: usize) -> usize {
+    let part = available() * (1.0 - SHARE) / workers.max(1) as f64;
+    (part as usize).max(LEAST)
+}
+
+fn available() -> f64 {
     let limits = [machine_memory(), container_limit()];
-    let available = limits.into_iter().flatten().min().unwrap_or(4 << 30);
-    (available as f64 * SHARE) as usize
+    limits.into_iter().flatten().min().unwrap_or(4 << 30) as f64
 }
 
 fn machine_memory() -> Option<u64> {

@@ -23,6 +23,7 @@ struct Key {
     folder: Option<PathBuf>,
     environment: u64,
     workers: usize,
+    memory: usize,
     kit: Option<String>,
 }
 
@@ -34,10 +35,20 @@ fn pools() -> MutexGuard<'static, Pools> {
     POOLS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// So many workers that find the modules that this process finds, and what the kit brings, if there
-/// is one.
-pub fn workers(py: Python<'_>, python: String, workers: usize, kit: Option<&str>) -> PyResult<WorkersHost> {
-    let (key, options) = description(py, python, workers, kit)?;
+/// The workers that are wanted.
+#[derive(Clone)]
+pub struct Wanted {
+    /// The command of their interpreter.
+    pub python: String,
+    /// How many there may be.
+    pub workers: usize,
+    /// Bytes that each may take for data.
+    pub memory: usize,
+}
+
+/// Workers that find the modules that this process finds, and what the kit brings, if there is one.
+pub fn workers(py: Python<'_>, wanted: Wanted, kit: Option<&str>) -> PyResult<WorkersHost> {
+    let (key, options) = description(py, wanted, kit)?;
     let mut pools = pools();
     // Those of a process that this one was forked from are not ours to end.
     let idle = |(other, host): &mut (Key, WorkersHost)| {
@@ -58,17 +69,13 @@ pub fn workers(py: Python<'_>, python: String, workers: usize, kit: Option<&str>
 }
 
 /// The same, for a run that nobody shares them with.
-pub fn own_workers(py: Python<'_>, python: String, workers: usize, kit: &str) -> PyResult<WorkersHost> {
-    Ok(WorkersHost::new(description(py, python, workers, Some(kit))?.1)?)
+pub fn own_workers(py: Python<'_>, wanted: Wanted, kit: &str) -> PyResult<WorkersHost> {
+    Ok(WorkersHost::new(description(py, wanted, Some(kit))?.1)?)
 }
 
 /// How workers are started, and what tells them from others.
-fn description(
-    py: Python<'_>,
-    python: String,
-    workers: usize,
-    kit: Option<&str>,
-) -> PyResult<(Key, Options)> {
+fn description(py: Python<'_>, wanted: Wanted, kit: Option<&str>) -> PyResult<(Key, Options)> {
+    let Wanted { python, workers, memory } = wanted;
     let path = py.import("nestflow.host.modules")?.call_method0("search_path")?;
     let path = py.import("json")?.call_method1("dumps", (path,))?;
     let mut environment = DefaultHasher::new();
@@ -80,14 +87,17 @@ fn description(
         folder: std::env::current_dir().ok(),
         environment: environment.finish(),
         workers,
+        memory,
         kit: kit.map(str::to_owned),
     };
     let classes = py.import("nestflow.host.pickles")?.call_method0("folder")?.extract::<String>()?;
     let arguments = ["-c".to_owned(), WORKER.to_owned(), key.module_path.clone()];
     let mut options = Options::new(&key.python, arguments.into_iter().map(Into::into).collect());
     options.workers = workers;
+    options.spawns = true;
     options.folder = key.folder.clone();
     options.environment.push(("NESTFLOW_CLASSES".into(), classes.into()));
+    options.environment.push(("NESTFLOW_WORKER_MEMORY".into(), memory.to_string().into()));
     // Equal text has the same hash in all workers, and each has one core.
     for (name, value) in [("PYTHONHASHSEED", "0"), ("OMP_NUM_THREADS", "1")] {
         if std::env::var_os(name).is_none() {

@@ -21,6 +21,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::failure::raised;
+use crate::pools::Wanted;
 use crate::{exit, logs, machine, pools};
 
 /// How often a thread that is inside user code is interrupted again.
@@ -30,9 +31,8 @@ const PURSUIT: Duration = Duration::from_millis(20);
 struct Session {
     engine: Local,
     workers: Option<WorkersHost>,
-    /// The command of other interpreters, and how many there may be.
-    python: Option<String>,
-    threads: usize,
+    /// Other interpreters, if there is a command for them.
+    wanted: Option<Wanted>,
     /// The last kit that a run brought, and its workers.
     kit: Mutex<Option<(String, WorkersHost)>>,
     /// The process that opened it, and that its threads and files are of.
@@ -102,9 +102,10 @@ pub fn open(options: &Bound<'_, PyDict>) -> PyResult<u64> {
     };
     let _inside = enter()?;
     exit::register(py)?;
-    let python = python(py)?;
-    let (host, workers) = host(named, python.clone(), &options)?;
-    let threads = options.threads;
+    let (workers, told) = (options.threads, number("worker_memory_limit")?);
+    let memory = told.unwrap_or_else(|| machine::default_worker_limit(workers));
+    let wanted = python(py)?.map(|python| Wanted { python, workers, memory });
+    let (host, workers) = host(named, wanted.clone())?;
     let engine = Local::new(options, host).map_err(|error| raised(py, error))?;
     // Where no other process reads what functions return, classes need not travel.
     py.import("nestflow.host.pickles")?.call_method1("travel", (workers.is_some(),))?;
@@ -114,7 +115,7 @@ pub fn open(options: &Bound<'_, PyDict>) -> PyResult<u64> {
     drop(traces);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let kit = Mutex::default();
-    let session = Session { engine, workers, python, threads, kit, process: std::process::id() };
+    let session = Session { engine, workers, wanted, kit, process: std::process::id() };
     sessions().insert(number, Arc::new(session));
     Ok(number)
 }
@@ -139,18 +140,19 @@ fn with_kit(session: &Session, kit: &Bound<'_, PyAny>) -> PyResult<(Arc<dyn Host
         return Ok((Arc::new(SurroundedHost { around: Some(kit.clone().unbind()) }), None));
     };
     let nobody = || PyValueError::new_err("there is no Python to run worker processes with");
-    let (python, threads) = (session.python.clone().ok_or_else(nobody)?, session.threads);
+    let wanted = session.wanted.clone().ok_or_else(nobody)?;
     let mut known = session.kit.lock().unwrap_or_else(PoisonError::into_inner);
     if ends {
         *known = None;
-        let workers = pools::own_workers(py, python, threads, &kit)?;
+        let workers = pools::own_workers(py, wanted, &kit)?;
         return Ok((Arc::new(workers.clone().ending()), Some(workers)));
     }
     if let Some((_, workers)) = known.as_ref().filter(|(name, _)| *name == kit) {
         return Ok((Arc::new(workers.clone()), Some(workers.clone())));
     }
-    let workers = pools::workers(py, python, threads, Some(&kit))?;
-    workers.start_early(threads)?;
+    let count = wanted.workers;
+    let workers = pools::workers(py, wanted, Some(&kit))?;
+    workers.start_early(count)?;
     // What travels between processes carries its classes along.
     py.import("nestflow.host.pickles")?.call_method1("travel", (true,))?;
     *known = Some((kit, workers.clone()));
@@ -158,25 +160,22 @@ fn with_kit(session: &Session, kit: &Bound<'_, PyAny>) -> PyResult<(Arc<dyn Host
 }
 
 /// The host that the option `host` names, with its workers.
-fn host(
-    named: &Bound<'_, PyDict>,
-    python: Option<String>,
-    options: &Options,
-) -> PyResult<(Arc<dyn Host>, Option<WorkersHost>)> {
+fn host(named: &Bound<'_, PyDict>, wanted: Option<Wanted>) -> PyResult<(Arc<dyn Host>, Option<WorkersHost>)> {
     let name = match named.get_item("host")? {
         Some(name) => name.extract::<String>()?,
         None => "auto".to_owned(),
     };
-    match (name.as_str(), python) {
-        ("workers", Some(python)) => {
-            let workers = pools::workers(named.py(), python, options.threads, None)?;
-            workers.start_early(options.threads)?;
+    match (name.as_str(), wanted) {
+        ("workers", Some(wanted)) => {
+            let count = wanted.workers;
+            let workers = pools::workers(named.py(), wanted, None)?;
+            workers.start_early(count)?;
             Ok((Arc::new(workers.clone()), Some(workers)))
         }
         ("workers", None) => Err(PyValueError::new_err("there is no Python to run worker processes with")),
         // With one thread there is nothing to gain.
-        ("auto", Some(python)) if options.threads > 1 => {
-            let workers = pools::workers(named.py(), python, options.threads, None)?;
+        ("auto", Some(wanted)) if wanted.workers > 1 => {
+            let workers = pools::workers(named.py(), wanted, None)?;
             Ok((Arc::new(AutoHost::new(Arc::new(InProcessHost), Arc::new(workers.clone()))), Some(workers)))
         }
         _ => Ok((Arc::new(InProcessHost), None)),

@@ -136,8 +136,10 @@ fn danger_is_fenced() {
         "runtime/embedded/src/call.rs",
         "runtime/embedded/src/host.rs",
         "runtime/embedded/src/python.rs",
+        "runtime/workers/src/mapped.rs",
         "runtime/workers/src/process.rs",
         "runtime/workers/src/shared.rs",
+        "runtime/workers/src/spawner.rs",
     ];
     for (name, text) in all() {
         let dangerous = code(&text).lines().any(|line| {

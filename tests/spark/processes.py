@@ -20,8 +20,10 @@ def executors() -> list[int]:
 
 
 def workers() -> list[int]:
-    """The processes with user functions that descend from this process."""
-    return [process for process in _running(b"nestflow.host.worker") if _is_ours(process)]
+    """The processes with user functions that descend from this process, and not those that fork them."""
+    return [
+        process for process in _running(b"nestflow.host.worker") if _is_worker(process) and _is_ours(process)
+    ]
 
 
 def orphans() -> list[int]:
@@ -54,6 +56,13 @@ def _running(name: bytes) -> Iterator[int]:
                 continue  # it has just ended
             if name in command:
                 yield int(entry)
+
+
+def _is_worker(process: int) -> bool:
+    try:
+        return Path("/proc", str(process), "comm").read_text() == "nestflow-worker\n"
+    except OSError:
+        return False
 
 
 def _is_ours(process: int) -> bool:

@@ -6,7 +6,8 @@
 //! stores what comes out, `keys` where a key is wanted; `fast` turns objects into cells and `decode`, with
 //! the short `texts` it has seen, cells into objects, both with `odd` and `arrays` for what is rarer.
 //! `failure` is how errors leave, `pin` how engine threads meet the interpreter, `gate` how it ends,
-//! `worker` what a worker process does with all this, `embedded` what a process of another kind calls.
+//! `remembered` what tasks of a worker have in common, `worker` what a worker
+//! process does with all this, `embedded` what a process of another kind calls.
 //! `native_functions` is beside it all: functions in libraries of others, for Python to call.
 //!
 //! Also the module `nestflow._host`, which worker processes import. Must not know the planner or
@@ -33,6 +34,7 @@ mod odd;
 mod pin;
 mod program;
 mod records;
+mod remembered;
 mod rows;
 mod sequential;
 mod sides;

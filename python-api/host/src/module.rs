@@ -26,7 +26,7 @@ pub mod _host {
     #[pymodule_export]
     use crate::native_functions::{NativeBatchCall, NativeCall, NativeFile};
     #[pymodule_export]
-    use crate::worker::run_worker;
+    use crate::worker::{end_with_parent, run_worker};
 }
 
 /// The value cells of objects.

@@ -9,6 +9,7 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 use crate::decode;
 use crate::failure::internal;
 use crate::kinds::Kinds;
+use crate::remembered::remembered;
 
 /// Makes the Python side of a program.
 pub(crate) struct Describe<'a, 'py> {
@@ -87,8 +88,10 @@ impl<'a, 'py> Describe<'a, 'py> {
 
     /// The records of a column; markers are none.
     fn records(&self, cells: &BinaryViewArray) -> PyResult<Bound<'py, PyList>> {
-        let rows: Vec<usize> = (0..cells.len()).filter(|&row| cells.is_valid(row)).collect();
-        decode::list_of(self.py, cells, rows.into_iter(), self.kinds.missing.bind(self.py))
+        remembered(self.py, cells, || {
+            let rows: Vec<usize> = (0..cells.len()).filter(|&row| cells.is_valid(row)).collect();
+            decode::list_of(self.py, cells, rows.into_iter(), self.kinds.missing.bind(self.py))
+        })
     }
 }
 

@@ -11,20 +11,22 @@ use crate::failure::of_failure;
 use crate::host::InProcessHost;
 use crate::pin;
 use crate::program::ours;
+use crate::remembered::remember;
+
+/// Makes this process end with the thread that started it; at once if `parent` is not its process any more.
+#[pyfunction]
+pub(crate) fn end_with_parent(parent: u32) {
+    nestflow_workers::end_with_parent(parent);
+}
 
 /// Serves the pool at the other end of a socket until it is gone. The descriptor is given away.
-/// `around` is an object of `nestflow.host.surroundings`, or nothing.
+/// `owner` is the process of the pool, `around` an object of `nestflow.host.surroundings`, or nothing.
 #[pyfunction]
-#[pyo3(signature = (socket, parent, around = None))]
-pub(crate) fn run_worker(
-    py: Python<'_>,
-    socket: i32,
-    parent: u32,
-    around: Option<Py<PyAny>>,
-) -> PyResult<()> {
-    nestflow_workers::end_with_parent(parent);
+#[pyo3(signature = (socket, owner, around = None))]
+pub(crate) fn run_worker(py: Python<'_>, socket: i32, owner: u32, around: Option<Py<PyAny>>) -> PyResult<()> {
+    remember();
     let host = SurroundedHost { around };
-    let served = py.detach(|| nestflow_workers::serve(nestflow_workers::adopt(socket), parent, &host));
+    let served = py.detach(|| nestflow_workers::serve(nestflow_workers::adopt(socket), owner, &host));
     served.map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }
 

@@ -25,17 +25,23 @@ const CREDITS: usize = 3;
 pub struct WorkersHost {
     pool: Arc<Pool>,
     user: u64,
+    task: Arc<str>,
 }
 
 impl WorkersHost {
     /// A pool without workers yet.
     pub fn new(options: Options) -> io::Result<WorkersHost> {
-        Pool::new(options).map(|pool| WorkersHost { user: pool.new_user(), pool })
+        Pool::new(options).map(|pool| WorkersHost { user: pool.new_user(), pool, task: Arc::default() })
     }
 
     /// The same processes for another user: none is used by two at a time.
     pub fn for_another(&self) -> WorkersHost {
-        WorkersHost { pool: self.pool.clone(), user: self.pool.new_user() }
+        WorkersHost { pool: self.pool.clone(), user: self.pool.new_user(), task: self.task.clone() }
+    }
+
+    /// The same for a task of this name, which is told with the lines that its functions print.
+    pub fn for_task(&self, name: &str) -> WorkersHost {
+        WorkersHost { task: name.into(), ..self.for_another() }
     }
 
     /// Whether this is the only handle on the processes.
@@ -85,7 +91,7 @@ impl WorkersHost {
 impl Host for WorkersHost {
     fn open(&self, chain: &ChainSpec, sides: Vec<RecordBatch>) -> Result<Box<dyn OpenChain>, HostError> {
         let program = encode_chain(chain).map_err(HostError::Internal)?;
-        let sides = sides.iter().map(|side| Packed::of(side).map(|side| self.pool.side(side)));
+        let sides = sides.iter().map(|side| self.pool.side(side));
         let sides = sides.collect::<Result<_, _>>().map_err(HostError::Internal)?;
         let cannot =
             |error: io::Error| HostError::Internal(format!("no worker process can be started: {error}"));
@@ -98,7 +104,7 @@ impl Host for WorkersHost {
             _ => self.pool.lease(self.user),
         };
         let worker = worker.map_err(cannot)?;
-        let opened = worker.open(self.user, &program, sides);
+        let opened = worker.open((self.user, &self.task), &program, sides);
         let (number, replies) = opened.map_err(|_| died(&worker, &steps_of(&chain.program), None))?;
         Ok(Box::new(Remote {
             worker,

@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 
-/// So many, and bytes, but for the last one.
+/// So many, and bytes, but for the last one. What is large all processes share.
 const MOST: usize = 8;
-const BYTES: usize = 256 << 20;
+const BYTES: usize = 1 << 30;
 
 /// What was kept last, by number.
 pub struct Kept<T>(VecDeque<(u64, usize, T)>);

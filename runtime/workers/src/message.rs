@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever a message does.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 /// The most bytes that a head may have: a chain's name and some numbers.
 const LONGEST_HEAD: u32 = 64 << 20;
 /// The most bytes that a payload may have.
@@ -151,6 +151,13 @@ pub enum Place {
         /// The slot that it takes the place of: not used again.
         replaces: Option<u32>,
         /// Bytes of the block.
+        length: u64,
+    },
+    /// In a file in memory that nobody changes, which the receiver maps.
+    Mapped {
+        /// The file, as the sender has it open as long as the chain is.
+        file: i32,
+        /// Bytes of the block, and of the file.
         length: u64,
     },
 }

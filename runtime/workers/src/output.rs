@@ -5,8 +5,22 @@ use std::collections::{HashSet, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Takes a line that a worker printed, without its end.
-pub type Output = Arc<dyn Fn(&str) + Send + Sync>;
+/// A line that a worker printed.
+#[derive(Clone, Copy, Debug)]
+pub struct Printed<'a> {
+    /// The line, without its end.
+    pub line: &'a str,
+    /// The process.
+    pub process: u32,
+    /// The task whose chain was the last that was opened there, by the name that its host has.
+    pub task: &'a str,
+}
+
+/// Takes what workers print.
+pub type Output = Arc<dyn Fn(&Printed<'_>) + Send + Sync>;
+
+/// The task that a worker works for.
+pub(crate) type Task = Arc<Mutex<Arc<str>>>;
 
 /// Lines kept for the message about a crash.
 const KEPT: usize = 60;
@@ -36,9 +50,9 @@ fn shown(line: &str) -> Vec<String> {
 
 /// To the standard error of this process.
 pub fn standard_error() -> Output {
-    Arc::new(|line| {
+    Arc::new(|printed| {
         // Nobody to tell if that fails.
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", printed.line);
     })
 }
 
@@ -48,7 +62,7 @@ pub(crate) struct Tail(Arc<Mutex<VecDeque<String>>>);
 
 impl Tail {
     /// Hands on lines until the other end is closed.
-    pub(crate) fn forward(&self, from: impl Read, output: &Output) {
+    pub(crate) fn forward(&self, from: impl Read, output: &Output, process: u32, task: &Task) {
         let mut from = BufReader::new(from);
         let mut line = Vec::new();
         loop {
@@ -60,7 +74,8 @@ impl Tail {
             let text = String::from_utf8_lossy(&line);
             let text = text.trim_end_matches(['\n', '\r']);
             for text in shown(text) {
-                output(&text);
+                let task = task.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                output(&Printed { line: &text, process, task: &task });
                 let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
                 if kept.len() == KEPT {
                     kept.pop_front();

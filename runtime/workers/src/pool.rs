@@ -1,6 +1,7 @@
 //! The worker processes of this process: started early, used again, ended when idle.
 //!
-//! A thread of its own starts them, since the kernel ends a worker with the thread that started it.
+//! A thread of its own starts them and the spawner, since the kernel ends a process with the thread that
+//! started it.
 //! A chain goes to the worker that its thread used before, so that the chains of a task share one
 //! and tasks do not wait for one another.
 
@@ -9,17 +10,20 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use arrow_array::RecordBatch;
 use nestflow_chain::HostError;
 
 use crate::kept::Kept;
+use crate::likeness::likeness;
 use crate::output::{Output, standard_error};
 use crate::ship::Packed;
+use crate::spawner::Spawner;
 use crate::worker::Worker;
 
 /// How often idle and stuck workers are looked for.
@@ -39,6 +43,8 @@ pub struct Options {
     pub program: PathBuf,
     /// Its arguments; one more follows: our process number.
     pub arguments: Vec<OsString>,
+    /// Whether the program is a spawner (`spawner.rs`) where `spawn` comes before that number.
+    pub spawns: bool,
     /// Environment variables besides our own.
     pub environment: Vec<(OsString, OsString)>,
     /// Where it runs; here, if not told.
@@ -57,6 +63,7 @@ impl Options {
         Options {
             program: program.into(),
             arguments,
+            spawns: false,
             environment: Vec::new(),
             folder: None,
             workers: thread::available_parallelism().map_or(1, usize::from),
@@ -77,8 +84,15 @@ impl Options {
 
 type Started = io::Result<Arc<Worker>>;
 
-/// A worker is wanted.
-type Request = Sender<Started>;
+/// What the thread that starts workers is asked for; it does one after the other.
+enum Request {
+    /// A worker.
+    Worker(Sender<Started>),
+    /// Workers for whoever will need one, until there are so many.
+    Early(usize),
+    /// An answer, once all that was asked for before is done.
+    Answer(Sender<()>),
+}
 
 /// The workers; ends them when it is dropped.
 pub(crate) struct Pool {
@@ -92,10 +106,18 @@ pub(crate) struct Pool {
     /// Threads that get no worker any more; numbers of threads are never used again.
     given_up: Mutex<HashSet<ThreadId>>,
     wanted: Sender<Request>,
+    /// One chain after the other gets its worker.
+    leases: Mutex<()>,
+    /// Whether workers may be about to be there that were asked for early.
+    early: AtomicBool,
     /// The workers of programs that may run in a few only.
     few: Mutex<HashMap<u64, Vec<Weak<Worker>>>>,
     /// The side inputs of the last chains, and the last number that one was given.
-    sides: Mutex<(u64, Kept<Arc<Packed>>)>,
+    sides: Mutex<(u64, Kept<(u128, Arc<Packed>)>)>,
+}
+
+fn closed() -> io::Error {
+    io::Error::other("the pool is closed")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -114,6 +136,8 @@ impl Pool {
             last_used: Mutex::new(HashMap::new()),
             given_up: Mutex::new(HashSet::new()),
             wanted,
+            leases: Mutex::default(),
+            early: AtomicBool::new(false),
             few: Mutex::default(),
             sides: Mutex::default(),
         });
@@ -131,6 +155,28 @@ impl Pool {
             return Err(io::Error::other("the pool belongs to the process that this one was forked from"));
         }
         let me = thread::current().id();
+        let _turn = lock(&self.leases);
+        let worker = loop {
+            if let Some(worker) = self.choose(user, me)? {
+                break worker;
+            }
+            if self.early.swap(false, Ordering::AcqRel) {
+                // Those that were asked for early are about to be there.
+                self.ask(Request::Answer)?;
+                continue;
+            }
+            let started = self.ask(Request::Worker)??;
+            lock(&self.workers).push(started.clone());
+            break started;
+        };
+        let mut last_used = lock(&self.last_used);
+        last_used.retain(|_, worker| worker.strong_count() > 0);
+        last_used.insert(me, Arc::downgrade(&worker));
+        Ok(worker)
+    }
+
+    /// One of the workers that there are; `None`: there should be another one.
+    fn choose(&self, user: u64, me: ThreadId) -> io::Result<Option<Arc<Worker>>> {
         let mut all = lock(&self.workers);
         if lock(&self.given_up).contains(&me) {
             return Err(io::Error::other("the run was interrupted"));
@@ -142,22 +188,17 @@ impl Pool {
         let mine = lock(&self.last_used).get(&me).and_then(Weak::upgrade);
         let mine = mine.filter(|mine| settled.iter().any(|worker| Arc::ptr_eq(worker, mine)));
         let most = self.options.workers.max(1);
-        let worker = if let Some(mine) = mine.as_ref().filter(|worker| worker.only_for(me)) {
-            mine.clone()
-        } else if let Some(free) = settled.iter().find(|worker| worker.chains() == 0) {
-            free.clone()
-        } else if settled.len() < most && workers.len() < 2 * most {
-            let started = self.start()?;
-            all.push(started.clone());
-            started
-        } else {
-            let least = workers.iter().min_by_key(|worker| worker.chains());
-            mine.or_else(|| least.cloned()).ok_or_else(|| io::Error::other("there is no worker"))?
-        };
-        let mut last_used = lock(&self.last_used);
-        last_used.retain(|_, worker| worker.strong_count() > 0);
-        last_used.insert(me, Arc::downgrade(&worker));
-        Ok(worker)
+        if let Some(mine) = mine.as_ref().filter(|worker| worker.only_for(me)) {
+            return Ok(Some(mine.clone()));
+        }
+        if let Some(free) = settled.iter().find(|worker| worker.chains() == 0) {
+            return Ok(Some(free.clone()));
+        }
+        if settled.len() < most && workers.len() < 2 * most {
+            return Ok(None);
+        }
+        let least = workers.iter().min_by_key(|worker| worker.chains());
+        mine.or_else(|| least.cloned()).map(Some).ok_or_else(|| io::Error::other("there is no worker"))
     }
 
     /// The worker for a new chain of a program that may run in so many: users share these.
@@ -179,26 +220,25 @@ impl Pool {
         least.ok_or_else(|| io::Error::other("there is no worker"))
     }
 
-    /// The number of a side input: that of an equal one, if it is remembered.
-    pub(crate) fn side(&self, side: Packed) -> (u64, Arc<Packed>) {
+    /// A side input, ready to be sent, and its number: that of an equal one, if it is remembered.
+    pub(crate) fn side(&self, batch: &RecordBatch) -> Result<(u64, Arc<Packed>), String> {
+        let likeness = likeness(batch);
+        // Tasks that begin with the same one at the same time wait until the first has it ready.
         let mut sides = lock(&self.sides);
         let (last, kept) = &mut *sides;
-        if let Some((number, known)) = kept.find(|known| **known == side) {
-            return (number, known.clone());
+        if let Some((number, (_, known))) = kept.find(|(known, _)| *known == likeness) {
+            return Ok((number, known.clone()));
         }
+        let side = Arc::new(Packed::of(batch)?.for_several());
         *last += 1;
-        let side = Arc::new(side);
-        kept.put(*last, side.bytes(), side.clone());
-        (*last, side)
+        kept.put(*last, side.bytes(), (likeness, side.clone()));
+        Ok((*last, side))
     }
 
-    /// Starts workers until there are so many; does not wait until they are ready.
+    /// Starts workers until there are so many; does not wait.
     pub(crate) fn start_early(&self, count: usize) -> io::Result<()> {
-        let mut workers = lock(&self.workers);
-        workers.retain(|worker| worker.usable());
-        while workers.len() < count.min(self.options.workers) {
-            workers.push(self.start()?);
-        }
+        self.wanted.send(Request::Early(count.min(self.options.workers))).map_err(|_| closed())?;
+        self.early.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -209,7 +249,7 @@ impl Pool {
 
     /// Whether there are workers.
     pub(crate) fn has_workers(&self) -> bool {
-        lock(&self.workers).iter().any(|worker| worker.usable())
+        self.count() > 0
     }
 
     /// How many workers there are.
@@ -233,11 +273,11 @@ impl Pool {
         ended
     }
 
-    fn start(&self) -> Started {
-        let (reply, started) = channel();
-        let gone = || io::Error::other("the pool is closed");
-        self.wanted.send(reply).map_err(|_| gone())?;
-        started.recv().map_err(|_| gone())?
+    /// Asks the thread that starts workers, and waits for its answer.
+    fn ask<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> io::Result<T> {
+        let (reply, answer) = channel();
+        self.wanted.send(request(reply)).map_err(|_| closed())?;
+        answer.recv().map_err(|_| closed())
     }
 
     /// Ends the workers that have chains of this user, whatever these are doing.
@@ -289,7 +329,8 @@ impl Pool {
     }
 
     fn tidy(&self) {
-        lock(&self.workers).retain(|worker| {
+        let mut workers = lock(&self.workers);
+        workers.retain(|worker| {
             if worker.stuck_for(STUCK) {
                 worker.kill();
                 return false;
@@ -300,6 +341,10 @@ impl Pool {
             }
             worker.usable()
         });
+        if workers.is_empty() {
+            // Nobody has them any more; the numbers go on.
+            lock(&self.sides).1 = Kept::default();
+        }
     }
 }
 
@@ -311,13 +356,23 @@ impl Drop for Pool {
 
 /// Lives as long as the pool.
 fn start_and_tidy(pool: &Weak<Pool>, options: &Options, requests: &Receiver<Request>) {
+    let mut spawner = None;
     loop {
         match requests.recv_timeout(TICK) {
-            Ok(reply) => {
-                let started = Worker::start(options.command(), &options.output);
+            Ok(Request::Worker(reply)) => {
+                let started = start(options, &mut spawner);
                 // Who asked for it is still waiting.
                 let _ = reply.send(started);
             }
+            Ok(Request::Early(count)) => {
+                let Some(pool) = pool.upgrade() else { return };
+                while pool.alive() < count {
+                    // Whoever needs one will ask for it, and is told what is wrong.
+                    let Ok(started) = start(options, &mut spawner) else { break };
+                    lock(&pool.workers).push(started);
+                }
+            }
+            Ok(Request::Answer(reply)) => drop(reply.send(())),
             Err(RecvTimeoutError::Timeout) => match pool.upgrade() {
                 Some(pool) => pool.tidy(),
                 None => return,
@@ -325,4 +380,41 @@ fn start_and_tidy(pool: &Weak<Pool>, options: &Options, requests: &Receiver<Requ
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+}
+
+/// A new worker, by a spawner where the program is one: the first starts it.
+fn start(options: &Options, spawner: &mut Option<Arc<Spawner>>) -> Started {
+    if cfg!(not(target_os = "linux")) || !options.spawns {
+        return Worker::start(options.command(), None, &options.output);
+    }
+    if let Some(known) = spawner.take() {
+        match Worker::start(options.command(), Some(&known), &options.output) {
+            // Somebody has ended or stopped it; its workers go with it.
+            Err(error) if is_over(&error) => known.kill(),
+            started => {
+                *spawner = Some(known);
+                return started;
+            }
+        }
+    }
+    let new = Arc::new(Spawner::start(options.command(), &options.output)?);
+    match Worker::start(options.command(), Some(&new), &options.output) {
+        Err(error) if is_over(&error) => Err(io::Error::other(new.obituary())),
+        started => {
+            *spawner = Some(new);
+            started
+        }
+    }
+}
+
+/// Whether a spawner is not there any more, or does not answer.
+fn is_over(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::WouldBlock
+    )
 }

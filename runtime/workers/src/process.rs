@@ -1,10 +1,11 @@
 //! What pool and worker need of the operating system: the worker's end of the socket, memory that
-//! stays, an end of its own with the pool that it belongs to, and the time that work takes.
+//! stays, an end of its own with the pool that it belongs to, how it ended, and the time that work takes.
 #![allow(unsafe_code)]
 
 use std::os::fd::{FromRawFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::parent_id;
+use std::os::unix::process::{ExitStatusExt, parent_id};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 /// The socket with this number, which nobody else may use from now on.
@@ -63,4 +64,25 @@ pub(crate) fn thread_time() -> Duration {
     // SAFETY: fills in the struct that it is given.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// How a process ended, for people.
+pub(crate) fn ended(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => {
+            let name = match signal {
+                libc::SIGSEGV => " (SIGSEGV)",
+                libc::SIGABRT => " (SIGABRT)",
+                libc::SIGBUS => " (SIGBUS)",
+                libc::SIGFPE => " (SIGFPE)",
+                libc::SIGILL => " (SIGILL)",
+                libc::SIGTERM => " (SIGTERM)",
+                libc::SIGKILL => " (SIGKILL: by somebody, or by the kernel because memory was short)",
+                _ => "",
+            };
+            format!("was ended by signal {signal}{name}")
+        }
+        (None, Some(code)) => format!("ended with exit code {code}"),
+        (None, None) => "ended".to_owned(),
+    }
 }

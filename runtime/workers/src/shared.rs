@@ -10,9 +10,11 @@
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -27,7 +29,7 @@ const FREE: u32 = 0;
 const FULL: u32 = 1;
 
 /// The open files of a process.
-fn files_of(process: u32) -> PathBuf {
+pub(crate) fn files_of(process: u32) -> PathBuf {
     PathBuf::from(format!("/proc/{process}/fd"))
 }
 
@@ -36,10 +38,12 @@ pub fn can_share(process: u32) -> bool {
     std::fs::read_dir(files_of(process)).is_ok()
 }
 
+/// A new file in memory; the name is only shown to people who look what a process has mapped.
 #[cfg(target_os = "linux")]
-fn nameless() -> io::Result<File> {
-    // SAFETY: a plain call with a constant name; 1 closes the file where another program begins.
-    let made = unsafe { libc::syscall(libc::SYS_memfd_create, c"nestflow".as_ptr(), 1) };
+pub(crate) fn nameless(shown: &CStr) -> io::Result<File> {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    // SAFETY: a plain call with a text that ends with a zero.
+    let made = unsafe { libc::syscall(libc::SYS_memfd_create, shown.as_ptr(), flags) };
     if made < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -48,8 +52,59 @@ fn nameless() -> io::Result<File> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn nameless() -> io::Result<File> {
+pub(crate) fn nameless(_: &CStr) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// What nobody can do to a file in memory any more. A process that reads what another has made looks for it
+/// first: to read behind the end of a file that was made shorter would be fatal.
+#[derive(Clone, Copy)]
+pub(crate) enum Seals {
+    /// Change its length.
+    Length,
+    /// Change anything.
+    Whole,
+}
+
+#[cfg(target_os = "linux")]
+impl Seals {
+    fn bits(self) -> libc::c_int {
+        let length = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
+        match self {
+            Seals::Length => length,
+            Seals::Whole => length | libc::F_SEAL_WRITE,
+        }
+    }
+
+    /// Seals a file.
+    pub(crate) fn add(self, file: &File) -> io::Result<()> {
+        // SAFETY: a plain call on a file that is open.
+        let added = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, self.bits()) };
+        if added < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// An error unless the file is sealed.
+    pub(crate) fn check(self, file: &File) -> io::Result<()> {
+        // SAFETY: a plain call on a file that is open.
+        let found = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) };
+        if found >= 0 && found & self.bits() == self.bits() {
+            return Ok(());
+        }
+        Err(io::Error::other("a file that is not sealed"))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Seals {
+    /// There is nothing to seal.
+    pub(crate) fn add(self, _: &File) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Nothing is sealed.
+    pub(crate) fn check(self, _: &File) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 struct Slot(MmapMut);
@@ -66,8 +121,14 @@ impl Slot {
     }
 
     fn map(file: &File) -> io::Result<Slot> {
-        // SAFETY: only we and our own other end know the file, and neither shrinks it.
-        unsafe { MmapOptions::new().map_mut(file) }.map(Slot)
+        Seals::Length.check(file)?;
+        // SAFETY: nobody can make the file shorter, and who else writes it does so between two changes of
+        // the word that both go by.
+        let slot = unsafe { MmapOptions::new().map_mut(file) }.map(Slot)?;
+        if slot.capacity() == 0 {
+            return Err(io::Error::other("a file without room for a batch"));
+        }
+        Ok(slot)
     }
 }
 
@@ -85,10 +146,15 @@ impl Outbox {
         Outbox { shares, slots: HashMap::new(), next: 0 }
     }
 
+    /// Whether the other side can open our files.
+    pub fn shares(&self) -> bool {
+        self.shares.load(Ordering::Relaxed)
+    }
+
     /// Puts the bytes into a free slot: its number, its file here, and the number of a smaller one
     /// that it replaces. An error means that there is no room: they have to go another way.
     pub fn put(&mut self, bytes: &[u8]) -> io::Result<(u32, RawFd, Option<u32>)> {
-        if !self.shares.load(Ordering::Relaxed) {
+        if !self.shares() {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let free = |slot: &Slot| slot.state().load(Ordering::Acquire) == FREE;
@@ -109,7 +175,7 @@ impl Outbox {
     }
 
     fn make(&mut self, length: usize) -> io::Result<u32> {
-        let file = nameless()?;
+        let file = nameless(c"nestflow")?;
         let size = (length + DATA).next_power_of_two().max(SMALLEST);
         // Taken now: to write into a mapping that there is no memory for is fatal.
         // SAFETY: a plain call on a file that is open.
@@ -117,6 +183,7 @@ impl Outbox {
         if refused != 0 {
             return Err(io::Error::from_raw_os_error(refused));
         }
+        Seals::Length.add(&file)?;
         let number = self.next;
         self.slots.insert(number, (Slot::map(&file)?, file));
         self.next += 1;
@@ -136,6 +203,11 @@ impl Inbox {
         Inbox { sender, slots: HashMap::new() }
     }
 
+    /// The process that makes them.
+    pub fn sender(&self) -> u32 {
+        self.sender
+    }
+
     /// Takes the bytes out of a slot, which is that file of the sender's, and gives it free.
     pub fn take(&mut self, slot: (u32, RawFd), replaces: Option<u32>, length: usize) -> io::Result<Vec<u8>> {
         let (number, file) = slot;
@@ -144,7 +216,9 @@ impl Inbox {
         }
         if !self.slots.contains_key(&number) {
             let path = files_of(self.sender).join(file.to_string());
-            let file = OpenOptions::new().read(true).write(true).open(path)?;
+            let mut options = OpenOptions::new();
+            // Whatever it is, to open it must not wait.
+            let file = options.read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?;
             self.slots.insert(number, Slot::map(&file)?);
         }
         let slot = self.slots.get(&number).filter(|slot| length <= slot.capacity());

@@ -10,17 +10,35 @@ use nestflow_batch::block::{BlockHeader, decode_buffer, encode};
 use nestflow_batch::columns::cell_field;
 use serde::Serialize;
 
+use crate::mapped::{Mapped, map_of};
 use crate::message::{self, ColumnKind, Place, Shipped};
 use crate::shared::{Inbox, Outbox};
 
 /// Smaller batches go through the socket: they fit its buffer.
 const LARGE: usize = 32 << 10;
+/// Smaller ones are not worth a file of their own, however many want them.
+const SHARED: usize = 1 << 20;
 
 /// A batch as bytes, ready to be sent.
-#[derive(PartialEq)]
 pub struct Packed {
     columns: Vec<(String, ColumnKind)>,
-    block: Vec<u8>,
+    block: Block,
+}
+
+/// Where the bytes are.
+enum Block {
+    Here(Vec<u8>),
+    /// In memory that receivers map, so that all of them share it.
+    Mapped(Mapped),
+}
+
+impl Block {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Block::Here(bytes) => bytes,
+            Block::Mapped(mapped) => mapped.bytes(),
+        }
+    }
 }
 
 impl Packed {
@@ -38,46 +56,72 @@ impl Packed {
         let columns = columns.collect::<Result<_, _>>()?;
         let mut block = Vec::new();
         encode(&BlockHeader::default(), batch, false, &mut block).map_err(|error| error.to_string())?;
-        Ok(Packed { columns, block })
+        Ok(Packed { columns, block: Block::Here(block) })
+    }
+
+    /// Puts what is large where several receivers can map it, if the system has such a place.
+    pub fn for_several(self) -> Packed {
+        let Packed { columns, block } = self;
+        let block = match block {
+            Block::Here(bytes) if bytes.len() >= SHARED => {
+                Mapped::new(&bytes).map_or(Block::Here(bytes), Block::Mapped)
+            }
+            other => other,
+        };
+        Packed { columns, block }
     }
 
     /// The bytes of its block.
     pub fn bytes(&self) -> usize {
-        self.block.len()
+        self.block.bytes().len()
     }
 
-    /// Sends it in the message that `head` makes of it.
+    /// Whether a receiver that can is to map it.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.block, Block::Mapped(_))
+    }
+
+    /// Sends it in the message that `head` makes of it. What is mapped has to stay until the receiver has
+    /// answered something that was sent later.
     pub fn send<M: Serialize>(
         &self,
         stream: &mut impl Write,
         outbox: &mut Outbox,
         head: impl FnOnce(Shipped) -> M,
     ) -> io::Result<()> {
-        let Packed { columns, block } = self;
+        let columns = self.columns.clone();
+        let say = |place, payload: &[u8]| message::write(stream, &head(Shipped { columns, place }), payload);
+        let block = self.block.bytes();
+        let length = block.len() as u64;
+        if let Block::Mapped(mapped) = &self.block
+            && outbox.shares()
+        {
+            return say(Place::Mapped { file: mapped.file(), length }, &[]);
+        }
         if block.len() >= LARGE
             && let Ok((slot, file, replaces)) = outbox.put(block)
         {
-            let place = Place::Shared { slot, file, replaces, length: block.len() as u64 };
-            return message::write(stream, &head(Shipped { columns: columns.clone(), place }), &[]);
+            return say(Place::Shared { slot, file, replaces, length }, &[]);
         }
-        message::write(stream, &head(Shipped { columns: columns.clone(), place: Place::Payload }), block)
+        say(Place::Payload, block)
     }
 }
 
 /// A batch as it was received.
 pub struct Parcel {
     columns: Vec<(String, ColumnKind)>,
-    block: Vec<u8>,
+    block: Buffer,
 }
 
 impl Parcel {
     /// Fetches the bytes of a batch.
     pub fn receive(shipped: Shipped, payload: Vec<u8>, inbox: &mut Inbox) -> io::Result<Parcel> {
         let block = match shipped.place {
-            Place::Payload => payload,
+            Place::Payload => Buffer::from_vec(payload),
             Place::Shared { slot, file, replaces, length } => {
-                inbox.take((slot, file), replaces, length as usize)?
+                Buffer::from_vec(inbox.take((slot, file), replaces, length as usize)?)
             }
+            Place::Mapped { file, length } => map_of(inbox.sender(), file, length)?,
         };
         Ok(Parcel { columns: shipped.columns, block })
     }
@@ -90,8 +134,8 @@ impl Parcel {
             ColumnKind::U64 => Field::new(name, DataType::UInt64, false),
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let block = Buffer::from_vec(self.block);
-        let (_, batch) = decode_buffer(&block, &schema, "a worker").map_err(|error| error.to_string())?;
+        let (_, batch) =
+            decode_buffer(&self.block, &schema, "a worker").map_err(|error| error.to_string())?;
         Ok(batch)
     }
 }

@@ -2,10 +2,10 @@
 //! to the chains that wait for them.
 
 use std::collections::HashMap;
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, PipeReader};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -17,9 +17,11 @@ use nestflow_chain::{Counts, HostError};
 
 use crate::kept::Kept;
 use crate::message::{self, Failure, FromWorker, ToWorker, VERSION};
-use crate::output::{Output, Tail};
+use crate::output::{Output, Tail, Task};
+use crate::process::ended;
 use crate::shared::{Inbox, Outbox, can_share};
 use crate::ship::{Packed, Parcel};
+use crate::spawner::{self, Spawner};
 
 /// So long a process may take to end once it has closed its socket: what it printed last arrives
 /// until then, unless a process of its own keeps the pipe open.
@@ -47,24 +49,40 @@ struct Route {
     user: u64,
     /// Since when nobody waits for it any more.
     closing: Option<Instant>,
+    /// Its side inputs: the process opens the files of those that it maps, and says at the end that it has.
+    _sides: Vec<Arc<Packed>>,
+}
+
+/// Who can end a process, and learns how it ended.
+enum Life {
+    /// We have started it.
+    Child(Child),
+    /// A spawner has.
+    Forked(Arc<Spawner>),
+    /// Nobody: it was waited for.
+    Over,
 }
 
 /// A process, alive or dead.
 pub(crate) struct Worker {
     pub(crate) process: u32,
-    child: Mutex<Child>,
+    life: Mutex<Life>,
     sending: Mutex<(UnixStream, Outbox)>,
     /// The side inputs that it has kept.
     sent: Mutex<Kept<()>>,
-    /// Whether it is there and can open our files.
+    /// Whether it has said that it is there.
+    there: AtomicBool,
+    /// Whether it can open our files.
     shares: Arc<AtomicBool>,
     next: AtomicU32,
     routes: Mutex<HashMap<u32, Route>>,
-    /// Told when a chain is forgotten and when the process has ended.
+    /// Told when the process is there, when a chain is forgotten and when the process has ended.
     changed: Condvar,
     /// Since when no chain is open.
     idle: Mutex<Instant>,
     tail: Tail,
+    /// Whose lines it prints.
+    task: Task,
     /// Whether it was told to end.
     doomed: AtomicBool,
     /// How it ended.
@@ -79,10 +97,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Worker {
-    /// Starts a process whose standard input is the socket, with our own number as last argument.
-    pub(crate) fn start(mut command: Command, output: &Output) -> io::Result<Arc<Worker>> {
+    /// A process whose standard input is the socket, forked by the spawner where there is one. A program that
+    /// is started has our own number as last argument.
+    pub(crate) fn start(
+        mut command: Command,
+        spawner: Option<&Arc<Spawner>>,
+        output: &Output,
+    ) -> io::Result<Arc<Worker>> {
         let (ours, theirs) = UnixStream::pair()?;
         let (printed, out) = io::pipe()?;
+        if let Some(spawner) = spawner
+            && let Some(process) = spawner.fork(theirs.as_fd(), out.as_fd())?
+        {
+            drop((theirs, out));
+            return Worker::watched(process, Life::Forked(spawner.clone()), ours, printed, output);
+        }
         command.arg(std::process::id().to_string());
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
         command.stdout(out.try_clone()?).stderr(out);
@@ -91,26 +120,39 @@ impl Worker {
         let child = command.spawn()?;
         // Our copies of its ends of socket and pipe.
         drop(command);
+        Worker::watched(child.id(), Life::Child(child), ours, printed, output)
+    }
+
+    /// A process that has begun, and the threads that hear what it says and prints.
+    fn watched(
+        process: u32,
+        life: Life,
+        ours: UnixStream,
+        printed: PipeReader,
+        output: &Output,
+    ) -> io::Result<Arc<Worker>> {
         let shares = Arc::new(AtomicBool::new(false));
         let worker = Arc::new(Worker {
-            process: child.id(),
-            child: Mutex::new(child),
+            process,
+            life: Mutex::new(life),
             sending: Mutex::new((ours.try_clone()?, Outbox::new(shares.clone()))),
             sent: Mutex::default(),
+            there: AtomicBool::new(false),
             shares,
             next: AtomicU32::new(0),
             routes: Mutex::new(HashMap::new()),
             changed: Condvar::new(),
             idle: Mutex::new(Instant::now()),
             tail: Tail::default(),
+            task: Task::default(),
             doomed: AtomicBool::new(false),
             gone: OnceLock::new(),
             farewell: OnceLock::new(),
         });
-        let (tail, output) = (worker.tail.clone(), output.clone());
+        let (tail, output, task) = (worker.tail.clone(), output.clone(), worker.task.clone());
         let (silence, silent) = channel();
         thread::Builder::new().name("nestflow-output".into()).spawn(move || {
-            tail.forward(printed, &output);
+            tail.forward(printed, &output, process, &task);
             drop(silence);
         })?;
         let reader = worker.clone();
@@ -123,16 +165,21 @@ impl Worker {
     /// Registers a chain and sends what opens it.
     pub(crate) fn open(
         &self,
-        user: u64,
+        (user, task): (u64, &Arc<str>),
         program: &[u8],
         sides: Vec<(u64, Arc<Packed>)>,
     ) -> io::Result<(u32, Receiver<Reply>)> {
         let chain = self.next.fetch_add(1, Ordering::Relaxed);
         let (replies, receiver) = channel();
-        let route = Route { replies, opened_by: thread::current().id(), user, closing: None };
+        let kept = sides.iter().map(|(_, side)| side.clone()).collect();
+        let route = Route { replies, opened_by: thread::current().id(), user, closing: None, _sides: kept };
         lock(&self.routes).insert(chain, route);
+        if sides.iter().any(|(number, side)| side.is_mapped() && lock(&self.sent).get(*number).is_none()) {
+            self.wait_until_there();
+        }
         let mut sending = lock(&self.sending);
         let (stream, outbox) = &mut *sending;
+        *lock(&self.task) = task.clone();
         message::write(stream, &ToWorker::Open { chain, sides: sides.len() as u32 }, program)?;
         let mut sent = lock(&self.sent);
         for (number, side) in sides {
@@ -183,11 +230,21 @@ impl Worker {
     /// Ends the process.
     pub(crate) fn kill(&self) {
         self.doomed.store(true, Ordering::Release);
-        let _ = lock(&self.child).kill();
+        match &mut *lock(&self.life) {
+            Life::Child(child) => drop(child.kill()),
+            Life::Forked(_) => spawner::kill(self.process),
+            Life::Over => {}
+        }
     }
 
     fn say(&self, message: &ToWorker) -> io::Result<()> {
         message::write(&mut lock(&self.sending).0, message, &[])
+    }
+
+    /// Waits until it has said that it is there, or has ended: before that nobody knows what it can open.
+    fn wait_until_there(&self) {
+        let starting = |_: &mut _| self.alive() && !self.there.load(Ordering::Acquire);
+        drop(self.changed.wait_while(lock(&self.routes), starting));
     }
 
     /// Whether the process has not ended.
@@ -303,10 +360,20 @@ impl Worker {
         self.changed.notify_all();
     }
 
-    fn hand_over(&self, message: FromWorker, payload: Vec<u8>, inbox: &mut Inbox) -> io::Result<()> {
+    /// Takes a message.
+    pub(crate) fn hand_over(
+        &self,
+        message: FromWorker,
+        payload: Vec<u8>,
+        inbox: &mut Inbox,
+    ) -> io::Result<()> {
         let (chain, reply) = match message {
             FromWorker::Hello { version: VERSION } => {
                 self.shares.store(can_share(self.process), Ordering::Relaxed);
+                self.there.store(true, Ordering::Release);
+                // Whoever was about to wait does by now.
+                drop(lock(&self.routes));
+                self.changed.notify_all();
                 return Ok(());
             }
             FromWorker::Hello { version } => {
@@ -352,27 +419,12 @@ impl Worker {
         let _ = silent.recv_timeout(if asked { GOOD_ORDER } else { LAST_WORDS });
         // Usually it has ended by now, and this finds nobody.
         self.kill();
-        lock(&self.child).wait().ok()
-    }
-}
-
-/// How a process ended, for people.
-fn ended(status: ExitStatus) -> String {
-    match (status.signal(), status.code()) {
-        (Some(signal), _) => {
-            let name = match signal {
-                libc::SIGSEGV => " (SIGSEGV)",
-                libc::SIGABRT => " (SIGABRT)",
-                libc::SIGBUS => " (SIGBUS)",
-                libc::SIGFPE => " (SIGFPE)",
-                libc::SIGILL => " (SIGILL)",
-                libc::SIGTERM => " (SIGTERM)",
-                libc::SIGKILL => " (SIGKILL: by somebody, or by the kernel because memory was short)",
-                _ => "",
-            };
-            format!("was ended by signal {signal}{name}")
+        // From here on the number may become another process's.
+        let life = std::mem::replace(&mut *lock(&self.life), Life::Over);
+        match life {
+            Life::Child(mut child) => child.wait().ok(),
+            Life::Forked(spawner) => spawner.wait(self.process).ok(),
+            Life::Over => None,
         }
-        (None, Some(code)) => format!("ended with exit code {code}"),
-        (None, None) => "ended".to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 //! understands a few function names.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, IntoRawFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -68,6 +69,7 @@ impl OpenChain for Named {
                 self.last = Some(self.sides[0].clone());
                 return Ok(());
             }
+            "where" => return self.give(&place_of(&self.sides[0])),
             "print" => println!("said by {}", std::process::id()),
             "fail" => {
                 return Err(HostError::User(Box::new(UserError {
@@ -101,6 +103,15 @@ impl Named {
         self.last = Some(batch(&[text]));
         Ok(())
     }
+}
+
+/// Where a side input lies: in this process, and the file in memory that it maps, if it does.
+fn place_of(side: &RecordBatch) -> String {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let mapped: BTreeSet<_> = maps.lines().filter(|line| line.contains("memfd:nestflow-side")).collect();
+    let files: BTreeSet<_> = mapped.iter().map(|line| line.split_whitespace().nth(4).unwrap()).collect();
+    let views = side.column(0).as_binary_view().views().as_ptr();
+    format!("{} {views:p} {}", std::process::id(), files.into_iter().collect::<Vec<_>>().join(" "))
 }
 
 fn batch(values: &[&str]) -> RecordBatch {
@@ -324,10 +335,15 @@ fn an_interrupted_run_kills_what_it_uses() {
 fn printed_lines_are_handed_on() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let into = lines.clone();
-    let output: nestflow_workers::Output = Arc::new(move |line| into.lock().unwrap().push(line.to_owned()));
+    let output: nestflow_workers::Output = Arc::new(move |printed| {
+        into.lock().unwrap().push((printed.line.to_owned(), printed.task.to_owned()));
+    });
     let host = WorkersHost::new(Options { output, ..options(1) }).unwrap();
-    one(&host, "print").unwrap();
-    wait_for("nothing was printed", || lines.lock().unwrap().iter().any(|line| line.starts_with("said by")));
+    for task in ["task 1", "task 2"] {
+        one(&host.for_task(task), "print").unwrap();
+        let of_it = |(line, of): &(String, String)| line.starts_with("said by") && of == task;
+        wait_for("nothing was printed", || lines.lock().unwrap().iter().any(of_it));
+    }
 }
 
 #[test]
@@ -384,6 +400,66 @@ fn users_of_a_pool_do_not_meet() {
     host.kill_busy();
     assert!(matches!(open.pull(), Err(HostError::Died(_))));
     assert_eq!(text(&one(&other, "pid").unwrap()), elsewhere);
+}
+
+/// A run with a side input: its process, where it lies there, and the files that are mapped.
+fn place(host: &WorkersHost, side: &RecordBatch) -> (String, String, Vec<String>) {
+    let mut open = host.open(&chain("where", 1), vec![side.clone()]).unwrap();
+    open.push(batch(&["a"])).unwrap();
+    let told = text(&open.pull().unwrap());
+    let mut words = told.split(' ').map(str::to_owned).filter(|word| !word.is_empty());
+    (words.next().unwrap(), words.next().unwrap(), words.collect())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_side_input_is_sent_once_and_a_large_one_is_mapped_by_all() {
+    let host = pool(2);
+    let large = || batch(&["x".repeat(1000).as_str(); 3000]);
+    let first = place(&host, &large());
+    assert_eq!(first.2.len(), 1);
+    // Equal records that lie elsewhere here are what it has.
+    assert_eq!(place(&host, &large()), first);
+    // Another process maps the same file.
+    let busy = host.open(&chain("same", 0), vec![]).unwrap();
+    let other = place(&host.for_another(), &large());
+    assert_ne!(other.0, first.0);
+    assert_eq!(other.2, first.2);
+    drop(busy);
+    // Small ones are sent as they are, once too.
+    let small = || batch(&["small"]);
+    let sent = place(&host, &small());
+    assert_eq!(place(&host, &small()), sent);
+    // One that differs is another one.
+    assert_ne!(place(&host, &batch(&["y".repeat(1000).as_str(); 3000])).2, first.2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ten_thousand_chains_leave_nothing() {
+    let used = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let memory = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        let kilobytes: usize = memory.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kilobytes
+    };
+    let host = pool(1);
+    let run = |count: usize| {
+        for number in 0..count {
+            let sides = if number % 3 == 0 { vec![batch(&["s", "t"])] } else { vec![] };
+            let name = ["side", "same", "fail"][number % 3];
+            let mut open = host.for_task("one of many").open(&chain(name, sides.len()), sides).unwrap();
+            open.push(batch(&["a"])).unwrap();
+            assert_eq!(open.pull().is_ok(), name != "fail");
+            if number % 2 == 0 && name != "fail" {
+                open.finish().unwrap();
+            }
+        }
+    };
+    run(1000);
+    let before = used();
+    run(10_000);
+    assert!(used() < before + (8 << 10), "{} KB, before {before}", used());
 }
 
 #[cfg(target_os = "linux")]

@@ -24,7 +24,8 @@ HOSTS = ("auto", "in_process", "workers", "embedded")
 
 The interpreter of the process that runs tasks, which `embedded` asks for, is this one."""
 
-_KNOWN = frozenset({"memory_limit", "threads", "host", "tmp_dir", "progress"}) | LEGACY_PIPELINE_OPTIONS
+_LIMITS = ("memory_limit", "worker_memory_limit")
+_KNOWN = frozenset({*_LIMITS, "threads", "host", "tmp_dir", "progress"}) | LEGACY_PIPELINE_OPTIONS
 
 
 class LocalEngine(Closing):
@@ -98,8 +99,9 @@ def _fetch(uri: str, _: str) -> None:
 
 def _session_options(options: dict[str, Any]) -> dict[str, object]:
     session: dict[str, object] = {}
-    if options.get("memory_limit") is not None:
-        session["memory_limit"] = byte_size(options["memory_limit"], "memory_limit")
+    for limit in _LIMITS:
+        if options.get(limit) is not None:
+            session[limit] = byte_size(options[limit], limit)
     threads = options.get("threads")
     if threads is not None:
         if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:

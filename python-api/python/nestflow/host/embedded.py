@@ -91,6 +91,7 @@ def start(path: list[str], environment: Iterable[tuple[str, str]]) -> None:
 
     os.environ[REMOTE] = "true"
     os.environ.update(environment)
+    _settle()
     _host()
     _leave_signals_alone()
 
@@ -99,6 +100,13 @@ def add(path: list[str], environment: Iterable[tuple[str, str]]) -> None:
     """Another program runs its functions here: they find their modules behind those of the others."""
     sys.path.extend(folder for folder in path if folder not in sys.path)
     os.environ.update(environment)
+    _settle()
+
+
+def _settle() -> None:
+    from nestflow.host import pickles
+
+    pickles.settle()
 
 
 def _leave_signals_alone() -> None:

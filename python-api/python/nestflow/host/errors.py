@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+LIMIT = "NESTFLOW_WORKER_MEMORY"
+"""The variable with the bytes that a worker may take for data; beyond, Python raises `MemoryError`."""
+
 _LONGEST_REPR = 200
 _OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -180,7 +183,7 @@ def _user(error: BaseException, step: Step | None, shown: str) -> Failure:
         _sound(_class_name(type(error))),
         _sound(_message(error)),
         _portable(error),
-        _sound(_formatted(error)),
+        _sound(_formatted(error) + _limit(error)),
         _sound(_text(step)),
         _sound(shown),
     )
@@ -275,6 +278,14 @@ def _formatted(error: BaseException) -> str:
         return "".join(text.format())
     except Exception:
         return f"{_class_name(type(error))}: {_message(error)}\n"
+
+
+def _limit(error: BaseException) -> str:
+    """What a worker process may take, where it wanted more."""
+    limit = os.environ.get(LIMIT)
+    if limit is None or not isinstance(error, MemoryError):
+        return ""
+    return f"(this worker process may take {int(limit) / (1 << 20):,.0f} MiB for data: docs/memory.md)\n"
 
 
 def _trim(text: traceback.TracebackException | None) -> None:

@@ -1,29 +1,43 @@
-"""Objects as bytes that another process can read."""
+"""Objects as bytes that another process can read.
+
+A value of a class that no other process could import refers to the class by a name. Processes of one machine
+read its definition from a folder that they share; to other machines the definitions that the program knows
+are sent before a run, as files, and a class that came up only there goes with each of its values.
+"""
 
 from __future__ import annotations
 
 import atexit
 import fcntl
 import io
+import json
 import os
 import pickle
 import shutil
 import tempfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 from cloudpickle import cloudpickle as _cloudpickle
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 FOLDER = "NESTFLOW_CLASSES"
-"""The variable that tells a worker process where classes are defined."""
+"""The variable that names the folder where processes of one machine define classes for each other."""
+
+SENT = "NESTFLOW_SENT_CLASSES"
+"""The variable that names the folders, in JSON, where a process finds the definitions that it was sent."""
+
+_FILE = "nestflow-class-"
 
 stays_here = False
 """Whether whatever is pickled is only read in this process: then a class of `__main__` goes by name."""
 
 _travels = False
 _folder: str | None = os.environ.get(FOLDER)
-# Classes that no other process could import, and the files that define them.
-_defined: dict[type, str] = {}
+# Classes that no other process could import: how values refer to them.
+_defined: dict[type, tuple[str] | tuple[str, bytes]] = {}
 
 
 def dumps(value: Any) -> bytes:
@@ -64,12 +78,31 @@ def folder() -> str:
     return _folder
 
 
-def defined(name: str) -> type:
+def settle() -> None:
+    """Remember the folders with what was sent, as they are seen from where a process begins."""
+    if SENT in os.environ:
+        os.environ[SENT] = json.dumps([os.path.abspath(there) for there in json.loads(os.environ[SENT])])
+
+
+def known() -> list[str]:
+    """Define the classes that values of this program may have so far; the files that do."""
+    for kind in list(_cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS):
+        try:
+            _define(kind)
+        except Exception:
+            # Somebody else's, whom it went by once. Whether a value needs it, that value will say.
+            continue
+    return [_path(folder(), *name) for kind, name in list(_defined.items()) if len(name) == 1]
+
+
+def defined(name: str, definition: bytes | None = None) -> type:
     """The class of that name; a value that is read calls this."""
     found = _cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.get(name)
     if found is None:
-        with open(os.path.join(folder(), name), "rb") as file:
-            found = pickle.load(file)
+        if definition is None:
+            with open(_found(name) or _path(folder(), name), "rb") as file:
+                definition = file.read()
+        found = pickle.loads(definition)
     return found  # type: ignore[no-any-return]
 
 
@@ -78,7 +111,7 @@ class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, type) and _needs_definition(obj):
-            return defined, (_define(obj),)
+            return defined, _define(obj)
         return super().reducer_override(obj)
 
 
@@ -88,20 +121,39 @@ def _needs_definition(kind: type) -> bool:
     return kind.__module__ != "builtins" and not _cloudpickle._should_pickle_by_reference(kind)
 
 
-def _define(kind: type) -> str:
-    name = _defined.get(kind)
-    if name is None:
+def _define(kind: type) -> tuple[str] | tuple[str, bytes]:
+    reference = _defined.get(kind)
+    if reference is None:
         # The same name in all processes: it travels with the definition.
         name = str(_cloudpickle._get_or_create_tracker_id(kind))
-        path = os.path.join(folder(), name)
-        if not os.path.exists(path):
-            # Other processes see it whole or not at all.
-            part = f"{path}.{os.getpid()}"
-            with open(part, "wb") as file:
-                file.write(cloudpickle.dumps(kind, 5))
-            os.replace(part, path)
-        _defined[kind] = name
-    return name
+        reference = (name,)
+        if SENT not in os.environ:
+            _write(name, kind)
+        elif _found(name) is None:
+            # Nobody else has heard of it.
+            reference = name, cloudpickle.dumps(kind, 5)
+        _defined[kind] = reference
+    return reference
+
+
+def _write(name: str, kind: type) -> None:
+    path = _path(folder(), name)
+    if not os.path.exists(path):
+        # Other processes see it whole or not at all.
+        part = f"{path}.{os.getpid()}"
+        with open(part, "wb") as file:
+            file.write(cloudpickle.dumps(kind, 5))
+        os.replace(part, path)
+
+
+def _path(folder: str, name: str) -> str:
+    return os.path.join(folder, _FILE + name)
+
+
+def _found(name: str) -> str | None:
+    """The file of a definition that was sent to this process."""
+    folders: Iterable[str] = json.loads(os.environ.get(SENT, "[]"))
+    return next((path for path in (_path(there, name) for there in folders) if os.path.exists(path)), None)
 
 
 def _remove(path: str, owner: int) -> None:

@@ -1,6 +1,7 @@
 """A worker process: what an engine starts to run user functions in.
 
-Called with the number of the process that it belongs to; standard input is the connection to it.
+Called with the number of the process that it belongs to; standard input is the connection to it. With
+``spawn`` before the number, the process forks workers instead (`nestflow/host/spawner.py`).
 Standard output and error go to the engine, which passes them on.
 """
 
@@ -14,43 +15,73 @@ import sys
 import traceback
 from typing import Any
 
-from nestflow.host import surroundings, warned
+from nestflow.host import pickles, surroundings, warned
 from nestflow.host.counting import REMOTE
-
-LIMIT = "NESTFLOW_WORKER_MEMORY"
-"""The variable with the bytes that this process may take for data; beyond, Python raises `MemoryError`."""
+from nestflow.host.errors import LIMIT
 
 
-def main(parent: int) -> None:
-    """Serve the engine until it is gone."""
+def main(owner: int, parent: int) -> None:
+    """Serve the engine until it is gone.
+
+    Args:
+        owner: the engine's process.
+        parent: the process that has started this one, with which it ends.
+    """
+    host = library()
+    host.end_with_parent(parent)
+    call_process("nestflow-worker")
     if LIMIT in os.environ:
-        limit = int(os.environ[LIMIT])
+        limit, (_, most) = int(os.environ[LIMIT]), resource.getrlimit(resource.RLIMIT_DATA)
+        limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     os.environ[REMOTE] = "true"
+    pickles.settle()
     # An interrupt is for the engine, which decides about its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
-    connection = os.dup(0)
-    # User functions that read standard input find it empty, as do processes that they start.
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    connection = take_input()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     warned.install()
-    try:
-        from nestflow import _host  # type: ignore[attr-defined]
-    except ImportError:
-        # A wheel made by pip alone has one library for everything.
-        from nestflow._native import _host
-
     try:
         around: Any = surroundings.of_worker(os.environ.get(surroundings.VARIABLE))
     except Exception as error:
         traceback.print_exc()
         around = surroundings.Missing(error)
-    _host.run_worker(connection, parent, around)
+    host.run_worker(connection, owner, around)
+
+
+def library() -> Any:
+    """The compiled host."""
+    try:
+        from nestflow import _host  # type: ignore[attr-defined]
+    except ImportError:
+        # A wheel made by pip alone has one library for everything.
+        from nestflow._native import _host
+    return _host
+
+
+def call_process(name: str) -> None:
+    """Let people who look at processes see which this is."""
+    if sys.platform == "linux":
+        with open("/proc/self/comm", "w") as file:
+            file.write(name)
+
+
+def take_input() -> int:
+    """The connection that standard input is; user functions that read there find nothing from now on."""
+    connection = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return connection
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    *spawn, number = sys.argv[1:]
+    if spawn:
+        from nestflow.host import spawner
+
+        spawner.main(int(number))
+    else:
+        main(int(number), int(number))

@@ -12,13 +12,14 @@ import weakref
 from typing import TYPE_CHECKING
 
 from ...host import modules, pickles, surroundings
-from ...host.worker import LIMIT
+from ...host.errors import LIMIT
 from ..surroundings import kits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
-    from ...resources import Kit, Surroundings
+    from ...resources import Surroundings
     from .place import Interpreter
 
 # Given the paths of modules, and which of its own follow, it starts as `python -m` would.
@@ -59,7 +60,10 @@ def host(
         other: the interpreter elsewhere; None: that of this process.
     """
     pickles.travel(True)
-    environment = {"NESTFLOW_CLASSES": pickles.folder(), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+    # Spark puts files into an executor's folder; in the driver, into one that it names.
+    folders = [".", str(context._jvm.org.apache.spark.SparkFiles.getRootDirectory())]
+    _send(context, pickles.known())
+    environment = {pickles.SENT: json.dumps(folders), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
     for variable in ("PYTHONHASHSEED", "OMP_NUM_THREADS"):
         environment[variable] = os.environ.get(variable, environment[variable])
     embedded = name == "embedded"
@@ -73,10 +77,8 @@ def host(
     libraries = {} if here else _libraries(plan)
     kit = around.pack(fetch, kits(), {} if here else modules.archives(), libraries)
     if kit is not None:
-        _send(context, kit)
+        _send(context, [os.path.join(kit.folder, name) for name in kit.files])
         _say(context, libraries)
-        # Spark puts files into an executor's folder; in the driver, into one that it names.
-        folders = [".", str(context._jvm.org.apache.spark.SparkFiles.getRootDirectory())]
         found = json.dumps([kit.name, folders])
         if not embedded:
             environment[surroundings.VARIABLE] = found
@@ -112,12 +114,13 @@ def _libraries(plan: bytes) -> dict[str, str]:
     return found
 
 
-def _send(context: Any, kit: Kit) -> None:
+def _send(context: Any, paths: Iterable[str]) -> None:
+    """Have every executor get files, once each, before its next task begins."""
     sent = _sent.setdefault(context, set())
-    for name in kit.files:
-        if name not in sent:
-            context.addFile(os.path.join(kit.folder, name))
-            sent.add(name)
+    for path in paths:
+        if path not in sent:
+            context.addFile(path)
+            sent.add(path)
 
 
 def _say(context: Any, libraries: dict[str, str]) -> None:

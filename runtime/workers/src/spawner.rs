@@ -1,0 +1,162 @@
+//! The process that forks workers: it has imported once what all of them need, and has one thread, so that a
+//! fork of it is a worker after milliseconds. To fork this process, which has many, would not be safe.
+//!
+//! It is asked over its standard input, one thing after the other: a byte, a process number, and with `F` two
+//! files. The answer is a number: the process that was forked (or an error of the system's, negative), or the
+//! status with which one ended. Nothing is waited for before we ask, so that until then the number of a process is
+//! its own. Workers end with the spawner, and it ends with the thread that started it.
+#![allow(unsafe_code)]
+
+use std::io::{self, Read, Write};
+use std::mem::size_of;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::ptr;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::output::{Output, Tail, Task};
+use crate::process::ended;
+
+/// The argument that makes a program for workers a spawner.
+pub(crate) const SPAWN: &str = "spawn";
+/// Its requests.
+const FORK: u8 = b'F';
+const WAIT: u8 = b'W';
+/// The answer of a spawner that has more than one thread and will not fork.
+const THREADS: i32 = i32::MIN;
+/// What it printed last arrives within this, once it has closed its end of the connection.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// An interpreter starts within this even from a slow disk.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A spawner; the process ends when this is dropped.
+pub(crate) struct Spawner {
+    child: Mutex<Child>,
+    talk: Mutex<UnixStream>,
+    tail: Tail,
+    /// Ends when nobody can print any more.
+    silent: Mutex<Receiver<()>>,
+}
+
+impl Spawner {
+    /// Starts it, with our own number as last argument; does not wait until it is ready.
+    pub(crate) fn start(mut command: Command, output: &Output) -> io::Result<Spawner> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let (printed, out) = io::pipe()?;
+        command.arg(SPAWN).arg(std::process::id().to_string());
+        command.stdin(Stdio::from(OwnedFd::from(theirs)));
+        command.stdout(out.try_clone()?).stderr(out);
+        command.process_group(0);
+        let child = command.spawn()?;
+        drop(command);
+        // Whatever it waits for, who wants a worker does not wait for ever.
+        ours.set_read_timeout(Some(PATIENCE))?;
+        let process = child.id();
+        let (tail, output) = (Tail::default(), output.clone());
+        let (silence, silent) = channel();
+        let forwarding = tail.clone();
+        thread::Builder::new().name("nestflow-output".into()).spawn(move || {
+            forwarding.forward(printed, &output, process, &Task::default());
+            drop(silence);
+        })?;
+        let child = Mutex::new(child);
+        Ok(Spawner { child, talk: Mutex::new(ours), tail, silent: Mutex::new(silent) })
+    }
+
+    /// How it ended and what it printed last: for the message about one that was of no use.
+    pub(crate) fn obituary(&self) -> String {
+        let _ = lock(&self.silent).recv_timeout(LAST_WORDS);
+        self.kill();
+        let mut child = lock(&self.child);
+        let how = child.wait().map_or_else(|error| error.to_string(), ended);
+        format!("the process {} that forks workers {how}; it printed last:{}", child.id(), self.tail.text())
+    }
+
+    /// Ends it, and with it its workers.
+    pub(crate) fn kill(&self) {
+        let _ = lock(&self.child).kill();
+    }
+
+    /// A new worker with these as its standard input and its two outputs; `None`: the spawner cannot.
+    pub(crate) fn fork(&self, input: BorrowedFd<'_>, output: BorrowedFd<'_>) -> io::Result<Option<u32>> {
+        let answer = self.ask(FORK, 0, &[input.as_raw_fd(), output.as_raw_fd()])?;
+        match u32::try_from(answer) {
+            Ok(process) => Ok(Some(process)),
+            Err(_) if answer == THREADS => Ok(None),
+            Err(_) => Err(io::Error::from_raw_os_error(-answer)),
+        }
+    }
+
+    /// Waits for the end of a worker that was killed, or has ended.
+    pub(crate) fn wait(&self, process: u32) -> io::Result<ExitStatus> {
+        self.ask(WAIT, process, &[]).map(ExitStatus::from_raw)
+    }
+
+    fn ask(&self, what: u8, process: u32, files: &[RawFd]) -> io::Result<i32> {
+        let mut talk = lock(&self.talk);
+        let mut request = [what, 0, 0, 0, 0];
+        request[1..].copy_from_slice(&process.to_le_bytes());
+        if files.is_empty() {
+            talk.write_all(&request)?;
+        } else {
+            send_with(&talk, &mut request, files)?;
+        }
+        let mut answer = [0; 4];
+        talk.read_exact(&mut answer)?;
+        Ok(i32::from_le_bytes(answer))
+    }
+}
+
+/// Connections and processes are whole whatever happened to a thread that held a lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Spawner {
+    fn drop(&mut self) {
+        // It has nothing to put in order, and its last worker is gone.
+        self.kill();
+        let _ = lock(&self.child).wait();
+    }
+}
+
+/// Ends a process that nobody has waited for.
+pub(crate) fn kill(process: u32) {
+    // SAFETY: a plain call; the number is that of a process that cannot have been given to another.
+    unsafe { libc::kill(process.cast_signed(), libc::SIGKILL) };
+}
+
+/// Sends a few bytes, and files with them.
+fn send_with(stream: &UnixStream, bytes: &mut [u8], files: &[RawFd]) -> io::Result<()> {
+    let length = size_of::<RawFd>() * files.len();
+    // Words, so that the header in it lies where it has to; room for eight files.
+    let mut control = [0_u64; 8];
+    let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+    // SAFETY: a struct of numbers and pointers, for which zeros are a value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    // SAFETY: arithmetic on a number.
+    message.msg_controllen = unsafe { libc::CMSG_SPACE(length as u32) } as _;
+    // SAFETY: `control` is large enough for one header and two files, and all that `message` points to outlives
+    // the call.
+    let sent = unsafe {
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        (*header).cmsg_level = libc::SOL_SOCKET;
+        (*header).cmsg_type = libc::SCM_RIGHTS;
+        (*header).cmsg_len = libc::CMSG_LEN(length as u32) as _;
+        ptr::copy_nonoverlapping(files.as_ptr().cast::<u8>(), libc::CMSG_DATA(header), length);
+        libc::sendmsg(stream.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)
+    };
+    match usize::try_from(sent) {
+        Ok(sent) if sent == bytes.len() => Ok(()),
+        Ok(_) => Err(io::ErrorKind::WriteZero.into()),
+        Err(_) => Err(io::Error::last_os_error()),
+    }
+}

@@ -1,0 +1,81 @@
+"""Worker processes of executors: their lines in the log, side inputs that are there once, large records."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import nestflow as nf
+
+    Make = Callable[..., nf.Pipeline]
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+def logged(p: nf.Pipeline) -> str:
+    """What the executors of this application have logged so far."""
+    folder = Path(os.environ["SPARK_HOME"], "work", str(p._engine._context.applicationId))
+    return "".join(path.read_text() for path in sorted(folder.glob("*/stderr")))
+
+
+def test_what_functions_print_is_in_the_log_with_its_task(spark: Make) -> None:
+    def tell(x: int) -> tuple[int, int]:
+        print(f"told {x}")
+        os.system(f"echo a child told {x} >&2")
+        return x, os.getpid()
+
+    p = spark()
+    found = dict(p.parallelize([*range(4)]).map(tell).get())
+    lines = re.compile(r"INFO \S*worker: task \d+\.\d+ in stage \d+\.\d+ \(TID (\d+)\), worker (\d+): (.*)")
+    until = time.monotonic() + 20
+    told: dict[str, set[tuple[str, int]]] = {}
+    while len(told) < 8 and time.monotonic() < until:
+        told = {}
+        for task, process, text in lines.findall(logged(p)):
+            if "told" in text:
+                told.setdefault(text, set()).add((task, int(process)))
+        time.sleep(0.1)
+    for x, process in found.items():
+        # Of one task, and of that process.
+        [(task, told_by)] = told[f"told {x}"]
+        assert told_by == process
+        assert told[f"a child told {x}"] == {(task, process)}
+
+
+def test_a_large_side_input_is_once_in_an_executor(spark: Make) -> None:
+    def look(x: int, words: Any) -> tuple[int, str, frozenset[str], int]:
+        time.sleep(0.01)
+        with open("/proc/self/maps") as maps:
+            files = frozenset(line.split()[4] for line in maps if "memfd:nestflow-side" in line)
+        return os.getpid(), os.getcwd(), files, id(words._records)
+
+    p = spark()
+    words = p.parallelize([f"{number:07d}" * 10 for number in range(50_000)])
+    found = []
+    for _ in range(3):
+        parts = p.parallelize([*range(100)]).group_by(lambda x: x % 4).flatten_values()
+        found += parts.map(look, words).get()
+    executors = {folder for _, folder, *_ in found}
+    for executor in executors:
+        # One file for all processes, tasks and runs; one list of objects in each process.
+        assert len({file for _, folder, files, _ in found if folder == executor for file in files}) == 1
+    assert len({(process, records) for process, *_, records in found}) == len(
+        {process for process, *_ in found}
+    )
+
+
+def test_a_picture_of_256_megabytes_passes_an_exchange(spark: Make) -> None:
+    size = 256 << 20
+    p = spark()
+    pictures = p.parallelize([1, 2]).map(lambda x: (x, b"%d" % x * (size if x == 2 else 5)))
+    turned = pictures.group_by_key().apply_values(lambda group: group.max()).flatten()
+    found = turned.map(lambda pair: (pair[0], len(pair[1]), pair[1][:1], pair[1][-1:])).get()
+    assert sorted(found) == [(1, 5, b"1", b"1"), (2, size, b"2", b"2")]
