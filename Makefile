@@ -21,7 +21,7 @@ demo: build ## a year of flights from New York, grouped twice; then again on Spa
 test: build ## all tests of Rust and Python
 	@$(py) scripts/test.py
 
-test-fast: build ## those that need no cluster of Hadoop's
+test-fast: build ## those that start no HDFS, YARN or S3 server
 	@$(py) scripts/test.py --fast
 
 check: build ## formats, lints and types

@@ -1,8 +1,9 @@
 """Runs the tests of Rust and of Python, and ends with one line that counts all of them.
 
 What is built must be up to date before (`make test` sees to that). Gives a status other than 0 if
-anything failed, a part that could not be run at all included. With `--fast`, the tests on YARN are left out;
-with other words, only the parts run whose names have one of them: `scripts/test.py "Spark 4.3"`.
+anything failed, a part that could not be run at all included. With `--fast`, those that start an HDFS, a YARN
+or an S3 server are left out; with other words, only the parts run whose names have one of them:
+`scripts/test.py "Spark 4.3"`.
 """
 
 from __future__ import annotations
@@ -156,7 +157,8 @@ def spark(wanted: list[str], fast: bool) -> Iterator[Result]:
         home = install.stdout.strip()
         for name, arguments, variables in parts:
             environment = {"SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1", **variables}
-            yield python(name, ROOT, [*CONFIG, *arguments], environment)
+            alone = ["-m", "not servers"] if fast and "tests/spark" in arguments else []
+            yield python(name, ROOT, [*CONFIG, *arguments, *alone], environment)
         # A local cluster leaves the folders of its executors, with a copy of the jar in each.
         shutil.rmtree(Path(home) / "work", ignore_errors=True)
     if not fast and is_wanted("YARN", wanted):

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+SERVERS = frozenset({"hdfs", "store"})
+"""Fixtures that start a server."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start servers, by a fixture or by a parameter."""
+    for item in items:
+        given = getattr(getattr(item, "callspec", None), "params", {})
+        if SERVERS & {*getattr(item, "fixturenames", ()), *(str(value) for value in given.values())}:
+            item.add_marker("servers")
+
+
 os.environ.setdefault("HADOOP_USER_NAME", "tester")  # not the user of HDFS, whom nothing is denied
 
 
