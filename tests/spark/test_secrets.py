@@ -84,7 +84,8 @@ def test_what_is_planted_is_found_nowhere(tmp_path: Path) -> None:
         check=False,
         env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(_made(tmp_path / "tmp"))},
     )
-    assert ended.returncode == 0 and ended.stdout.endswith("done\n"), ended.stderr[-5000:]
+    # The JVM, which checks calls, says something there too.
+    assert ended.returncode == 0 and "done" in ended.stdout.splitlines(), ended.stderr[-5000:]
     artefacts = {"standard output": ended.stdout.encode(), "standard error": ended.stderr.encode()}
     for path in [*tmp_path.rglob("*"), *(set(_work()) - before)]:
         if path.is_file():
