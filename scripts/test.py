@@ -29,13 +29,24 @@ CONFIG = ["-c", str(ROOT / "python-api" / "pyproject.toml"), "--rootdir", str(RO
 FAKED = [f"--ignore=tests/api/test_{name}.py" for name in ("bundle", "environment", "plan", "submit")]
 """Tests of the API that never come to an engine: once is enough for them."""
 
+ON_SPARK = [
+    "tests/test_cases.py",
+    "tests/test_errors.py",
+    "tests/test_runs.py",
+    "tests/test_files.py",
+    "tests/test_stated.py",
+]
+"""What every version of Spark has to do, besides the tests of Spark itself."""
+
 SPARK = {
-    "3.5.9": ["tests/test_cases.py", "-k", "in_one_run and not scattered"],
+    "3.5.9": [*ON_SPARK, "-k", "scattered and not alone"],
     "4.3.0": [
-        "tests/test_cases.py",
-        "tests/test_errors.py",
-        "tests/test_runs.py",
-        "tests/test_files.py",
+        *ON_SPARK,
+        "tests/test_examples.py",
+        "tests/test_shown_keys.py",
+        "tests/test_schema.py",
+        "tests/test_sample.py",
+        "tests/test_key_classes.py",
         "tests/test_serdes.py",
         "tests/test_bigflow.py",
         "tests/test_defects.py",
@@ -57,6 +68,8 @@ SPARK = {
 }
 """The versions of Spark that are tested, and with which tests besides its own."""
 EMBEDDED = [
+    "tests/test_cases.py",
+    "tests/test_errors.py",
     "tests/test_batches.py",
     "tests/test_state.py",
     "tests/test_resources.py",
@@ -65,7 +78,7 @@ EMBEDDED = [
         for name in ("test_in_every_transform", "test_go_on_engines", "test_go_on_threads_of_a_jvm")
     ),
     "-k",
-    "not scattered",
+    "not scattered and not alone",
 ]
 """Tests that also run with functions in the JVM, on the first of them."""
 CORE = [
