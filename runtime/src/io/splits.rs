@@ -115,6 +115,7 @@ pub fn unread(files: &[SourceFile]) -> Vec<Split> {
         path: file.path.clone(),
         start: 0,
         end: 0,
+        of_client: false, // nobody opens it, so that nobody needs a copy
         copy: None,
         stamp: file.stamp.clone(),
     };

@@ -366,7 +366,7 @@ fn start_and_tidy(pool: &Weak<Pool>, options: &Options, requests: &Receiver<Requ
             }
             Ok(Request::Early(count)) => {
                 let Some(pool) = pool.upgrade() else { return };
-                while pool.alive() < count {
+                while pool.count() < count {
                     // Whoever needs one will ask for it, and is told what is wrong.
                     let Ok(started) = start(options, &mut spawner) else { break };
                     lock(&pool.workers).push(started);
