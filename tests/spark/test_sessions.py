@@ -210,6 +210,8 @@ def test_a_session_of_a_server_is_found(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr[-3000:]
     told = [line for line in ended.stdout.splitlines() if line.startswith(("answer", "still"))]
     assert told == [ANSWER, ANSWER, "still 3"]
+
+
 def test_options_of_applications(tmp_path: Path) -> None:
     for name in ("ByOption", "ByVariable"):
         value = f"<property><name>fs.odd.impl</name><value>no.such.{name}</value></property>"

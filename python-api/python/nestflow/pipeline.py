@@ -84,7 +84,8 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
             options: ``default_serde`` (a serde, or a type that ``serde.of`` takes): what records keep to
                 where no other serde is given or follows. For local: ``memory_limit`` (bytes or
                 ``"64MB"``), ``threads``, ``host`` (``"auto"``, ``"in_process"``, ``"workers"``),
-                ``worker_memory_limit`` (of each worker process), ``tmp_dir``, ``progress`` (True, False or a function of a dict). For spark:
+                ``worker_memory_limit`` (of each worker process), ``tmp_dir``, ``progress`` (True, False or a
+                function of a dict). For spark:
                 ``spark_conf`` (settings, where no Spark is active yet), ``session`` (a SparkSession),
                 ``memory_limit`` (of an executor's native code, beside its JVM), ``host``
                 (``"workers"``, or ``"embedded"``: inside the executors),
