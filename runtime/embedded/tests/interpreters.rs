@@ -147,7 +147,7 @@ fn child() {
     let arguments = ["-m", "nestflow.host.embedded"].map(str::to_owned).to_vec();
     let host = EmbeddedHost::new(&Settings { program, arguments, environment: Vec::new() });
     let host = match host {
-        Ok(host) => host.for_another(None, 0),
+        Ok(host) => host.for_another(None, 0, false),
         Err(reason) => return println!("\nrefused: {reason}"),
     };
     let ask = |host: EmbeddedHost| {

@@ -66,7 +66,8 @@ fn buffer(number: u8) -> Vec<u8> {
 fn the_same_is_written_by_a_thread() {
     for (gzip, behind) in [(false, false), (false, true), (true, false), (true, true)] {
         let told = Arc::new(Mutex::new(Told::default()));
-        let file = Telling { told: told.clone(), ..Telling::default() };
+        let mut file = Telling::default();
+        file.told = told.clone();
         let mut part = PartFile::new(Box::new(file), gzip, behind);
         let mut text = Vec::new();
         for number in 0..20 {
@@ -98,7 +99,9 @@ fn the_same_is_written_by_a_thread() {
 #[test]
 fn a_small_part_needs_no_thread() {
     let told = Arc::new(Mutex::new(Told::default()));
-    let part = PartFile::new(Box::new(Telling { told: told.clone(), ..Telling::default() }), false, true);
+    let mut file = Telling::default();
+    file.told = told.clone();
+    let part = PartFile::new(Box::new(file), false, true);
     assert_eq!(part.finish(&mut buffer(1)).unwrap().0, 1000);
     assert_eq!(told.lock().unwrap().threads, [std::thread::current().id()]);
 }
@@ -106,14 +109,16 @@ fn a_small_part_needs_no_thread() {
 #[test]
 fn what_goes_wrong_behind_is_told() {
     for full_at in [0, 1000, 3000] {
-        let file = Telling { full_at: Some(full_at), ..Telling::default() };
+        let mut file = Telling::default();
+        file.full_at = Some(full_at);
         let mut part = PartFile::new(Box::new(file), false, true);
         let failed = (0..100).find_map(|number| part.write(&mut buffer(number)).err());
         assert_eq!(failed.unwrap().kind(), ErrorKind::StorageFull);
         assert_eq!(part.finish(&mut Vec::new()).unwrap_err().to_string(), "an earlier write has failed");
     }
     // Where it is the last that fails, the end tells.
-    let file = Telling { full_at: Some(2000), ..Telling::default() };
+    let mut file = Telling::default();
+    file.full_at = Some(2000);
     let mut part = PartFile::new(Box::new(file), false, true);
     for number in 0..3 {
         part.write(&mut buffer(number)).unwrap();
@@ -149,7 +154,8 @@ fn who_writes_faster_than_the_file_waits() {
 #[test]
 fn a_file_that_is_given_up_is_written_no_more() {
     let told = Arc::new(Mutex::new(Told::default()));
-    let file = Telling { told: told.clone(), ..Telling::default() };
+    let mut file = Telling::default();
+    file.told = told.clone();
     let mut part = PartFile::new(Box::new(file), false, true);
     (0..3).for_each(|number| part.write(&mut buffer(number)).unwrap());
     drop(part);
