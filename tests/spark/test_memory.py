@@ -17,7 +17,7 @@ BEGIN = """
     p = nf.Pipeline.create("spark", progress=False, spark_conf=conf, **{options!r})
     p._engine._opened()
     context = p._engine._context
-    borrowed = context._jvm.org.apache.spark.nestflow.TaskMemory.used
+    borrowed = getattr(getattr(context._jvm.org.apache.spark.nestflow, "TaskMemory$"), "MODULE$").used
     most = 0
     over = threading.Event()
 

@@ -13,7 +13,8 @@ use nestflow_chain::wire::encode_chain;
 use nestflow_chain::{CallSite, ChainSpec, Counts, Function, Host, HostError, OpenChain, Program, StepKind};
 
 use crate::auto::Elsewhere;
-use crate::pool::{Options, Pool};
+use crate::options::Options;
+use crate::pool::Pool;
 use crate::ship::{Packed, Parcel};
 use crate::worker::{Reply, Worker};
 

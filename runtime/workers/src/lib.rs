@@ -21,6 +21,7 @@ mod kept;
 mod likeness;
 mod mapped;
 pub mod message;
+mod options;
 mod output;
 mod pool;
 mod process;
@@ -32,7 +33,7 @@ mod worker;
 
 pub use auto::{AutoHost, Elsewhere};
 pub use host::{EndingHost, WorkersHost};
+pub use options::Options;
 pub use output::{Output, Printed, standard_error};
-pub use pool::Options;
 pub use process::{adopt, end_with_parent, glibc};
 pub use serve::serve;
