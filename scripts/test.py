@@ -29,19 +29,15 @@ CONFIG = ["-c", str(ROOT / "python-api" / "pyproject.toml"), "--rootdir", str(RO
 FAKED = [f"--ignore=tests/api/test_{name}.py" for name in ("bundle", "environment", "plan", "submit")]
 """Tests of the API that never come to an engine: once is enough for them."""
 
-ON_SPARK = [
-    "tests/test_cases.py",
-    "tests/test_errors.py",
-    "tests/test_runs.py",
-    "tests/test_files.py",
-    "tests/test_stated.py",
-]
-"""What every version of Spark has to do, besides the tests of Spark itself."""
-
 SPARK = {
-    "3.5.9": [*ON_SPARK, "-k", "scattered and not alone"],
+    # Its cases run with functions in the JVM: see EMBEDDED.
+    "3.5.9": ["tests/test_errors.py", "tests/test_runs.py", "tests/test_stated.py", "-k", "scattered"],
     "4.3.0": [
-        *ON_SPARK,
+        "tests/test_cases.py",
+        "tests/test_errors.py",
+        "tests/test_runs.py",
+        "tests/test_files.py",
+        "tests/test_stated.py",
         "tests/test_examples.py",
         "tests/test_shown_keys.py",
         "tests/test_schema.py",
@@ -81,6 +77,22 @@ EMBEDDED = [
     "not scattered and not alone",
 ]
 """Tests that also run with functions in the JVM, on the first of them."""
+OLDER = [
+    f"tests/spark/test_{name}.py"
+    for name in (
+        "cluster",
+        "driver",
+        "fault_points",
+        "files",
+        "frames",
+        "jobs",
+        "memory",
+        "misuse",
+        "s3",
+        "sessions",
+    )
+]
+"""Tests of Spark itself that depend on its version, or on the jars that only the first of them has."""
 CORE = [
     "tests/test_cases.py",
     "tests/test_random_pipelines.py",
@@ -144,7 +156,8 @@ def python_parts() -> Iterator[tuple[str, Path, list[str], dict[str, str]]]:
 def spark_parts(version: str) -> Iterator[tuple[str, list[str], dict[str, str]]]:
     """Give the parts on a version of Spark: in several processes, in one, and with functions in its JVM."""
     several, one = "local-cluster[2,1,1024]", "local[2]"
-    yield f"Spark {version}, local-cluster", ["tests/spark"], {"NESTFLOW_TEST_SPARK": several}
+    of_spark = OLDER if version == next(iter(SPARK)) else ["tests/spark"]
+    yield f"Spark {version}, local-cluster", of_spark, {"NESTFLOW_TEST_SPARK": several}
     yield f"Spark {version}, core on a cluster", CORE, {"NESTFLOW_TEST_SPARK": several}
     yield f"Spark {version}, local", SPARK[version], {"NESTFLOW_TEST_SPARK": one}
     if version == next(iter(SPARK)):
@@ -170,7 +183,7 @@ def spark(wanted: list[str], fast: bool) -> Iterator[Result]:
         home = install.stdout.strip()
         for name, arguments, variables in parts:
             environment = {"SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1", **variables}
-            alone = ["-m", "not servers"] if fast and "tests/spark" in arguments else []
+            alone = ["-m", "not servers"] if fast and arguments[0].startswith("tests/spark") else []
             yield python(name, ROOT, [*CONFIG, *arguments, *alone], environment)
         # A local cluster leaves the folders of its executors, with a copy of the jar in each.
         shutil.rmtree(Path(home) / "work", ignore_errors=True)
