@@ -204,7 +204,7 @@ def test_no_output_to_a_store_without_rename(spark: Make, tmp_path: Path, scheme
 def test_a_path_without_a_scheme_is_of_the_client(
     spark: Make, hdfs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    p = spark()
+    p = spark(hadoop_conf={"fs.defaultFS": hdfs})
     p._engine._opened()
     context = p._engine._context
     place = Hdfs(context, f"{hdfs}/user/tester/{tmp_path.name}")
@@ -212,23 +212,17 @@ def test_a_path_without_a_scheme_is_of_the_client(
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a").write_bytes(b"of this machine\n")
     monkeypatch.chdir(tmp_path)
-    conf = context._jsc.hadoopConfiguration()
-    before = conf.get("fs.defaultFS")
-    conf.set("fs.defaultFS", hdfs)
-    try:
-        lines = p.read(nf.TextFile("i*", f"file://{tmp_path}/in/a"))
-        p.write(lines, nf.output.TextFile("out"))
-        p.write(lines, nf.output.TextFile(f"file://{tmp_path}/by_scheme"))
-        assert lines.get() == ["of this machine"] * 2
-        # The default of the cluster is named by its scheme.
-        far = p.read(nf.TextFile(f"hdfs:///user/tester/{tmp_path.name}/i*"))
-        p.write(far, nf.output.TextFile(f"hdfs:///user/tester/{tmp_path.name}/out"))
-        assert far.get() == ["of HDFS"]
-        p.write(lines, nf.output.TextFile("hdfs:///user/tester"))
-        with pytest.raises(nf.errors.InvalidDataException, match="holds the working or the home directory"):
-            p.run()
-    finally:
-        conf.set("fs.defaultFS", before)
+    lines = p.read(nf.TextFile("i*", f"file://{tmp_path}/in/a"))
+    p.write(lines, nf.output.TextFile("out"))
+    p.write(lines, nf.output.TextFile(f"file://{tmp_path}/by_scheme"))
+    assert lines.get() == ["of this machine"] * 2
+    # The default of the cluster is named by its scheme.
+    far = p.read(nf.TextFile(f"hdfs:///user/tester/{tmp_path.name}/i*"))
+    p.write(far, nf.output.TextFile(f"hdfs:///user/tester/{tmp_path.name}/out"))
+    assert far.get() == ["of HDFS"]
+    p.write(lines, nf.output.TextFile("hdfs:///user/tester"))
+    with pytest.raises(nf.errors.InvalidDataException, match="holds the working or the home directory"):
+        p.run()
     assert written(place, "out") == ["of HDFS"]
     for name in ("out", "by_scheme"):
         text = [part.read_text() for part in sorted((tmp_path / name).iterdir())]

@@ -82,7 +82,7 @@ def test_stages_have_the_lines_of_transforms_and_counters(spark: Make) -> None:
     assert len(table.get()) == 997
     own = [stages(p, job) for job in jobs(p)][-1]
     assert [stage.numTasks() for stage in own] == [stage["tasks"] for stage in p.last_run["stages"]]
-    assert "map" in p.last_run["stages"][0]["name"]
+    assert "group_by" in p.last_run["stages"][0]["name"]
     assert "test_jobs.py:" in own[0].name()
     for stage, told in zip(own, p.last_run["stages"], strict=True):
         # Spark does not show what is 0.
@@ -190,5 +190,5 @@ def test_what_has_no_order_of_its_own_makes_a_stage_indeterminate(spark: Make) -
 def test_the_calls_of_all_jvms_are_checked(spark: Make) -> None:
     assert spark().parallelize(WORDS).map(len).sum().get() == sum(map(len, WORDS))
     logs = [log.read_text(errors="replace") for log in FOLDER.glob("*.log")]
-    assert len(logs) >= 3  # the driver and two executors
-    assert all("-Xcheck:jni" in log for log in logs)
+    # The driver and two executors; those that were killed may have said nothing.
+    assert sum("-Xcheck:jni" in log for log in logs) >= 3

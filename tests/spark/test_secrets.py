@@ -6,15 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 from on_spark import CONF
 
 SECRETS = {
-    "spark_conf": "planted-in-spark-conf",
-    "hadoop_conf": "planted-in-hadoop-conf",
-    "path": "planted-in-a-path",
-    "environment": "planted-in-the-environment",
+    place: f"planted{uuid.uuid4().hex}" for place in ("spark_conf", "hadoop_conf", "path", "environment")
 }
 
 PROGRAM = """
@@ -22,7 +20,8 @@ import json, os, sys, logging
 import nestflow as nf
 
 logging.basicConfig(level=logging.DEBUG)
-conf, secrets, folder = json.loads(sys.argv[1])
+logging.getLogger("py4j").setLevel(logging.INFO)  # at DEBUG, it tells every word between Python and the JVM
+conf, secrets, folder = json.load(sys.stdin)
 hadoop = {"fs.s3a.secret.key": secrets["hadoop_conf"], "dfs.client.password": secrets["hadoop_conf"]}
 p = nf.Pipeline.create(
     "spark", spark_conf=conf, hadoop_conf=hadoop, tmp_data_path=f"file://{folder}/store", progress=True
@@ -77,7 +76,8 @@ def test_what_is_planted_is_found_nowhere(tmp_path: Path) -> None:
     }
     before = set(_work())
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps([conf, SECRETS, str(tmp_path)])],
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps([conf, SECRETS, str(tmp_path)]),
         capture_output=True,
         text=True,
         timeout=300,

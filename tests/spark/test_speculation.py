@@ -10,12 +10,12 @@ import os
 import random
 import socket
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from on_spark import CONF
 from places import Hdfs
+from slow import Slow
 from test_files import LINES, written
 
 import nestflow as nf
@@ -64,25 +64,6 @@ def cluster(tmp_path: Path) -> Iterator[str]:
         server.wait()
 
 
-class Slow:
-    """Gives lines; at one of them an attempt waits until another one has come as far."""
-
-    def __init__(self, folder: Path, chosen: int) -> None:
-        folder.mkdir()
-        self.first, self.second, self._chosen = folder / "first", folder / "second", chosen
-
-    def __call__(self, x: int) -> str:
-        if x == self._chosen:
-            try:
-                self.first.touch(exist_ok=False)
-            except FileExistsError:  # both come to their ends at about the same time
-                self.second.touch()
-            until = time.monotonic() + 30
-            while not self.second.exists() and time.monotonic() < until:
-                time.sleep(0.02)
-        return LINES[x]
-
-
 def test_both_attempts_write_and_one_counts(
     spark: Callable[..., nf.Pipeline], cluster: str, hdfs: str, tmp_path: Path
 ) -> None:
@@ -94,7 +75,7 @@ def test_both_attempts_write_and_one_counts(
     place = None
     try:
         for seed in range(TIMES):
-            slow = Slow(tmp_path / str(seed), random.Random(f"slow {seed}").randrange(len(LINES)))
+            slow = Slow(tmp_path / str(seed), LINES, random.Random(f"slow {seed}").randrange(len(LINES)))
             lines = p.parallelize(list(range(len(LINES)))).map(slow)
             p.write(lines, nf.output.TextFile(f"{hdfs}/tmp/{tmp_path.name}/out"))
             p.run()

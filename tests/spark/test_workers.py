@@ -1,4 +1,4 @@
-"""Worker processes of executors: their lines in the log, side inputs that are there once, large records."""
+"""Worker processes of executors: their lines in the log, side inputs that are there once."""
 
 from __future__ import annotations
 
@@ -70,12 +70,3 @@ def test_a_large_side_input_is_once_in_an_executor(spark: Make) -> None:
     assert len({(process, records) for process, *_, records in found}) == len(
         {process for process, *_ in found}
     )
-
-
-def test_a_picture_of_256_megabytes_passes_an_exchange(spark: Make) -> None:
-    size = 256 << 20
-    p = spark()
-    pictures = p.parallelize([1, 2]).map(lambda x: (x, b"%d" % x * (size if x == 2 else 5)))
-    turned = pictures.group_by_key().apply_values(lambda group: group.max()).flatten()
-    found = turned.map(lambda pair: (pair[0], len(pair[1]), pair[1][:1], pair[1][-1:])).get()
-    assert sorted(found) == [(1, 5, b"1", b"1"), (2, size, b"2", b"2")]

@@ -5,6 +5,20 @@ An exception of a user's function is not here: it reaches the user as its own cl
 
 from __future__ import annotations
 
+import re
+
+_PASSWORD = re.compile(r"(://[^/@\s:]*):[^/@\s]+@")
+
+
+def redacted(text: str) -> str:
+    """Give a text without the passwords of its addresses.
+
+    Example:
+        >>> redacted("s3a://me:secret@bucket/in: no such file")
+        's3a://me:***@bucket/in: no such file'
+    """
+    return _PASSWORD.sub(r"\1:***@", text)
+
 
 class NestflowError(Exception):
     """Base of everything that nestflow itself raises.
@@ -15,8 +29,8 @@ class NestflowError(Exception):
     """
 
     def __init__(self, msg: str = "", internal: object = None) -> None:
-        """Keep the text for the user and whatever lies behind it."""
-        super().__init__(msg)
+        """Keep the text for the user, without passwords, and whatever lies behind it."""
+        super().__init__(redacted(str(msg)))
         self.internal = internal
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import NestflowRuntimeException
+from ..errors import NestflowRuntimeException, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ def describe(plan: bytes, form: str, by: Callable[[], tuple[object, ...]]) -> st
     if form not in (*FORMS, "code"):
         raise ValueError(f"explain has no form {form!r}: it is one of {', '.join(FORMS)}")
     text: str = answer(native().explain, plan, form, *(() if form in _UNMEASURED else by()))
-    return text
+    return redacted(text)
 
 
 def answer(function: Callable[..., Any], *args: object) -> Any:
