@@ -107,7 +107,7 @@ def _compare(lender: Lender, case: Case, exact: bool) -> None:
     p = lender.lend()
     together = []
     for shape in SHAPES:
-        for dataset in test_cases._seen(shape(p, case)):
+        for _, dataset in test_cases._seen(shape(p, case)):
             expected = _expected(dataset)
             if expected is not None and expected is not EMPTY and not isinstance(expected, oracle.Fails):
                 together.append((shape, dataset.cache(), expected))
