@@ -1,6 +1,8 @@
 //! One worker process as the pool sees it: what is sent to it, and a thread that hands its answers
 //! to the chains that wait for them.
 
+mod load;
+
 use std::collections::HashMap;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, OwnedFd};
@@ -288,45 +290,6 @@ impl Worker {
         }
         let how = self.gone.get().filter(|how| *how != GOOD_END)?;
         Some(HostError::Died(format!("worker process {} {how} at its end", self.process)))
-    }
-
-    /// How many chains it has.
-    pub(crate) fn chains(&self) -> usize {
-        lock(&self.routes).len()
-    }
-
-    /// Whether all its chains are of this thread.
-    pub(crate) fn only_for(&self, thread: ThreadId) -> bool {
-        lock(&self.routes).values().all(|route| route.opened_by == thread)
-    }
-
-    /// Whether nobody else waits for a chain in it.
-    pub(crate) fn only_of(&self, user: u64) -> bool {
-        lock(&self.routes).values().all(|route| route.user == user || route.closing.is_some())
-    }
-
-    /// Whether it has chains of this user, and of nobody else who waits for them.
-    pub(crate) fn busy_for(&self, user: u64) -> bool {
-        self.only_of(user) && lock(&self.routes).values().any(|route| route.user == user)
-    }
-
-    /// Whether it has chains of these threads, and of no other who waits for them.
-    pub(crate) fn busy_with(&self, threads: &[ThreadId]) -> bool {
-        let routes = lock(&self.routes);
-        let theirs = |route: &Route| threads.contains(&route.opened_by);
-        routes.values().any(theirs) && routes.values().all(|route| theirs(route) || route.closing.is_some())
-    }
-
-    /// For how long it has had no chain.
-    pub(crate) fn idle_for(&self) -> Option<Duration> {
-        (self.chains() == 0).then(|| lock(&self.idle).elapsed())
-    }
-
-    /// Whether everybody who used it has given up on it for so long, and it still does not answer.
-    pub(crate) fn stuck_for(&self, long: Duration) -> bool {
-        let routes = lock(&self.routes);
-        !routes.is_empty()
-            && routes.values().all(|route| route.closing.is_some_and(|since| since.elapsed() > long))
     }
 
     fn read_all(&self, mut stream: UnixStream, silent: &Receiver<()>) {
