@@ -1,10 +1,8 @@
-"""A real S3 server: it keeps the bundle, tasks read its files, outputs to it are refused."""
+"""A real S3 server: tasks read its files, outputs to it are refused before anything runs."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
-import json
 import os
 import shutil
 import socket
@@ -176,59 +174,3 @@ def test_text_is_read_and_no_output_is_begun(fetched: list[str], store: str, tmp
     assert "s3a://bucket/in/no.txt: no such file or directory" in told["missing"]
     assert "InvalidDataException: s3a://bucket/out: an output has to appear as a whole" in told["output"]
     assert "s3a://bucket/in/a.txt: the file has changed since the run began" in told["changed"]
-
-
-BUNDLE = """
-    import json, os, sys
-    import nestflow as nf
-
-    def written():
-        # What the client's Hadoop counts itself.
-        statistics = p._engine._context._jvm.org.apache.hadoop.fs.FileSystem.getAllStatistics()
-        return sum(each.getBytesWritten() for each in statistics if each.getScheme() == "s3a")
-
-    counts, answers = [], []
-    for _ in range(2):
-        p = nf.Pipeline.create("spark", progress=False, spark_conf={conf!r}, tmp_data_path="s3a://bucket/nestflow")
-        answers.append(p.parallelize([1, 2]).map(lambda x: (x, sys.executable)).get())
-        counts.append(written())
-        p.close()
-    print("answer", json.dumps([counts, answers]))
-"""
-
-
-def test_the_bundle_of_two_clients(fetched: list[str], store: str, tmp_path: Path) -> None:
-    """Two at once put one archive, and what is there already is not uploaded again."""
-
-    def client(name: str) -> subprocess.Popen[str]:
-        conf = {
-            **settings(store, fetched[1]),
-            "spark.master": "local-cluster[1,1,1024]",
-            "spark.nestflow.bundle.folder": str(tmp_path / "nodes" / "{user}"),
-        }
-        program = textwrap.dedent(BUNDLE).format(conf=conf)
-        variables = {key: value for key, value in os.environ.items() if key != "PYSPARK_PYTHON"}
-        with (tmp_path / f"{name}.err").open("w") as said:
-            return subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-c", program],
-                stdout=subprocess.PIPE,
-                stderr=said,
-                text=True,
-                env={**variables, "XDG_CACHE_HOME": str(tmp_path / name)},
-            )
-
-    clients = {name: client(name) for name in ("one", "two")}
-    for name, process in clients.items():
-        said, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, (tmp_path / f"{name}.err").read_text()[-5000:]
-        (line,) = (line for line in said.splitlines() if line.startswith("answer "))
-        counts, answers = json.loads(line.removeprefix("answer "))
-        # The second job of each uploads nothing.
-        assert counts[0] == counts[1]
-        for number, program in answers[0] + answers[1]:
-            assert number in (1, 2) and f"{tmp_path}/nodes/" in program
-    files = sorted((tmp_path / "buckets" / "bucket" / "nestflow").glob("*/*"))
-    assert sorted(path.suffix for path in files) == [".gz", ".json"]
-    manifest = json.loads(next(path for path in files if path.suffix == ".json").read_text())
-    archive = next(path for path in files if path.suffix == ".gz")
-    assert hashlib.sha256(archive.read_bytes()).hexdigest() == manifest["sha256"]
