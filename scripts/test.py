@@ -30,8 +30,7 @@ FAKED = [f"--ignore=tests/api/test_{name}.py" for name in ("bundle", "environmen
 """Tests of the API that never come to an engine: once is enough for them."""
 
 SPARK = {
-    # Its cases run with functions in the JVM: see EMBEDDED.
-    "3.5.9": ["tests/test_errors.py", "tests/test_runs.py", "tests/test_stated.py", "-k", "scattered"],
+    "3.5.9": ["tests/test_cases.py", "-k", "in_one_run and not scattered"],
     "4.3.0": [
         "tests/test_cases.py",
         "tests/test_errors.py",
@@ -74,7 +73,7 @@ EMBEDDED = [
         for name in ("test_in_every_transform", "test_go_on_engines", "test_go_on_threads_of_a_jvm")
     ),
     "-k",
-    "not scattered and not alone",
+    "not scattered and not alone and (not in_one_run or cogroup or transform or side)",
 ]
 """Tests that also run with functions in the JVM, on the first of them."""
 OLDER = [
@@ -97,7 +96,7 @@ CORE = [
     "tests/test_cases.py",
     "tests/test_random_pipelines.py",
     "-k",
-    "scattered and (programs or in_one_run and (cogroup or distinct or side or transform or accumulate))",
+    "scattered and (programs or in_one_run and (cogroup or transform))",
 ]
 """Tests of the local engine that also run where executors are processes of their own."""
 CARGO_RESULT = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
