@@ -4,6 +4,9 @@ What is built must be up to date before (`make test` sees to that). Gives a stat
 anything failed, a part that could not be run at all included. With `--fast`, those that start an HDFS, a YARN
 or an S3 server are left out; with other words, only the parts run whose names have one of them:
 `scripts/test.py "Spark 4.3"`.
+
+After Rust's, two lanes run side by side, since much of the time on Spark is waiting: what needs no Spark, and
+what does. A part's output is then shown when it has ended.
 """
 
 from __future__ import annotations
@@ -15,7 +18,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
@@ -128,19 +133,37 @@ def rust() -> Result:
 
 
 def python(part: str, folder: Path, arguments: list[str], variables: dict[str, str]) -> Result:
-    """Run pytest in a folder, with more variables in its environment."""
-    print(f"\n== {part} tests", flush=True)
+    """Run pytest in a folder, with more variables in its environment; show its output at the end."""
+    tell(f"== {part} tests began")
     started = time.monotonic()
-    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report, tempfile.TemporaryFile("w+") as output:
         record = ROOT / "out" / "coverage" / f"{re.sub('[^a-z0-9]+', '-', part.lower())}.json"
-        command = [sys.executable, str(ROOT / "scripts" / "record_tests.py"), str(record)]
+        command = [sys.executable, str(ROOT / "scripts" / "record_tests.py"), str(record), "--durations=15"]
         command += [f"--junitxml={report.name}", *arguments]
         environment = {**os.environ, **variables}
-        run = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, env=environment, check=False)
-        status = run.returncode
+        run = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            check=False,
+        )
+        output.seek(0)
+        tell(f"\n== {part} tests", output.read())
         counts = _counted(report.name)
     # Pytest gives 5 where it found no test.
-    return _result(part, counts, 0 if status == 5 else status, started)
+    return _result(part, counts, 0 if run.returncode == 5 else run.returncode, started)
+
+
+_telling = threading.Lock()
+
+
+def tell(*texts: str) -> None:
+    """Print what stays together, though two lanes print."""
+    with _telling:
+        print(*texts, sep="\n", flush=True)
 
 
 def python_parts() -> Iterator[tuple[str, Path, list[str], dict[str, str]]]:
@@ -167,7 +190,7 @@ def spark_parts(version: str) -> Iterator[tuple[str, list[str], dict[str, str]]]
 def spark(wanted: list[str], fast: bool) -> Iterator[Result]:
     """Run the pipelines' tests on Spark: on one machine, on a small cluster and on YARN."""
     if not list((API / "python/nestflow/engine/spark/jars").glob("*.jar")):
-        print("\n== No tests on Spark: there is no jar, since there is no JDK or no Maven", flush=True)
+        tell("== No tests on Spark: there is no jar, since there is no JDK or no Maven")
         return
     for version in SPARK:
         parts = [part for part in spark_parts(version) if is_wanted(part[0], wanted)]
@@ -216,8 +239,10 @@ def main() -> int:
     results = [rust()] if is_wanted("Rust", wanted) else []
     if not wanted:
         shutil.rmtree(ROOT / "out" / "coverage", ignore_errors=True)
-    results += [python(*part) for part in python_parts() if is_wanted(part[0], wanted)]
-    on_spark = list(spark(wanted, fast="--fast" in sys.argv[1:]))
+    with ThreadPoolExecutor(1) as lane:
+        spark_lane = lane.submit(lambda: list(spark(wanted, fast="--fast" in sys.argv[1:])))
+        results += [python(*part) for part in python_parts() if is_wanted(part[0], wanted)]
+        on_spark = spark_lane.result()
     results += on_spark
     if on_spark and not wanted:
         results.append(coverage())
