@@ -51,6 +51,21 @@ def unused(used: Used) -> list[str]:
     return [name for names in _public().values() for name in names if name not in used]
 
 
+def lost(used: Used) -> list[str]:
+    """Give the names that the page has tests for on an engine where no test used them now."""
+    found = []
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            name, *counts = (cell.strip(" `") for cell in line.split("|")[1 : len(ENGINES) + 2])
+            known = used.get(name, {})
+            found += [
+                f"{name} ({engine})"
+                for engine, count in zip(ENGINES, counts, strict=True)
+                if count and not known.get(engine)
+            ]
+    return found
+
+
 def page(used: Used) -> str:
     """Give the text of the page."""
     lines = [
