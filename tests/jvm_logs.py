@@ -9,8 +9,11 @@ from pathlib import Path
 FOLDER = Path(tempfile.gettempdir(), f"nestflow-jvms-{os.getpid()}")
 """Where the JVMs of this process write; whoever starts them makes it."""
 
-OPTIONS = f"-Xcheck:jni -XX:+UnlockDiagnosticVMOptions -XX:+LogVMOutput -XX:LogFile={FOLDER}/%p.log"
-"""Calls are checked, and what the JVM itself says goes to a file too."""
+OPTIONS = (
+    "-Xcheck:jni -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions "
+    f"-XX:+LogVMOutput -XX:LogFile={FOLDER}/%p.log"
+)
+"""Calls are checked, and what the JVM itself says goes to a file too; short jobs are faster without C2."""
 
 BEGINNINGS = "WARNING in native method", "WARNING: JNI", "FATAL ERROR in native method"
 
