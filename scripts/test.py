@@ -35,7 +35,14 @@ FAKED = [f"--ignore=tests/api/test_{name}.py" for name in ("bundle", "environmen
 """Tests of the API that never come to an engine: once is enough for them."""
 
 SPARK = {
-    "3.5.9": ["tests/test_cases.py", "-k", "in_one_run and not scattered"],
+    "3.5.9": [
+        "tests/test_cases.py",
+        "tests/test_examples.py",
+        "tests/test_random_pipelines.py",
+        "tests/test_random_functions.py",
+        "-k",
+        "not scattered and not alone",
+    ],
     "4.3.0": [
         "tests/test_cases.py",
         "tests/test_errors.py",
@@ -104,6 +111,8 @@ CORE = [
     "scattered and (programs or in_one_run and (cogroup or transform))",
 ]
 """Tests of the local engine that also run where executors are processes of their own."""
+FEW = {"NESTFLOW_CASES": "3", "NESTFLOW_EXAMPLES": "5"}
+"""A third of the cases, and few random ones: each takes a second on Spark. `make soak` tries all."""
 CARGO_RESULT = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
 
 
@@ -177,14 +186,14 @@ def python_parts() -> Iterator[tuple[str, Path, list[str], dict[str, str]]]:
 
 def spark_parts(version: str) -> Iterator[tuple[str, list[str], dict[str, str]]]:
     """Give the parts on a version of Spark: in several processes, in one, and with functions in its JVM."""
-    several, one = "local-cluster[2,1,1024]", "local[2]"
-    of_spark = OLDER if version == next(iter(SPARK)) else ["tests/spark"]
-    yield f"Spark {version}, local-cluster", of_spark, {"NESTFLOW_TEST_SPARK": several}
-    yield f"Spark {version}, core on a cluster", CORE, {"NESTFLOW_TEST_SPARK": several}
-    yield f"Spark {version}, local", SPARK[version], {"NESTFLOW_TEST_SPARK": one}
-    if version == next(iter(SPARK)):
-        embedded = {"NESTFLOW_TEST_SPARK": one, "NESTFLOW_SPARK_HOST": "embedded"}
-        yield f"Spark {version}, embedded", EMBEDDED, embedded
+    older = version == next(iter(SPARK))
+    several = {"NESTFLOW_TEST_SPARK": "local-cluster[2,1,1024]", **FEW}
+    one = {"NESTFLOW_TEST_SPARK": "local[2]", **FEW}
+    yield f"Spark {version}, local-cluster", OLDER if older else ["tests/spark"], several
+    yield f"Spark {version}, core on a cluster", CORE, several
+    yield f"Spark {version}, local", SPARK[version], one if older else {**one, "NESTFLOW_CASES": "1"}
+    if older:
+        yield f"Spark {version}, embedded", EMBEDDED, {**one, "NESTFLOW_SPARK_HOST": "embedded"}
 
 
 def spark(wanted: list[str], fast: bool) -> Iterator[Result]:

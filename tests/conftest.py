@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import threading
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -41,6 +42,9 @@ collect_ignore = ["yarn"] if on_spark.MASTER else ["spark", "yarn"]
 SKIP_WORKERS = bool(os.environ.get("NESTFLOW_SKIP_WORKERS"))
 """Set the variable to leave worker processes out, where they cannot be started."""
 
+CASES = int(os.environ.get("NESTFLOW_CASES", "1"))
+"""Of the cases, one in so many is tried, always the same ones; `make soak` tries all."""
+
 LENT = 25
 """Tests that use one pipeline."""
 
@@ -64,6 +68,18 @@ hypothesis.settings.register_profile(
     suppress_health_check=list(hypothesis.HealthCheck),
 )
 hypothesis.settings.load_profile("nestflow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the cases that are not to be tried."""
+    left = [item for item in items if _is_case(item) and zlib.crc32(item.nodeid.encode()) % CASES]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
+
+
+def _is_case(item: pytest.Item) -> bool:
+    return "case" in getattr(getattr(item, "callspec", None), "params", ())
 
 
 # A shell that runs this in the background has Ctrl-C ignored, also by the processes that tests start.
