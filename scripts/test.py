@@ -5,8 +5,8 @@ anything failed, a part that could not be run at all included. With `--fast`, th
 or an S3 server are left out; with other words, only the parts run whose names have one of them:
 `scripts/test.py "Spark 4.3"`.
 
-After Rust's, two lanes run side by side, since much of the time on Spark is waiting: what needs no Spark, and
-what does. A part's output is then shown when it has ended.
+After Rust's, lanes run side by side, since much of the time on Spark is waiting: what needs no Spark, and
+each version of it. A part's output is shown when it has ended.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
@@ -93,13 +94,11 @@ OLDER = [
     for name in (
         "cluster",
         "driver",
-        "fault_points",
         "files",
         "frames",
         "jobs",
         "memory",
         "misuse",
-        "s3",
         "sessions",
     )
 ]
@@ -196,30 +195,37 @@ def spark_parts(version: str) -> Iterator[tuple[str, list[str], dict[str, str]]]
         yield f"Spark {version}, embedded", EMBEDDED, {**one, "NESTFLOW_SPARK_HOST": "embedded"}
 
 
-def spark(wanted: list[str], fast: bool) -> Iterator[Result]:
-    """Run the pipelines' tests on Spark: on one machine, on a small cluster and on YARN."""
+def spark(version: str, wanted: list[str], fast: bool) -> Iterator[Result]:
+    """Run the pipelines' tests on a version of Spark: on one machine and on a small cluster."""
+    parts = [part for part in spark_parts(version) if is_wanted(part[0], wanted)]
+    if not parts:
+        return
+    install = subprocess.run(
+        ["scripts/spark", version], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if install.returncode:
+        yield Result(f"Spark {version}", 0, 1, 0, 0)
+        return
+    home = install.stdout.strip()
+    for name, arguments, variables in parts:
+        environment = {"SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1", **variables}
+        alone = ["-m", "not servers"] if fast and arguments[0].startswith("tests/spark") else []
+        yield python(name, ROOT, [*CONFIG, *arguments, *alone], environment)
+    # A local cluster leaves the folders of its executors, with a copy of the jar in each.
+    shutil.rmtree(Path(home) / "work", ignore_errors=True)
+
+
+def lanes(wanted: list[str], fast: bool) -> Iterator[Iterator[Result]]:
+    """Give the parts that run side by side, each lane one after the other."""
+    yield (python(*part) for part in python_parts() if is_wanted(part[0], wanted))
     if not list((API / "python/nestflow/engine/spark/jars").glob("*.jar")):
         tell("== No tests on Spark: there is no jar, since there is no JDK or no Maven")
         return
-    for version in SPARK:
-        parts = [part for part in spark_parts(version) if is_wanted(part[0], wanted)]
-        if not parts:
-            continue
-        install = subprocess.run(
-            ["scripts/spark", version], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
-        )
-        if install.returncode:
-            yield Result(f"Spark {version}", 0, 1, 0, 0)
-            continue
-        home = install.stdout.strip()
-        for name, arguments, variables in parts:
-            environment = {"SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1", **variables}
-            alone = ["-m", "not servers"] if fast and arguments[0].startswith("tests/spark") else []
-            yield python(name, ROOT, [*CONFIG, *arguments, *alone], environment)
-        # A local cluster leaves the folders of its executors, with a copy of the jar in each.
-        shutil.rmtree(Path(home) / "work", ignore_errors=True)
-    if not fast and is_wanted("YARN", wanted):
-        yield python("YARN", ROOT, [*CONFIG, "tests/yarn"], {})
+    older, newer = SPARK
+    on_yarn = not fast and is_wanted("YARN", wanted)
+    yarn = (python("YARN", ROOT, [*CONFIG, "tests/yarn"], {}) for _ in range(on_yarn))
+    yield chain(spark(older, wanted, fast), yarn)
+    yield spark(newer, wanted, fast)
 
 
 def coverage() -> Result:
@@ -248,12 +254,10 @@ def main() -> int:
     results = [rust()] if is_wanted("Rust", wanted) else []
     if not wanted:
         shutil.rmtree(ROOT / "out" / "coverage", ignore_errors=True)
-    with ThreadPoolExecutor(1) as lane:
-        spark_lane = lane.submit(lambda: list(spark(wanted, fast="--fast" in sys.argv[1:])))
-        results += [python(*part) for part in python_parts() if is_wanted(part[0], wanted)]
-        on_spark = spark_lane.result()
-    results += on_spark
-    if on_spark and len(sys.argv) == 1:
+    with ThreadPoolExecutor() as pool:
+        *_, on_spark = side_by_side = list(pool.map(list, lanes(wanted, "--fast" in sys.argv[1:])))
+    results += chain.from_iterable(side_by_side)
+    if len(side_by_side) > 1 and on_spark and len(sys.argv) == 1:
         results.append(coverage())
     print()
     for part, passed, failed, skipped, seconds in results:
