@@ -80,6 +80,44 @@ def test_a_cancel_that_comes_before_the_job(spark: Make, tmp_path: Path, wait: f
     assert not mark.exists()
 
 
+def test_a_run_that_cannot_say_what_went_wrong_has_failed(spark: Make, tmp_path: Path) -> None:
+    """Its thread is interrupted when it fails, and again when it asks for the reason."""
+    p = spark()
+    engine: Any = p._engine
+    driver = engine._opened()
+    begun = tmp_path / "begun"
+
+    class Hasty:
+        """Ends the thread of each run."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(driver, name)
+
+        def start(self, description: str, path: str) -> int:
+            run: int = driver.start(description, path)
+            assert eventually(begun.exists)
+            driver.cancel(run)
+            threads = engine._context._jvm.Thread.getAllStackTraces().keySet()
+            [thread] = [
+                each for each in threads if each.getName().startswith("nestflow-") and each.isDaemon()
+            ]
+            while thread.isAlive():
+                thread.interrupt()
+            return run
+
+    def sleep(x: int) -> int:
+        begun.touch()
+        time.sleep(120)
+        return x
+
+    engine._driver = Hasty()
+    try:
+        with pytest.raises(nf.errors.NestflowRuntimeException, match="cannot say why"):
+            p.parallelize([1, 2, 3]).map(sleep).get()
+    finally:
+        engine._driver = driver
+
+
 def test_what_spark_has_forgotten_is_forgotten(spark: Make, engine: Any) -> None:
     p = spark()
     faults = field(p._engine._opened(), "faults")  # type: ignore[attr-defined]
