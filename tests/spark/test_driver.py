@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -13,6 +15,7 @@ import pytest
 from on_spark import CONF
 
 import nestflow as nf
+from nestflow.engine.spark import engine as engines
 from nestflow.engine.spark.sizing import sizing
 
 if TYPE_CHECKING:
@@ -116,6 +119,53 @@ def test_a_run_that_cannot_say_what_went_wrong_has_failed(spark: Make, tmp_path:
             p.parallelize([1, 2, 3]).map(sleep).get()
     finally:
         engine._driver = driver
+
+
+def test_ctrl_c_waits_until_an_explanation_has_asked_about_files(
+    spark: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lines"
+    path.write_text("one\n")
+    asking, answers = engines.asking, []
+
+    def interrupted(*arguments: Any) -> Callable[[str, str, str], str | None]:
+        ask = asking(*arguments)
+
+        def answer(operation: str, path: str, other: str) -> str | None:
+            os.kill(os.getpid(), signal.SIGINT)
+            answers.append(ask(operation, path, other))
+            return answers[-1]
+
+        return answer
+
+    monkeypatch.setattr(engines, "asking", interrupted)
+    lines = spark().read(nf.TextFile(f"file://{path}"))
+    with pytest.raises(KeyboardInterrupt):
+        lines.explain("stages")
+    assert any(str(path) in str(answer) for answer in answers)
+    monkeypatch.undo()
+    assert "stage" in lines.explain("stages")
+
+
+@pytest.mark.parametrize("fails", ["close", "remove"])
+def test_what_a_client_has_to_give_back_goes_one_by_one(fails: str) -> None:
+    gone = []
+
+    class Held:
+        def close(self) -> None:
+            self._give("close")
+
+        def remove(self) -> None:
+            self._give("remove")
+
+        def _give(self, what: str) -> None:
+            gone.append(what)
+            if what == fails:
+                raise ConnectionError(what)
+
+    held: Any = Held()
+    engines._close(held, held)
+    assert gone == ["close", "remove"]
 
 
 def test_what_spark_has_forgotten_is_forgotten(spark: Make, engine: Any) -> None:
