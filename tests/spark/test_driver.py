@@ -273,6 +273,50 @@ def test_worker_processes_are_limited(
 
 
 @pytest.mark.parametrize(
+    ("settings", "master", "slots", "much"),
+    [
+        ({}, "yarn", 4, "native code may take 192 MiB and worker processes 4 x 256 MiB, but"),
+        ({}, "k8s://https://there", 1, "native code may take 192 MiB and worker processes 1 x 256 MiB, but"),
+        ({"executor.memoryOverhead": "2g"}, "yarn", 4, None),
+        (
+            {"executor.memoryOverhead": "2g"},
+            "yarn",
+            5,
+            "native code may take 1024 MiB and worker processes 5 x",
+        ),
+        ({"executor.memoryOverhead": "2g", "nestflow.memory": "1g"}, "yarn", 4, None),
+        (
+            {"executor.memoryOverhead": "2g", "nestflow.memory": "1025m"},
+            "yarn",
+            4,
+            "may take 1025 MiB and worker",
+        ),
+        ({"memory.offHeap.size": "9g", "executor.memoryOverhead": "1g"}, "yarn", 4, None),
+        ({"memory.offHeap.size": "9g"}, "yarn", 4, "worker processes may take 4 x 256 MiB, but"),
+        # Spark grants these beside the overhead.
+        ({"executor.pyspark.memory": "4g"}, "yarn", 4, None),
+        (
+            {"executor.pyspark.memory": "4g", "nestflow.memory": "1g"},
+            "yarn",
+            4,
+            "native code may take 1024 MiB, but",
+        ),
+        ({"nestflow.memory": "1g"}, "spark://there:7077", 4, "native code may take 1024 MiB, but"),
+        ({}, "spark://there:7077", 4, None),
+        ({"nestflow.memory": "1g"}, "local[4]", 4, None),
+    ],
+)
+def test_what_an_executor_may_take_has_room_in_its_overhead_or_is_warned_of(
+    settings: dict[str, str], master: str, slots: int, much: str | None
+) -> None:
+    conf = {f"spark.{name}": value for name, value in settings.items()}
+    if "memory.offHeap.size" in settings:
+        conf["spark.memory.offHeap.enabled"] = "true"
+    warning = sizing(conf, master, slots).warning
+    assert warning is None if much is None else much in str(warning)
+
+
+@pytest.mark.parametrize(
     ("settings", "slots", "memory"),
     [
         ({}, 2, 512 - 2 * 3 * 8),
