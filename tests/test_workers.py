@@ -147,6 +147,17 @@ threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
 """
 
 
+FULL = """
+import errno, os
+fork = os.fork
+def refuse():
+    if os.path.exists(os.path.join(os.path.dirname(__file__), "full")):
+        raise BlockingIOError(errno.EAGAIN, "no more processes")
+    return fork()
+os.fork = refuse
+"""
+
+
 def parent_of(process: int) -> int:
     with open(f"/proc/{process}/stat") as file:
         return int(file.read().rpartition(")")[2].split()[1])
@@ -183,6 +194,32 @@ p = nf.Pipeline.create("local", host="workers", progress=False, threads=2)
 print(p.parallelize([1]).map(lambda x: os.getppid()).get() == [os.getpid()])
 """
     assert run_with(tmp_path, program) == "True\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are not forked")
+def test_a_system_that_has_no_room_for_a_worker_ends_no_others(tmp_path: Any) -> None:
+    """Where a fork fails the run does, and says why; the process that forks stays, with its workers."""
+    (tmp_path / "sitecustomize.py").write_text(FULL)
+    program = f"""
+import os, signal, time
+import nestflow as nf
+p = nf.Pipeline.create("local", host="workers", progress=False, threads=1)
+look = lambda: p.parallelize([1]).map(lambda x: (os.getpid(), os.getppid())).get()[0]
+worker, spawner = look()
+os.kill(worker, signal.SIGKILL)
+while os.path.exists(f"/proc/{{worker}}"):
+    time.sleep(0.01)
+open({str(tmp_path / "full")!r}, "w").close()
+try:
+    look()
+except nf.errors.NestflowError as error:
+    print(error)
+os.remove({str(tmp_path / "full")!r})
+print(look()[1] == spawner)
+"""
+    told = run_with(tmp_path, program)
+    assert "a worker could not be forked: Resource temporarily unavailable" in told
+    assert told.endswith("True\n")
 
 
 def run_with(modules: Any, program: str) -> str:

@@ -103,28 +103,37 @@ impl Workers {
     }
 }
 
+/// All worker processes.
+#[derive(Default)]
+struct All {
+    /// Those that tasks share.
+    shared: HashMap<HostSpec, Workers>,
+    /// Each task that has one alone has a handle.
+    alone: Arc<()>,
+}
+
 /// The worker processes for a program: one pool for all tasks that name the same, each of them a user of
 /// its own. All pools together have no more processes than tasks run at a time: to make room, those that
 /// have nothing to do for other programs end. Processes that end with a run are for this task alone.
 fn workers(spec: &HostSpec, slots: usize, task: &str, output: Output) -> Result<(WorkersHost, Arc<()>)> {
-    if spec.ends {
-        return Ok((started(spec, slots, output)?.for_task(task), Arc::new(())));
-    }
-    static HOSTS: OnceLock<Mutex<HashMap<HostSpec, Workers>>> = OnceLock::new();
-    let mut hosts = HOSTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    let found = match hosts.get(spec) {
+    static ALL: OnceLock<Mutex<All>> = OnceLock::new();
+    let mut all = ALL.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let All { shared, alone } = &mut *all;
+    let found = match shared.get(spec) {
+        _ if spec.ends => (started(spec, slots, output)?.for_task(task), alone.clone()),
         Some(known) => known.for_task(task),
         None => {
             // Those of programs that no task names any more have ended, or end when they were idle.
-            hosts.retain(|_, known| known.tasks() > 0 || known.host.ready());
+            shared.retain(|_, known| known.tasks() > 0 || known.host.ready());
             let made = Workers { host: started(spec, slots, output)?, tasks: Arc::new(()) };
             let mine = made.for_task(task);
-            hosts.insert(spec.clone(), made);
+            shared.insert(spec.clone(), made);
             mine
         }
     };
-    let mut over = hosts.values().map(Workers::wanted).sum::<usize>().saturating_sub(slots);
-    for other in hosts.iter().filter(|(known, _)| *known != spec).map(|(_, other)| other) {
+    let wanted = shared.values().map(Workers::wanted).sum::<usize>() + Arc::strong_count(alone) - 1;
+    let mut over = wanted.saturating_sub(slots);
+    for other in shared.iter().filter(|(known, _)| *known != spec).map(|(_, other)| other) {
         let idle = other.host.count().saturating_sub(other.tasks());
         over -= other.host.end_idle(idle.min(over));
     }
@@ -137,7 +146,8 @@ fn started(spec: &HostSpec, slots: usize, output: Output) -> Result<WorkersHost>
     options.workers = slots;
     // Those that end with a task do not before, or nobody would hear what goes wrong then.
     options.idle = if spec.ends { Duration::MAX } else { Duration::from_secs(spec.idle) };
-    options.spawns = true;
+    // One alone starts as soon as the process that would fork it.
+    options.spawns = !spec.ends;
     options.output = output;
     let failed = |error: std::io::Error| Error::Died(format!("worker processes cannot be started: {error}"));
     WorkersHost::new(options).map_err(failed)

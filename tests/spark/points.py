@@ -6,20 +6,11 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-
-class Place(NamedTuple):
-    """Where the function waits."""
-
-    process: int
-    """The process that calls it."""
-    parent: int
-    """The executor, where functions run in processes beside it."""
 
 
 class Point:
@@ -31,7 +22,7 @@ class Point:
     def __call__(self, record: Any) -> Any:
         if record == self._chosen and not self._over.exists():
             mine = self._reached.with_suffix(f".{os.getpid()}")
-            mine.write_text(f"{os.getpid()} {os.getppid()}")
+            mine.write_text(str(os.getpid()))
             mine.rename(self._reached)
             while not self._over.exists():
                 time.sleep(0.01)
@@ -43,16 +34,22 @@ class Point:
         return self._reached.exists()
 
     @contextmanager
-    def happens(self, act: Callable[[Place], object]) -> Iterator[None]:
-        """While this goes on, do something when the record is reached."""
+    def happens(self, act: Callable[[int], object]) -> Iterator[None]:
+        """While this goes on, do something when the record is reached, to the process that waits there.
+
+        What that raises is raised at the end.
+        """
         ended = threading.Event()
+        wrong: list[BaseException] = []
 
         def wait() -> None:
             while not self._reached.exists():
                 if ended.wait(0.01):
                     return
             try:
-                act(Place(*map(int, self._reached.read_text().split())))
+                act(int(self._reached.read_text()))
+            except BaseException as error:
+                wrong.append(error)
             finally:
                 self._over.touch()
 
@@ -65,3 +62,5 @@ class Point:
             thread.join()
             # Whatever becomes of the run, nobody waits any longer.
             self._over.touch()
+            if wrong:
+                raise wrong[0]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
+    import threading
+    from collections.abc import Callable, Iterator
 
 
 def executors() -> list[int]:
@@ -31,11 +32,23 @@ def orphans() -> list[int]:
     return [process for process in _running(b"nestflow.host.worker") if _parent(process) == 1]
 
 
-def kill(found: list[int], dice: random.Random) -> None:
-    """Kill one of them."""
-    if found:
-        with contextlib.suppress(ProcessLookupError):  # it was faster
-            os.kill(dice.choice(sorted(found)), signal.SIGKILL)
+def jvm_of(process: int) -> int:
+    """The JVM in which a process with user functions began: its nearest one, since others fork it."""
+    while os.path.basename(os.readlink(f"/proc/{process}/exe")) != "java":
+        process = _parent(process)
+    return process
+
+
+def kill(victims: Callable[[], list[int]], dice: random.Random, over: threading.Event | None = None) -> bool:
+    """Kill one of them as soon as there are any, but not once it is over; say whether it was done."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until and not (over and over.is_set()):
+        if found := sorted(victims()):
+            with contextlib.suppress(ProcessLookupError):  # it was faster
+                os.kill(dice.choice(found), signal.SIGKILL)
+                return True
+        time.sleep(0.002)
+    return False
 
 
 def leave_nothing(folder: Path) -> None:

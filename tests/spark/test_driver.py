@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -13,6 +15,7 @@ import pytest
 from on_spark import CONF
 
 import nestflow as nf
+from nestflow.engine.spark import engine as engines
 from nestflow.engine.spark.sizing import sizing
 
 if TYPE_CHECKING:
@@ -78,6 +81,91 @@ def test_a_cancel_that_comes_before_the_job(spark: Make, tmp_path: Path, wait: f
     finally:
         engine._driver = driver
     assert not mark.exists()
+
+
+def test_a_run_that_cannot_say_what_went_wrong_has_failed(spark: Make, tmp_path: Path) -> None:
+    """Its thread is interrupted when it fails, and again when it asks for the reason."""
+    p = spark()
+    engine: Any = p._engine
+    driver = engine._opened()
+    begun = tmp_path / "begun"
+
+    class Hasty:
+        """Ends the thread of each run."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(driver, name)
+
+        def start(self, description: str, path: str) -> int:
+            run: int = driver.start(description, path)
+            assert eventually(begun.exists)
+            driver.cancel(run)
+            threads = engine._context._jvm.Thread.getAllStackTraces().keySet()
+            [thread] = [
+                each for each in threads if each.getName().startswith("nestflow-") and each.isDaemon()
+            ]
+            while thread.isAlive():
+                thread.interrupt()
+            return run
+
+    def sleep(x: int) -> int:
+        begun.touch()
+        time.sleep(120)
+        return x
+
+    engine._driver = Hasty()
+    try:
+        with pytest.raises(nf.errors.NestflowRuntimeException, match="cannot say why"):
+            p.parallelize([1, 2, 3]).map(sleep).get()
+    finally:
+        engine._driver = driver
+
+
+def test_ctrl_c_waits_until_an_explanation_has_asked_about_files(
+    spark: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lines"
+    path.write_text("one\n")
+    asking, answers = engines.asking, []
+
+    def interrupted(*arguments: Any) -> Callable[[str, str, str], str | None]:
+        ask = asking(*arguments)
+
+        def answer(operation: str, path: str, other: str) -> str | None:
+            os.kill(os.getpid(), signal.SIGINT)
+            answers.append(ask(operation, path, other))
+            return answers[-1]
+
+        return answer
+
+    monkeypatch.setattr(engines, "asking", interrupted)
+    lines = spark().read(nf.TextFile(f"file://{path}"))
+    with pytest.raises(KeyboardInterrupt):
+        lines.explain("stages")
+    assert any(str(path) in str(answer) for answer in answers)
+    monkeypatch.undo()
+    assert "stage" in lines.explain("stages")
+
+
+@pytest.mark.parametrize("fails", ["close", "remove"])
+def test_what_a_client_has_to_give_back_goes_one_by_one(fails: str) -> None:
+    gone = []
+
+    class Held:
+        def close(self) -> None:
+            self._give("close")
+
+        def remove(self) -> None:
+            self._give("remove")
+
+        def _give(self, what: str) -> None:
+            gone.append(what)
+            if what == fails:
+                raise ConnectionError(what)
+
+    held: Any = Held()
+    engines._close(held, held)
+    assert gone == ["close", "remove"]
 
 
 def test_what_spark_has_forgotten_is_forgotten(spark: Make, engine: Any) -> None:
@@ -182,6 +270,50 @@ def test_worker_processes_are_limited(
     size = sizing({f"spark.{name}": value for name, value in settings.items()}, master, slots)
     assert size.worker == (None if limit is None else limit << 20)
     assert (f"a worker process may take {limit} MiB" in size.rule) == (limit is not None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "master", "slots", "much"),
+    [
+        ({}, "yarn", 4, "native code may take 192 MiB and worker processes 4 x 256 MiB, but"),
+        ({}, "k8s://https://there", 1, "native code may take 192 MiB and worker processes 1 x 256 MiB, but"),
+        ({"executor.memoryOverhead": "2g"}, "yarn", 4, None),
+        (
+            {"executor.memoryOverhead": "2g"},
+            "yarn",
+            5,
+            "native code may take 1024 MiB and worker processes 5 x",
+        ),
+        ({"executor.memoryOverhead": "2g", "nestflow.memory": "1g"}, "yarn", 4, None),
+        (
+            {"executor.memoryOverhead": "2g", "nestflow.memory": "1025m"},
+            "yarn",
+            4,
+            "may take 1025 MiB and worker",
+        ),
+        ({"memory.offHeap.size": "9g", "executor.memoryOverhead": "1g"}, "yarn", 4, None),
+        ({"memory.offHeap.size": "9g"}, "yarn", 4, "worker processes may take 4 x 256 MiB, but"),
+        # Spark grants these beside the overhead.
+        ({"executor.pyspark.memory": "4g"}, "yarn", 4, None),
+        (
+            {"executor.pyspark.memory": "4g", "nestflow.memory": "1g"},
+            "yarn",
+            4,
+            "native code may take 1024 MiB, but",
+        ),
+        ({"nestflow.memory": "1g"}, "spark://there:7077", 4, "native code may take 1024 MiB, but"),
+        ({}, "spark://there:7077", 4, None),
+        ({"nestflow.memory": "1g"}, "local[4]", 4, None),
+    ],
+)
+def test_what_an_executor_may_take_has_room_in_its_overhead_or_is_warned_of(
+    settings: dict[str, str], master: str, slots: int, much: str | None
+) -> None:
+    conf = {f"spark.{name}": value for name, value in settings.items()}
+    if "memory.offHeap.size" in settings:
+        conf["spark.memory.offHeap.enabled"] = "true"
+    warning = sizing(conf, master, slots).warning
+    assert warning is None if much is None else much in str(warning)
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,13 @@ def test_a_last_hook_that_raises_fails_the_run(spark: Make, tmp_path: Path) -> N
     assert (tmp_path / "out").exists()
 
 
+def interrupt_when(busy: Path) -> None:
+    """Interrupt this program when a function says that it is there."""
+    while not busy.exists():
+        time.sleep(0.02)
+    _thread.interrupt_main()
+
+
 def test_an_interrupt_reaches_functions(spark: Make, tmp_path: Path) -> None:
     busy = tmp_path / "busy"
 
@@ -142,16 +149,33 @@ def test_an_interrupt_reaches_functions(spark: Make, tmp_path: Path) -> None:
         while True:
             x += 1
 
-    def interrupt() -> None:
-        while not busy.exists():
-            time.sleep(0.02)
-        _thread.interrupt_main()
-
     p = spark(host="embedded")
-    threading.Thread(target=interrupt, daemon=True).start()
+    threading.Thread(target=interrupt_when, args=(busy,), daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         p.parallelize([1]).map(forever).get()
     assert p.parallelize([1]).map(lambda x: x + 1).get() == [2]
+
+
+def test_an_interrupt_reaches_a_last_hook(spark: Make, tmp_path: Path) -> None:
+    busy, over = tmp_path / "busy", tmp_path / "over"
+
+    def forever() -> None:
+        busy.touch()
+        try:
+            while True:
+                pass
+        finally:
+            over.touch()
+
+    p = spark(host="embedded")
+    p.set_fini_hook("last", forever)
+    threading.Thread(target=interrupt_when, args=(busy,), daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        p.parallelize([1]).map(lambda x: x + 1).get()
+    until = time.monotonic() + 30
+    while not over.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert over.exists()
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import processes
 import pytest
-from points import Place, Point
+from points import Point
 from users import EXPECTED, LINES
 
 import nestflow as nf
@@ -65,16 +66,18 @@ def work(p: nf.Pipeline, source: Path, target: Path, where: str, point: Point) -
     assert sorted(written) == sorted(line.split()[0] for line in LINES)
 
 
-def kill_attempts(p: nf.Pipeline) -> None:
-    """Kill all tasks that run."""
+def kill_attempts(p: nf.Pipeline) -> bool:
+    """Kill all tasks that run; say whether there was one."""
     context = p._engine._context._jsc.sc()  # type: ignore[attr-defined]
     store = context.statusStore()
     stages = store.activeStages()
+    killed = False
     for stage in [stages.apply(number) for number in range(stages.size())]:
         tasks = store.taskList(stage.stageId(), stage.attemptId(), 1000)
         for task in [tasks.apply(number) for number in range(tasks.size())]:
             if task.status() == "RUNNING":
-                context.killTaskAttempt(task.taskId(), False, "a test")
+                killed = context.killTaskAttempt(task.taskId(), False, "a test") or killed
+    return killed
 
 
 @pytest.mark.parametrize(("fault", "where", "seed"), CASES)
@@ -86,15 +89,22 @@ def test_a_fault_at_a_point(
     (tmp_path / "data").mkdir()
     target = tmp_path / "data" / "out"
 
-    def happen(place: Place) -> None:
+    def happen(process: int) -> None:
         if fault == "an executor dies":
-            os.kill(place.parent, signal.SIGKILL)
+            victim = processes.jvm_of(process)
+            assert victim in processes.executors()
+            os.kill(victim, signal.SIGKILL)
         elif fault == "a worker dies":
-            os.kill(place.process, signal.SIGKILL)
+            assert process in processes.workers()
+            os.kill(process, signal.SIGKILL)
         elif fault == "the run is cancelled":
             p.cancel()
         else:
-            kill_attempts(p)
+            # Spark's listeners hear of tasks a moment after they have begun.
+            until = time.monotonic() + 10
+            while not kill_attempts(p):
+                assert time.monotonic() < until
+                time.sleep(0.02)
 
     with point.happens(happen):
         if fault == "the run is cancelled":
@@ -120,7 +130,7 @@ def test_an_executor_dies_at_commit(spark: Make, source: Path, tmp_path: Path, s
     def executed(*arguments: Any) -> Any:
         answer = execute(*arguments)
         killed.append(processes.executors())
-        processes.kill(killed[-1], dice)
+        assert processes.kill(processes.executors, dice)
         return answer
 
     target = tmp_path / "out"

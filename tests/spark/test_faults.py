@@ -1,6 +1,7 @@
 """Things die at random moments of a run, and its answers and outputs are those of a run in peace.
 
-Each fault is tried some times with moments drawn from a seed; `make soak` tries 50.
+Each fault is tried some times with moments drawn from a seed; `make soak` tries 50. A run that was over
+before its moment says nothing, and another one is tried.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 
 TIMES = int(os.environ.get("NESTFLOW_FAULTS", "1"))
 """How often each fault is tried."""
+
+RUNS = 10
+"""So many runs are not all over before their moment."""
 
 
 def work(p: nf.Pipeline, source: Path, target: Path) -> None:
@@ -56,6 +60,14 @@ def duration(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     yield measured
 
 
+def folders(parent: Path) -> Iterator[Path]:
+    """A folder for each run."""
+    for number in range(RUNS):
+        folder = parent / str(number)
+        folder.mkdir()
+        yield folder
+
+
 @pytest.mark.parametrize("seed", range(TIMES))
 @pytest.mark.parametrize("victim", ["executor", "worker"])
 def test_a_process_that_dies(
@@ -67,36 +79,55 @@ def test_a_process_that_dies(
     seed: int,
 ) -> None:
     dice = random.Random(f"{victim} {seed}")
-    moment = dice.uniform(0, duration(spark))
     victims = processes.executors if victim == "executor" else processes.workers
-    timer = threading.Timer(moment, lambda: processes.kill(victims(), dice))
-    timer.start()
-    try:
-        work(spark(), source, tmp_path / "out")
-    finally:
-        timer.cancel()
-        timer.join()
-    processes.leave_nothing(tmp_path)
+
+    def one_dies(folder: Path) -> bool:
+        moment, over = dice.uniform(0, duration(spark)), threading.Event()
+        killed: list[bool] = []
+
+        def strike() -> None:
+            if not over.wait(moment):
+                killed.append(processes.kill(victims, dice, over))
+
+        thread = threading.Thread(target=strike)
+        thread.start()
+        try:
+            work(spark(), source, folder / "out")
+        finally:
+            over.set()
+            thread.join()
+        processes.leave_nothing(folder)
+        return any(killed)
+
+    assert any(one_dies(folder) for folder in folders(tmp_path))
 
 
 @pytest.mark.parametrize("seed", range(TIMES))
 def test_a_run_that_is_given_up(
     spark: Make, source: Path, tmp_path: Path, duration: Callable[[Make], float], seed: int
 ) -> None:
-    moment = random.Random(f"abort {seed}").uniform(0, duration(spark))
-    p = spark()
-    began = time.monotonic()
+    dice = random.Random(f"abort {seed}")
 
-    def watch(_: dict[str, Any]) -> None:
-        if time.monotonic() > began + moment:
-            raise KeyboardInterrupt
+    def is_given_up(folder: Path) -> bool:
+        wait = dice.uniform(0, duration(spark))
+        moment = time.monotonic() + wait
 
-    p._engine._progress = watch
-    try:
-        work(p, source, tmp_path / "out")
-    except KeyboardInterrupt:
-        # It is there as a whole, or not at all.
-        assert (tmp_path / "out").exists() == (tmp_path / "out" / "_SUCCESS").exists()
-    processes.leave_nothing(tmp_path)
+        def watch(_: dict[str, Any]) -> None:
+            if time.monotonic() > moment:
+                raise KeyboardInterrupt
+
+        p = spark()
+        p._engine._progress = watch
+        given_up = False
+        try:
+            work(p, source, folder / "out")
+        except KeyboardInterrupt:
+            given_up = True
+            # It is there as a whole, or not at all.
+            assert (folder / "out").exists() == (folder / "out" / "_SUCCESS").exists()
+        processes.leave_nothing(folder)
+        return given_up
+
+    assert any(is_given_up(folder) for folder in folders(tmp_path))
     # Nothing of it is in the way of the next.
     work(spark(), source, tmp_path / "again")

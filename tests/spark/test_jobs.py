@@ -141,13 +141,8 @@ def test_losing_an_executor_runs_only_its_parts_again(spark: Make, tmp_path: Pat
 
     def called(x: int) -> int:
         if x % 1000 == 0:
-            # The executor is where the processes that forked this one come from.
-            process = os.getppid()
-            while "java" not in os.readlink(f"/proc/{process}/exe"):
-                with open(f"/proc/{process}/stat") as state:
-                    process = int(state.read().rpartition(")")[2].split()[1])
             with calls.open("a") as file:
-                file.write(f"{x} {process}\n")
+                file.write(f"{x} {processes.jvm_of(os.getpid())}\n")
         return x
 
     def made() -> dict[int, int]:

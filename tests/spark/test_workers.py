@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import processes
 import pytest
 
 if TYPE_CHECKING:
@@ -70,3 +72,29 @@ def test_a_large_side_input_is_once_in_an_executor(spark: Make) -> None:
     assert len({(process, records) for process, *_, records in found}) == len(
         {process for process, *_ in found}
     )
+
+
+def test_a_process_that_ends_with_its_task_counts_among_those_of_its_executor(spark: Make) -> None:
+    """There are no more of them than tasks at a time: those of other programs that have nothing to do end."""
+
+    def wait(x: int) -> int:
+        time.sleep(1)
+        return os.getpid()
+
+    seen: list[dict[int, int]] = []
+
+    def look(_: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # one has just ended
+            seen.append({worker: processes.jvm_of(worker) for worker in processes.workers()})
+
+    def run(p: nf.Pipeline) -> set[int]:
+        return set(p.parallelize([*range(4)]).group_by(lambda x: x).flatten_values().map(wait).get())
+
+    run(spark())
+    look({})
+    assert set(seen[-1].values()) == set(processes.executors())
+    p = spark()
+    p.set_fini_hook("last", int)
+    p._engine._progress = look  # type: ignore[attr-defined]
+    for process in run(p):
+        assert any([*now.values()].count(now[process]) == 1 for now in seen if process in now)

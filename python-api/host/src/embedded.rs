@@ -83,7 +83,7 @@ fn respond(ask: Ask, batches: Vec<RecordBatch>) -> Answered {
             drop(closed);
             around.map_or(Ok((Answer::Done, None)), |around| python("leave", (around,)))
         }
-        Ask::End(around) => end(around),
+        Ask::End { user, around } => end(user, around),
         Ask::Interrupt(user) => {
             interrupt(user);
             Ok((Answer::Done, None))
@@ -117,18 +117,20 @@ where
     })
 }
 
-fn open(user: u64, around: Option<String>, idle: u64, program: &[u8], sides: Vec<RecordBatch>) -> Answered {
+/// A chain of a user, not open yet, which this thread is inside of: what it runs may be interrupted.
+fn entered(user: u64, around: Option<String>) -> (u64, Arc<Chain>) {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    let program = decode_chain(program).map_err(HostError::Internal)?;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let chain = Arc::new(Chain {
-        user,
-        open: Mutex::new(None),
-        thread: AtomicU64::new(pin::thread()),
-        around: around.clone(),
-    });
-    // Functions are loaded now, and may be interrupted as long as that takes.
+    let thread = AtomicU64::new(pin::thread());
+    let chain = Arc::new(Chain { user, open: Mutex::new(None), thread, around });
     chains().insert(number, chain.clone());
+    (number, chain)
+}
+
+fn open(user: u64, around: Option<String>, idle: u64, program: &[u8], sides: Vec<RecordBatch>) -> Answered {
+    let program = decode_chain(program).map_err(HostError::Internal)?;
+    // Functions are loaded now.
+    let (number, chain) = entered(user, around.clone());
     let opened =
         surroundings(around, idle).and_then(|around| SurroundedHost { around }.open(&program, sides));
     chain.thread.store(0, Ordering::Release);
@@ -154,12 +156,16 @@ fn surroundings(around: Option<String>, idle: u64) -> Result<Option<Py<PyAny>>, 
     })
 }
 
-/// Leaves the surroundings of a kit, unless they have chains.
-fn end(around: String) -> Answered {
-    pin::attach(|py| {
+/// Leaves the surroundings of a kit, unless they have chains. Its hooks are functions of the user like those of
+/// a chain.
+fn end(user: u64, around: String) -> Answered {
+    let (number, _) = entered(user, None);
+    let ended = pin::attach(|py| {
         let module = ours(py.import(MODULE))?;
         failed(module.call_method1("end", (around,))).map(|()| (Answer::Done, None))
-    })
+    });
+    chains().remove(&number);
+    ended
 }
 
 /// Interrupts what the chains of a user run, on a thread of its own: whoever asks must not wait for the

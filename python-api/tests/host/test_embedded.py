@@ -7,13 +7,17 @@ import os
 import subprocess
 import sys
 import sysconfig
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
+import cloudpickle
 import pytest
 
 from nestflow.host import embedded, surroundings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -55,12 +59,22 @@ def test_versions_that_are_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "is none of CPython 3.10 to 3.14" in str(embedded.refusal())
 
 
-def kit(folder: Path, name: str, content: str) -> str:
-    """A kit with a file and hooks that write into another."""
+def kit(folder: Path, name: str, content: str, last: Callable[[], object] | None = None) -> str:
+    """A kit with a file, and perhaps a hook for the end."""
     (folder / f"{name}.txt").write_text(content)
-    entries = [[f"{name}.txt", "number", "file"]]
-    (folder / name).write_text(json.dumps({"entries": entries, "init": [], "fini": []}))
+    entries, fini = [[f"{name}.txt", "number", "file"]], []
+    if last is not None:
+        (folder / f"{name}.hook").write_bytes(cloudpickle.dumps(last))
+        fini.append(["last", f"{name}.hook"])
+    (folder / name).write_text(json.dumps({"entries": entries, "init": [], "fini": fini}))
     return json.dumps([name, [str(folder)]])
+
+
+def eventually(true: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 10
+    while not true() and time.monotonic() < until:
+        time.sleep(0.01)
+    return true()
 
 
 def content() -> str | None:
@@ -110,3 +124,51 @@ def test_a_kit_that_is_missing_fails_what_wants_it(
     assert "FileNotFoundError" in capsys.readouterr().err
     embedded.leave(where)
     embedded.enter(None, 60)
+
+
+@pytest.mark.parametrize("by", ["its own task", "another kit"])
+def test_a_last_hook_that_takes_long_keeps_nobody_but_its_own_tasks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], by: str
+) -> None:
+    folder = str(tmp_path)
+
+    def wait_and_fail() -> None:
+        open(os.path.join(folder, "begun"), "w").close()
+        until = time.monotonic() + 10
+        while not os.path.exists(os.path.join(folder, "go on")) and time.monotonic() < until:
+            time.sleep(0.01)
+        raise LookupError("not here")
+
+    one, two, three = (
+        kit(tmp_path, "one", "1", wait_and_fail),
+        kit(tmp_path, "two", "2"),
+        kit(tmp_path, "three", "3"),
+    )
+    embedded.enter(one, 60)
+    embedded.leave(one)
+    told: list[Any] = []
+    if by == "its own task":
+        first = threading.Thread(target=lambda: told.append(embedded.end(one)))
+    else:
+        first = threading.Thread(target=lambda: embedded.enter(two, 60))
+    first.start()
+    assert eventually((tmp_path / "begun").exists)
+    other = threading.Thread(target=lambda: embedded.enter(three, 60), daemon=True)
+    other.start()
+    other.join(5)
+    assert not other.is_alive()
+    assert content() == "3"
+    if by == "another kit":  # the task whose kit it is hears of what went wrong
+        second = threading.Thread(target=lambda: told.append(embedded.end(one)))
+        second.start()
+        second.join(0.1)
+        assert second.is_alive()
+    (tmp_path / "go on").touch()
+    first.join()
+    assert eventually(lambda: len(told) == 1)
+    assert "not here" in str(told)
+    assert "not here" in capsys.readouterr().err
+    for kit_in_use in [two] * (by == "another kit") + [three]:
+        embedded.leave(kit_in_use)
+    embedded.enter(None, 60)
+    assert content() is None

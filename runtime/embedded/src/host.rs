@@ -103,7 +103,7 @@ impl Host for EmbeddedHost {
 
     fn end(&self, _: &mut dyn FnMut() -> bool) -> Result<(), HostError> {
         match self.around.clone().filter(|_| self.ends) {
-            Some(around) => said(self.call, &Ask::End(around)).map(drop),
+            Some(around) => said(self.call, &Ask::End { user: self.user, around }).map(drop),
             None => Ok(()),
         }
     }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever a message or a struct of the C function does.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// The most bytes that a message may have: a program's functions.
 const LONGEST: usize = 1 << 30;
 
@@ -50,7 +50,12 @@ pub enum Ask {
     Close(u64),
     /// Surroundings with something to do at their end are left now, unless they have chains; the answer may
     /// be what went wrong.
-    End(String),
+    End {
+        /// For whom: who may interrupt what is done then.
+        user: u64,
+        /// The surroundings.
+        around: String,
+    },
     /// Interrupt the functions of a user; does not wait for them.
     Interrupt(u64),
 }

@@ -340,8 +340,8 @@ fn start(options: &Options, spawner: &mut Option<Arc<Spawner>>) -> Started {
     }
     if let Some(known) = spawner.take() {
         match Worker::start(options.command(), Some(&known), &options.output) {
-            // Somebody has ended or stopped it; its workers go with it.
-            Err(error) if is_over(&error) => known.kill(),
+            // Its workers go with it.
+            Err(_) if known.is_over() => known.kill(),
             started => {
                 *spawner = Some(known);
                 return started;
@@ -350,7 +350,7 @@ fn start(options: &Options, spawner: &mut Option<Arc<Spawner>>) -> Started {
     }
     let new = Arc::new(Spawner::start(options.command(), &options.output)?);
     match Worker::start(options.command(), Some(&new), &options.output) {
-        Err(error) if is_over(&error) => Err(io::Error::other(new.obituary())),
+        Err(_) if new.is_over() => Err(io::Error::other(new.obituary())),
         started => {
             *spawner = Some(new);
             started
@@ -358,14 +358,24 @@ fn start(options: &Options, spawner: &mut Option<Arc<Spawner>>) -> Started {
     }
 }
 
-/// Whether a spawner is not there any more, or does not answer.
-fn is_over(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::TimedOut
-            | io::ErrorKind::WouldBlock
-    )
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::spawner::tests::{answering, fake};
+
+    #[test]
+    fn a_spawner_that_cannot_fork_now_stays() {
+        let (fake, talk) = fake();
+        let fake = Arc::new(fake);
+        let mut spawner = Some(fake.clone());
+        let answers = answering(talk, &[-libc::EAGAIN]);
+        let options = Options { spawns: true, ..Options::new("/no/such/program", Vec::new()) };
+        let Err(error) = start(&options, &mut spawner) else { panic!("started") };
+        answers.join().unwrap();
+        assert!(
+            error.to_string().starts_with("a worker could not be forked: Resource temporarily"),
+            "{error}"
+        );
+        assert!(spawner.is_some_and(|kept| Arc::ptr_eq(&kept, &fake) && !kept.is_over()));
+    }
 }

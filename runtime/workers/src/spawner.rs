@@ -3,12 +3,13 @@
 //!
 //! It is asked over its standard input, one thing after the other: a byte, a process number, and with `F` two
 //! files. The answer is a number: the process that was forked (or an error of the system's, negative), or the
-//! status with which one ended. Nothing is waited for before we ask, so that until then the number of a process is
-//! its own. Workers end with the spawner, and it ends with the thread that started it.
+//! status with which one ended, or that it has not. Nothing is waited for before we ask, so that until then the
+//! number of a process is its own. Workers end with the spawner, and it ends with the thread that started it.
 #![allow(unsafe_code)]
 
 use std::io::{self, Read, Write};
 use std::mem::size_of;
+use std::net::Shutdown;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -17,7 +18,7 @@ use std::ptr;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::output::{Output, Tail, Task};
 use crate::process::ended;
@@ -29,6 +30,10 @@ const FORK: u8 = b'F';
 const WAIT: u8 = b'W';
 /// The answer of a spawner that has more than one thread and will not fork.
 const THREADS: i32 = i32::MIN;
+/// The answer about a process that has not ended yet; no status is negative.
+const RUNNING: i32 = -1;
+/// So long it is left alone before it is asked again about such a process: at first, and later.
+const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 /// What it printed last arrives within this, once it has closed its end of the connection.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// An interpreter starts within this even from a slow disk.
@@ -37,7 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A spawner; the process ends when this is dropped.
 pub(crate) struct Spawner {
     child: Mutex<Child>,
-    talk: Mutex<UnixStream>,
+    /// Nothing once something has gone wrong there.
+    talk: Mutex<Option<UnixStream>>,
     tail: Tail,
     /// Ends when nobody can print any more.
     silent: Mutex<Receiver<()>>,
@@ -65,7 +71,12 @@ impl Spawner {
             drop(silence);
         })?;
         let child = Mutex::new(child);
-        Ok(Spawner { child, talk: Mutex::new(ours), tail, silent: Mutex::new(silent) })
+        Ok(Spawner { child, talk: Mutex::new(Some(ours)), tail, silent: Mutex::new(silent) })
+    }
+
+    /// Whether it cannot be asked any more: somebody has ended or stopped it.
+    pub(crate) fn is_over(&self) -> bool {
+        lock(&self.talk).is_none()
     }
 
     /// How it ended and what it printed last: for the message about one that was of no use.
@@ -82,34 +93,57 @@ impl Spawner {
         let _ = lock(&self.child).kill();
     }
 
-    /// A new worker with these as its standard input and its two outputs; `None`: the spawner cannot.
+    /// A new worker with these as its standard input and its two outputs; `None`: the spawner never can.
     pub(crate) fn fork(&self, input: BorrowedFd<'_>, output: BorrowedFd<'_>) -> io::Result<Option<u32>> {
         let answer = self.ask(FORK, 0, &[input.as_raw_fd(), output.as_raw_fd()])?;
         match u32::try_from(answer) {
             Ok(process) => Ok(Some(process)),
             Err(_) if answer == THREADS => Ok(None),
-            Err(_) => Err(io::Error::from_raw_os_error(-answer)),
+            Err(_) => {
+                let why = io::Error::from_raw_os_error(-answer);
+                Err(io::Error::other(format!("a worker could not be forked: {why}")))
+            }
         }
     }
 
-    /// Waits for the end of a worker that was killed, or has ended.
+    /// Waits for the end of a worker that was killed, or has ended. Meanwhile others can ask for something.
     pub(crate) fn wait(&self, process: u32) -> io::Result<ExitStatus> {
-        self.ask(WAIT, process, &[]).map(ExitStatus::from_raw)
+        let (mut pause, longest) = LOOK;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.ask(WAIT, process, &[])? {
+                RUNNING if Instant::now() >= until => return Err(io::ErrorKind::TimedOut.into()),
+                RUNNING => thread::park_timeout(pause),
+                status => return Ok(ExitStatus::from_raw(status)),
+            }
+            pause = (pause * 2).min(longest);
+        }
     }
 
     fn ask(&self, what: u8, process: u32, files: &[RawFd]) -> io::Result<i32> {
         let mut talk = lock(&self.talk);
+        let stream = talk.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         let mut request = [what, 0, 0, 0, 0];
         request[1..].copy_from_slice(&process.to_le_bytes());
-        if files.is_empty() {
-            talk.write_all(&request)?;
-        } else {
-            send_with(&talk, &mut request, files)?;
+        let answered = exchange(stream, &mut request, files);
+        if answered.is_err() {
+            // An answer that comes yet would be taken for that to the next question.
+            let _ = stream.shutdown(Shutdown::Both);
+            *talk = None;
         }
-        let mut answer = [0; 4];
-        talk.read_exact(&mut answer)?;
-        Ok(i32::from_le_bytes(answer))
+        answered
     }
+}
+
+fn exchange(stream: &mut UnixStream, request: &mut [u8], files: &[RawFd]) -> io::Result<i32> {
+    if files.is_empty() {
+        stream.write_all(request)?;
+    } else {
+        send_with(stream, request, files)?;
+    }
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer)?;
+    Ok(i32::from_le_bytes(answer))
 }
 
 /// Connections and processes are whole whatever happened to a thread that held a lock.
@@ -158,5 +192,57 @@ fn send_with(stream: &UnixStream, bytes: &mut [u8], files: &[RawFd]) -> io::Resu
         Ok(sent) if sent == bytes.len() => Ok(()),
         Ok(_) => Err(io::ErrorKind::WriteZero.into()),
         Err(_) => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A spawner that waits 100 ms for an answer, and its other end.
+    pub(crate) fn fake() -> (Spawner, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let child = Command::new("sleep").arg("60").spawn().unwrap();
+        let spawner = Spawner {
+            child: Mutex::new(child),
+            talk: Mutex::new(Some(ours)),
+            tail: Tail::default(),
+            silent: Mutex::new(channel().1),
+        };
+        (spawner, theirs)
+    }
+
+    /// Gives these answers, one after each question.
+    pub(crate) fn answering(mut talk: UnixStream, answers: &'static [i32]) -> thread::JoinHandle<UnixStream> {
+        thread::spawn(move || {
+            for answer in answers {
+                talk.read_exact(&mut [0; 5]).unwrap();
+                talk.write_all(&answer.to_le_bytes()).unwrap();
+            }
+            talk
+        })
+    }
+
+    #[test]
+    fn a_process_that_has_not_ended_is_asked_about_again() {
+        let (spawner, talk) = fake();
+        let answers = answering(talk, &[RUNNING, RUNNING, RUNNING, 9]);
+        assert_eq!(spawner.wait(7).unwrap().signal(), Some(9));
+        answers.join().unwrap();
+        assert!(!spawner.is_over());
+    }
+
+    #[test]
+    fn an_answer_that_comes_too_late_is_nobody_s() {
+        let (spawner, mut talk) = fake();
+        assert!(!spawner.is_over());
+        let late = spawner.wait(7).unwrap_err();
+        assert!(matches!(late.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut), "{late}");
+        assert!(spawner.is_over());
+        // It is told so, and nobody listens to it any more.
+        assert_eq!(talk.read_to_end(&mut Vec::new()).unwrap(), 5);
+        assert!(talk.write_all(&9_i32.to_le_bytes()).is_err());
+        assert_eq!(spawner.wait(8).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 }

@@ -48,6 +48,24 @@ def encode(records: list[Any]) -> list[bytes]:
     return blocks
 
 
+def is_measured(form: str) -> bool:
+    """Say whether an explanation depends on the data and the machine.
+
+    Raises:
+        ValueError: a form that does not exist.
+
+    Example:
+        >>> is_measured("stages"), is_measured("code")
+        (True, False)
+        >>> is_measured("haiku")
+        Traceback (most recent call last):
+        ValueError: explain has no form 'haiku': it is one of text, logical, stages, mermaid
+    """
+    if form not in (*FORMS, "code"):
+        raise ValueError(f"explain has no form {form!r}: it is one of {', '.join(FORMS)}")
+    return form not in _UNMEASURED
+
+
 def describe(plan: bytes, form: str, by: Callable[[], tuple[object, ...]]) -> str:
     """Explain an encoded plan.
 
@@ -59,15 +77,8 @@ def describe(plan: bytes, form: str, by: Callable[[], tuple[object, ...]]) -> st
     Raises:
         ValueError: a form that does not exist.
         NestflowPlanningException: a plan that cannot be planned.
-
-    Example:
-        >>> describe(b"", "haiku", tuple)
-        Traceback (most recent call last):
-        ValueError: explain has no form 'haiku': it is one of text, logical, stages, mermaid
     """
-    if form not in (*FORMS, "code"):
-        raise ValueError(f"explain has no form {form!r}: it is one of {', '.join(FORMS)}")
-    text: str = answer(native().explain, plan, form, *(() if form in _UNMEASURED else by()))
+    text: str = answer(native().explain, plan, form, *(by() if is_measured(form) else ()))
     return redacted(text)
 
 

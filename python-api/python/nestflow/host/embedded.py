@@ -128,19 +128,26 @@ class _Use:
         self.chains = 0
         self.idle = 0.0
         self.end: threading.Timer | None = None
+        self.left = threading.Event()
 
 
 _uses: dict[str, _Use] = {}
+_leaving: dict[str, _Use] = {}
+"""Kits whose hooks for the end are being called."""
 _failures: dict[str, Failure] = {}
 """Of kits that were left for others, until their tasks ask."""
 _lock = threading.RLock()
+"""For these three; nobody holds it who calls hooks for the end, which may take as long as they like."""
+
+_LOOK = 0.02
+"""Seconds after which whoever waits for such hooks looks whether there is an interrupt."""
 
 
 def enter(where: str | None, idle: float) -> Around | Missing | None:
     """A chain is opened. Gives the surroundings that it brings, which are in use from then on.
 
-    Those of others are left unless they have chains: modules and files of the same names could not be told
-    apart.
+    Those of others are left unless they have chains, or are just being left: modules and files of the same
+    names could not be told apart.
 
     Args:
         where: the kit and where it may be, as `surroundings.found` takes it; None: it brings nothing.
@@ -149,12 +156,12 @@ def enter(where: str | None, idle: float) -> Around | Missing | None:
     from nestflow.host import surroundings
 
     with _lock:
-        for other in [known for known in _uses if known != where]:
-            failure = _end(other, _uses[other])
-            if failure is not None:
-                _failures[other] = failure
-        if where is None:
-            return None
+        others = [(other, use) for other, use in _uses.items() if other != where]
+    for other, use in others:
+        _end(other, use, for_another=True)
+    if where is None:
+        return None
+    with _lock:
         use = _uses.get(where)
         if use is None:
             around: Around | Missing
@@ -191,19 +198,33 @@ def end(where: str) -> Failure | None:
     Where other tasks have chains, the last of them does so.
     """
     with _lock:
-        use = _uses.get(where)
-        return _failures.pop(where, None) if use is None else _end(where, use)
+        use, leaving = _uses.get(where), _leaving.get(where)
+    if use is not None:
+        return _end(where, use)
+    while leaving is not None and not leaving.left.wait(_LOOK):
+        continue
+    return _failures.pop(where, None)
 
 
-def _end(where: str, use: _Use) -> Failure | None:
+def _end(where: str, use: _Use, for_another: bool = False) -> Failure | None:
     """Leave a kit that has no chains. What hooks raise is printed by then, in case that nobody is told."""
     with _lock:
         if use.chains > 0 or _uses.get(where) is not use:
             return None
         del _uses[where]
+        _leaving[where] = use
         if use.end is not None:
             use.end.cancel()
-        return use.around.end()
+    try:
+        failure = use.around.end()
+        if for_another and failure is not None:
+            _failures[where] = failure
+        return failure
+    finally:
+        with _lock:
+            if _leaving.get(where) is use:
+                del _leaving[where]
+        use.left.set()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from nestflow.host import worker
 _REQUEST = struct.Struct("<cI")
 _ANSWER = struct.Struct("<i")
 _THREADS = -(1 << 31)
+_RUNNING = -1
 
 _MODULES = (
     "cloudpickle",
@@ -55,7 +56,9 @@ def main(owner: int) -> None:
                 return
             kind, process = _REQUEST.unpack(request)
             if kind == b"W":
-                answer = os.waitpid(process, 0)[1]
+                # To wait for one here would keep others from their workers.
+                ended, status = os.waitpid(process, os.WNOHANG)
+                answer = status if ended else _RUNNING
             else:
                 answer = _fork()
                 if answer == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from ...options import LEGACY_PIPELINE_OPTIONS, byte_size, concurrency, folder, progress_wish, warn_unknown
 from ..failure import rebuilt
 from ..lifetime import Closing
-from ..native import answer, describe, native
+from ..native import answer, describe, is_measured, native
 from ..progress import display
 from . import archives, frames, memory, settings
 from .context import context, use_home
@@ -131,13 +132,13 @@ class SparkEngine(Closing):
         Raises:
             ValueError: a form that does not exist.
         """
-
-        def by() -> tuple[object, ...]:
-            driver = self._opened()
-            with Interrupts(lambda: None):
-                return None, json.dumps(self._planning()), asking(driver, self._copies)
-
-        return describe(plan, form, by)
+        if not is_measured(form):
+            return describe(plan, form, tuple)
+        driver = self._opened()
+        # Files are asked about until the end.
+        with Interrupts(lambda: None):
+            by = None, json.dumps(self._planning()), asking(driver, self._copies)
+            return describe(plan, form, lambda: by)
 
     def fetch(self, cache: int, check: Check) -> list[tuple[Any, ...]]:
         """Give the rows of a kept dataset, in order."""
@@ -310,11 +311,10 @@ def _cancel(driver: Any, run: int) -> None:
 
 
 def _close(driver: Any, copies: Temporary) -> None:
-    try:
-        driver.close()
-        copies.remove()
-    except Exception:
-        return  # the JVM is gone, and with it all that it held
+    for give_back in (driver.close, copies.remove):
+        # Where the JVM is gone, all that it held is too; where one of them fails, the other does not.
+        with contextlib.suppress(Exception):
+            give_back()
 
 
 def _raised(description: str) -> BaseException:

@@ -67,9 +67,13 @@ def sizing(conf: Any, master: str, slots: int) -> Sizing:
         (2048, 512)
         >>> sizing({"spark.nestflow.memory": "64m"}, "local[8]", 8).warning
         'a task has only 8 MiB of memory for its data, and will spill a lot'
+        >>> sizing({}, "yarn", 4).warning.partition(" of an executor")[0]
+        'native code may take 192 MiB and worker processes 4 x 256 MiB, but the memory overhead'
     """
     off_heap = in_bytes(conf, "spark.memory.offHeap.size") or 0
-    worker = _of_worker(conf, master, slots)
+    worker, room = _of_worker(conf, master, slots), _overhead(conf, master)
+    # What Spark grants Python, and off-heap memory, come on top of the overhead.
+    workers = 0 if worker is None or in_bytes(conf, "spark.executor.pyspark.memory") else worker
     if str(conf.get("spark.memory.offHeap.enabled", "false")).lower() == "true" and off_heap:
         pages = _pages(conf, off_heap, slots)
         lent = off_heap - slots * pages
@@ -78,21 +82,15 @@ def sizing(conf: Any, master: str, slots: int) -> Sizing:
             f"of which each leaves {_mib(pages)} to Spark's own writer"
         )
         rule = _rule(slots, off_heap, source, worker)
-        return Sizing(slots, lent, True, worker, rule, _few(slots, lent))
-    room = _overhead(conf, master)
+        warning = _beyond(room, 0, slots, workers) or _few(slots, lent)
+        return Sizing(slots, lent, True, worker, rule, warning)
     memory, source = in_bytes(conf, "spark.nestflow.memory"), "(spark.nestflow.memory)"
     if memory is None and room is not None:
         memory = room // 2
         source = "(half of the executor's memory overhead; the other half is for worker processes)"
     elif memory is None:
         memory, source = DEFAULT, "(the default)"
-    warning = _few(slots, memory)
-    if room is not None and memory > room:
-        warning = (
-            f"native code may take {_mib(memory)}, but the memory overhead of an executor is {_mib(room)}: "
-            "the cluster may kill executors; raise spark.executor.memoryOverhead, "
-            "or lower spark.nestflow.memory"
-        )
+    warning = _beyond(room, memory, slots, workers) or _few(slots, memory)
     return Sizing(slots, memory, False, worker, _rule(slots, memory, source, worker), warning)
 
 
@@ -165,6 +163,20 @@ def _pages(conf: Any, off_heap: int, slots: int) -> int:
 def _rule(slots: int, memory: int, source: str, worker: int | None) -> str:
     limit = "" if worker is None else f"; a worker process may take {_mib(worker)}"
     return f"in each executor, {slots} tasks at a time share {_mib(memory)} {source}{limit}"
+
+
+def _beyond(room: int | None, native: int, slots: int, worker: int) -> str | None:
+    """Say what there is no room for in the overhead: native code, and a worker process for each task."""
+    if room is None or native + slots * worker <= room:
+        return None
+    wants = [f"native code may take {_mib(native)}"] if native else []
+    if worker:
+        wants.append(f"worker processes {'' if native else 'may take '}{slots} x {_mib(worker)}")
+    less = ["spark.nestflow.memory"] * bool(native) + ["spark.executor.cores"] * bool(worker)
+    return (
+        f"{' and '.join(wants)}, but the memory overhead of an executor is {_mib(room)}: the cluster may "
+        f"kill executors; raise spark.executor.memoryOverhead, or lower {' or '.join(less)}"
+    )
 
 
 def _few(slots: int, memory: int) -> str | None:

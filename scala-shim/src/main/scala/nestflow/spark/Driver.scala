@@ -243,7 +243,8 @@ final class Driver(java: JavaSparkContext) {
     val counts: CollectionAccumulator[StageRDD.Counted] = sc.collectionAccumulator[StageRDD.Counted]
     val metrics: IndexedSeq[Metrics] = IndexedSeq.fill(stages)(Metrics.of(sc))
     val reported = new ByteArrayOutputStream
-    @volatile var error = ""
+    /** Nothing only where all went well: whatever ends this thread otherwise, the run has failed. */
+    @volatile var error: String = Fault.describe(new SparkException("the run has failed, and cannot say why"), None)
     @volatile var cancelled = false
     setDaemon(true)
 
@@ -252,6 +253,7 @@ final class Driver(java: JavaSparkContext) {
         faults.watch(group)
         sc.setJobGroup(group, name, interruptOnCancel = false)
         body(this)
+        error = ""
       } catch { case failed: Throwable => error = explained(failed, group) }
       finally {
         faults.forget(group)

@@ -83,14 +83,17 @@ private final class BlockReader(in: DataInputStream) extends DeserializationStre
   private var atKey = true
 
   override def readObject[T: ClassTag](): T = {
+    // The end of the stream is only before a channel in good order: EOFException is how Spark is told.
+    val first = if (atKey) in.readUnsignedByte() else 0
     val part: Any =
-      if (atKey) in.readInt() // The end of the stream is only here in good order: EOFException is how Spark is told.
-      else {
-        val block = new Array[Byte](in.readInt())
-        try in.readFully(block)
-        catch { case end: EOFException => throw new IOException(s"a block of ${block.length} bytes was cut off", end) }
-        block
-      }
+      try {
+        if (atKey) first << 24 | in.readUnsignedByte() << 16 | in.readUnsignedShort()
+        else {
+          val block = new Array[Byte](in.readInt())
+          in.readFully(block)
+          block
+        }
+      } catch { case end: EOFException => throw new IOException("a block of a shuffle was cut off", end) }
     atKey = !atKey
     part.asInstanceOf[T]
   }
