@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import on_spark
+import oracle
 import pytest
 
 import nestflow as nf
@@ -370,6 +371,21 @@ def test_side_input_without_a_value(p: nf.Pipeline) -> None:
     with pytest.raises(errors.NestflowRuntimeException, match="empty"):
         p.parallelize([1]).map(lambda x, s: x, empty).get()
     assert p.parallelize([]).map(lambda x, s: x, empty).get() == []
+
+
+@pytest.mark.parametrize("groups", [{}, {"a": []}, {"a": [1]}])
+def test_outer_data_fail_where_they_live(create: Create, groups: dict[str, list[int]]) -> None:
+    """They are made once, for all groups: also where there is none that takes them."""
+    p = create()
+    outer = p.parallelize([0])
+    table = p.parallelize(groups).apply_values(
+        lambda v: outer.map(lambda x, least: x + least, outer.filter(bool).first())
+    )
+    assert table.extract_keys().get() == list(groups)  # nobody needs the values
+    with pytest.raises(oracle.Fails):
+        oracle.get(table)
+    with pytest.raises(errors.NestflowRuntimeException, match="empty PObject"):
+        table.get()
 
 
 def test_data_of_groups_cannot_be_shown(p: nf.Pipeline) -> None:

@@ -113,10 +113,9 @@ def test_exit_does_not_wait_for_ever(end: str, code: int, tmp_path: Path) -> Non
 def test_exit_during_a_run_within_a_run(tmp_path: Path) -> None:
     inner = """p = nf.Pipeline.create("local", host="in_process", tmp_dir=sys.argv[2])"""
     body = f"{inner}\n        p.parallelize([1]).map(lambda y: time.sleep(1)).get()"
-    began = time.monotonic()
     ended = end_of(RUN_IN_A_DAEMON.format(body=body, end=""), tmp_path)
-    assert time.monotonic() - began < 8
     assert (ended.returncode, ended.stderr) == (0, "")
+    # Where the end gives a thread up, it leaves the files.
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,7 +10,7 @@ from cases.schemas import PEOPLE
 from programs import text
 
 import nestflow as nf
-from nestflow import schema, serde
+from nestflow import counter, schema, serde
 from nestflow import transforms as T
 from nestflow.future import fields
 from nestflow.transform_impls.sort import ASC, DESC
@@ -265,6 +265,42 @@ def test_what_a_record_decides_moves_nothing(p: nf.Pipeline, name: str) -> None:
     assert "numbered" not in by_record.explain()
     p.run()
     oracle.check([row["n"] for row in by_record.get()], oracle.Bag(by_group.get()), exact=False)
+
+
+def test_batches_of_a_record_keep_their_limits(p: nf.Pipeline) -> None:
+    """Only the engine knows how many bytes records have, and in how many processes a function runs."""
+    megabytes = p.parallelize([{"n": 8}, {"n": 1}]).as_schema(["n"])
+
+    def column(v: nf.PCollection, **limits: Any) -> nf.PCollection:
+        blocks = v.flat_map(lambda n: [b"x" * (1 << 20)] * n)
+        return blocks.map_batches(lambda batch: [len(batch)], **limits)
+
+    limited = schema.select(megabytes, lambda c: {"n": column(c["n"], batch_size="2MB")})
+    shared = schema.select(megabytes, lambda c: {"n": column(c["n"], instances=1)})
+    for made in (limited, shared):
+        assert "numbered" in made.explain()
+    sizes = [row["n"] for row in limited.get()]
+    assert sum(sizes) == 9
+    assert max(sizes) <= 3
+    assert sorted(row["n"] for row in shared.get()) == [1, 8]
+    assert "numbered" not in schema.select(megabytes, lambda c: {"n": column(c["n"])}).explain()
+
+
+@pytest.mark.parametrize("largest", [True, False])
+def test_a_key_of_an_extreme_is_made_once(p: nf.Pipeline, largest: bool) -> None:
+    def key(x: int) -> int:
+        counter.increase("keys")
+        return x
+
+    counter.reset("keys")
+    lists = p.parallelize([{"l": [3, 1, 2]}]).as_schema(["l"])
+
+    def column(v: nf.PCollection) -> nf.PObject:
+        numbers = v.flat_map(list)
+        return numbers.max(key) if largest else numbers.min(key)
+
+    assert schema.select(lists, lambda c: {"n": column(c["l"])}).get() == [{"n": 3 if largest else 1}]
+    assert counter.get("keys") == 3
 
 
 def test_sets_of_a_record_are_told_apart_by_what_they_hold(p: nf.Pipeline) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -412,6 +413,36 @@ def test_a_large_side_input_is_sent_once_and_mapped_by_all_workers() -> None:
     assert len({(process, records) for process, _, records, _ in found}) == len(
         {process for process, *_ in found}
     )
+
+
+def test_what_a_function_changes_in_a_side_input_no_other_task_sees() -> None:
+    def take(x: int, names: dict[int, str], lists: Any) -> tuple[int, str | None, int]:
+        lists[0].append(x)
+        return os.getpid(), names.pop(x, None), len(lists[0])
+
+    with nf.Pipeline.create("local", host="workers", progress=False, threads=1) as p:
+        names = nf.transforms.to_pobject(p.parallelize({1: "a", 2: "b"}))
+        lists = p.parallelize([[], (1, 2)])
+        found = [p.parallelize([1, 2]).map(take, names, lists).get() for _ in range(2)]
+    (worker,) = {process for rows in found for process, *_ in rows}
+    assert found == [[(worker, "a", 1), (worker, "b", 2)]] * 2
+
+
+@pytest.mark.parametrize(("limit", "kept"), [("300MB", False), ("2GB", True)])
+def test_a_worker_keeps_few_objects_of_side_inputs_where_it_has_little_memory(limit: str, kept: bool) -> None:
+    def blocks(_: int) -> int:
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    texts = 200_000
+    with nf.Pipeline.create(
+        "local", host="workers", progress=False, threads=1, worker_memory_limit=limit
+    ) as p:
+        words = p.parallelize([f"{number:07d}" * 15 for number in range(texts)])
+        before = p.parallelize([1]).map(blocks).get()[0]
+        assert p.parallelize([1]).map(lambda _, words: len(words), words).get() == [texts]
+        more = p.parallelize([1]).map(blocks).get()[0] - before
+    assert more > texts if kept else more < texts // 2
 
 
 def test_code_can_tell_that_it_runs_in_a_worker(p: nf.Pipeline) -> None:

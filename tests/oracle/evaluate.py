@@ -27,6 +27,7 @@ def get(handle: Any, undefined: set[str] | None = None) -> Any:
     plan = handle._pipeline._builder.plan([op.Keep(leaf._node, 0)], [])
     operators = Operators(plan, set() if undefined is None else undefined)
     try:
+        operators.outer_data()
         if isinstance(handle, PTable):
             return operators.table(leaf._node, isinstance(leaf, PCollection))
         rows = operators.rows(leaf._node, ())

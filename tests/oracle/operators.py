@@ -40,6 +40,13 @@ class Operators(Groups):
             known = self._known[node, path] = getattr(self, f"on_{type(o).__name__.lower()}")(o, path, node)
         return known
 
+    def outer_data(self) -> None:
+        """Evaluate what groups take from around them: it is made where it lives, though no group takes it."""
+        for node in self.nodes.values():
+            if isinstance(node.op, op.Import):
+                for path in self.paths(self.scope_of[node.op.node], ()):
+                    self.rows(node.op.node, path)
+
     def function(self, index: int) -> Any:
         """A user function, or a constant, of the plan."""
         if index not in self._functions:

@@ -37,9 +37,8 @@ impl Groups {
         if chain.sides.iter().any(|side| side.from != SideFrom::Open) {
             return Err(HostError::Internal("a fold has no side inputs by column".to_owned()));
         }
-        let kinds = ours(kinds(py))?;
         let built = (|| {
-            let describe = Describe::new(py, kinds)?;
+            let describe = Describe::new(py)?;
             let module = py.import("nestflow.host.groups")?;
             match &chain.program {
                 Program::Combine { function, site } => {

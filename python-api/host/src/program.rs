@@ -8,19 +8,17 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use crate::decode;
 use crate::failure::internal;
-use crate::kinds::Kinds;
 use crate::remembered::remembered;
 
 /// Makes the Python side of a program.
-pub(crate) struct Describe<'a, 'py> {
+pub(crate) struct Describe<'py> {
     pub(crate) py: Python<'py>,
-    pub(crate) kinds: &'a Kinds,
     module: Bound<'py, PyModule>,
 }
 
-impl<'a, 'py> Describe<'a, 'py> {
-    pub(crate) fn new(py: Python<'py>, kinds: &'a Kinds) -> PyResult<Self> {
-        Ok(Describe { py, kinds, module: py.import("nestflow.host.program")? })
+impl<'py> Describe<'py> {
+    pub(crate) fn new(py: Python<'py>) -> PyResult<Self> {
+        Ok(Describe { py, module: py.import("nestflow.host.program")? })
     }
 
     /// A `UserFunction`.
@@ -90,7 +88,9 @@ impl<'a, 'py> Describe<'a, 'py> {
     fn records(&self, cells: &BinaryViewArray) -> PyResult<Bound<'py, PyList>> {
         remembered(self.py, cells, || {
             let rows: Vec<usize> = (0..cells.len()).filter(|&row| cells.is_valid(row)).collect();
-            decode::list_of(self.py, cells, rows.into_iter(), self.kinds.missing.bind(self.py))
+            let mut frozen = Vec::with_capacity(rows.len());
+            let list = decode::records(self.py, cells, &rows, &mut frozen)?;
+            Ok((list, frozen.into_iter().all(|frozen| frozen)))
         })
     }
 }

@@ -84,10 +84,8 @@ impl Records {
         (steps, emit, keep_groups_from): (&[Step], &Emit, Option<u32>),
         open: &[BinaryViewArray],
     ) -> Result<Self, HostError> {
-        let kinds = ours(kinds(py))?;
         let built = (|| {
-            let arguments =
-                described(&Describe::new(py, kinds)?, chain, (steps, emit, keep_groups_from), open)?;
+            let arguments = described(&Describe::new(py)?, chain, (steps, emit, keep_groups_from), open)?;
             py.import("nestflow.host.driver")?.call_method1("build", arguments)
         })();
         let driver = built.map_err(|error| unloadable(py, &error))?;
@@ -237,7 +235,7 @@ fn most_of(program: &Program) -> usize {
 /// A program as the Python half takes it: steps, what comes out and by which key, the first step whose
 /// drops are kept, side inputs.
 fn described<'py>(
-    describe: &Describe<'_, 'py>,
+    describe: &Describe<'py>,
     chain: &ChainSpec,
     (steps, emit, keep_groups_from): (&[Step], &Emit, Option<u32>),
     open: &[BinaryViewArray],
@@ -264,7 +262,7 @@ pub fn source(py: Python<'_>, chain: &ChainSpec) -> PyResult<String> {
     if Native::of(steps, emit).is_some() {
         return Ok(String::new());
     }
-    let arguments = described(&Describe::new(py, kinds(py)?)?, chain, (steps, emit, *keep_groups_from), &[])?;
+    let arguments = described(&Describe::new(py)?, chain, (steps, emit, *keep_groups_from), &[])?;
     py.import("nestflow.host.driver")?.call_method1("source", arguments)?.extract()
 }
 

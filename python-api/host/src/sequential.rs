@@ -78,7 +78,6 @@ impl Walk {
         (kind, site, sides, most): (&Sequential, &CallSite, &[u32], Option<u64>),
         open: &[BinaryViewArray],
     ) -> Result<Self, HostError> {
-        let kinds = ours(kinds(py))?;
         let (name, functions, zero) = match kind {
             Sequential::Accumulate { zero, step } => ("accumulate", vec![step], Some(zero)),
             Sequential::Reduce(step) => ("reduce", vec![step], None),
@@ -87,7 +86,7 @@ impl Walk {
             Sequential::Whole(function) => ("whole", vec![function], None),
         };
         let built = (|| {
-            let describe = Describe::new(py, kinds)?;
+            let describe = Describe::new(py)?;
             let step = describe.step(name, &functions, site, sides)?;
             let start = zero.map(|zero| PyBytes::new(py, &zero.function.pickled));
             let callable = zero.is_some_and(|zero| zero.callable);

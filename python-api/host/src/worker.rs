@@ -20,11 +20,18 @@ pub(crate) fn end_with_parent(parent: u32) {
 }
 
 /// Serves the pool at the other end of a socket until it is gone. The descriptor is given away.
-/// `owner` is the process of the pool, `around` an object of `nestflow.host.surroundings`, or nothing.
+/// `owner` is the process of the pool, `around` an object of `nestflow.host.surroundings`, or nothing; `limit`
+/// are the bytes that this process may take, where that was said.
 #[pyfunction]
-#[pyo3(signature = (socket, owner, around = None))]
-pub(crate) fn run_worker(py: Python<'_>, socket: i32, owner: u32, around: Option<Py<PyAny>>) -> PyResult<()> {
-    remember();
+#[pyo3(signature = (socket, owner, around = None, limit = None))]
+pub(crate) fn run_worker(
+    py: Python<'_>,
+    socket: i32,
+    owner: u32,
+    around: Option<Py<PyAny>>,
+    limit: Option<usize>,
+) -> PyResult<()> {
+    remember(limit);
     let host = SurroundedHost { around };
     let served = py.detach(|| nestflow_workers::serve(nestflow_workers::adopt(socket), owner, &host));
     served.map_err(|error| PyRuntimeError::new_err(error.to_string()))

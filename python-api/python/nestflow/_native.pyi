@@ -14,8 +14,8 @@ class _host:
     """What worker processes call, as in the module of that name."""
 
     @staticmethod
-    def run_worker(socket: int, parent: int) -> None:
-        """Serve the pool at the other end of a socket until it is gone."""
+    def run_worker(socket: int, owner: int, around: object = None, limit: int | None = None) -> None:
+        """Serve the pool at the other end of a socket until it is gone; ``limit``: bytes it may take."""
 
 def open_session(options: dict[str, object]) -> int:
     """Open a session; ``memory_limit``, ``threads``, ``host``, ``tmp_dir`` are known options."""

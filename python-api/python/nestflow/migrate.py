@@ -7,10 +7,10 @@ a person to look at it, divisions, is named and left alone. Must not write a fil
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
 import io
 import os
-import re
 import shutil
 import sys
 import tokenize
@@ -21,11 +21,8 @@ from .errors import NestflowRuntimeException
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_FROM = re.compile(r"^([ \t]*from[ \t]+)bigflow(?=[.\s])", re.M)
-_NAMED = re.compile(r"^([ \t]*import[ \t]+)bigflow((?:\.\w+)*[ \t]+as\b)", re.M)
-_PLAIN = re.compile(r"^([ \t]*)import[ \t]+(?:[\w.]+[ \t]*,[ \t]*)*bigflow\b", re.M)
-
-_ALIAS = "import nestflow.compat.bigflow  # makes the name bigflow"
+_ALIAS = "nestflow.compat.bigflow"
+_ALIAS_LINE = f"import {_ALIAS}  # makes the name bigflow\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,6 +70,9 @@ def rewritten(text: str, path: str, tools: Sequence[Any]) -> str:
 def imports(text: str) -> str:
     r"""Give the text with Bigflow's imports made nestflow's; of ``import bigflow`` the name stays.
 
+    Raises:
+        SyntaxError: it is no program of Python 3.
+
     Example:
         >>> print(imports("from bigflow import base\nimport bigflow.schema as s"))
         from nestflow import base
@@ -81,8 +81,61 @@ def imports(text: str) -> str:
         import nestflow.compat.bigflow  # makes the name bigflow
         import bigflow.base
     """
-    text = _NAMED.sub(r"\1nestflow\2", _FROM.sub(r"\1nestflow", text))
-    return _PLAIN.sub(rf"\1{_ALIAS}\n\g<0>", text, count=1) if _ALIAS not in text else text
+    tree = ast.parse(text)
+    # Positions count bytes.
+    lines = text.encode().split(b"\n")
+    places = list(_renamed(tree, lines))
+    first = next((statement for statement in tree.body if not _comes_first(statement, tree)), None)
+    if first is not None and _keeps_the_name(tree):
+        line, column = _start(first)
+        # Behind another statement of its line there is no room for a comment.
+        alias = f"import {_ALIAS}; " if lines[line][:column].strip() else _ALIAS_LINE
+        places.append((line, column, column, alias.encode()))
+    for line, start, end, put in sorted(places, reverse=True):
+        lines[line] = lines[line][:start] + put + lines[line][end:]
+    return b"\n".join(lines).decode()
+
+
+def _renamed(tree: ast.Module, lines: list[bytes]) -> Iterator[tuple[int, int, int, bytes]]:
+    """Give line, start, end and new text of the names that become nestflow's."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and _is_bigflow(node.module or ""):
+            line, start = node.lineno - 1, lines[node.lineno - 1].find(b"bigflow", node.col_offset)
+            while start < 0:  # `from` and a backslash
+                line += 1
+                start = lines[line].find(b"bigflow")
+            yield line, start, start + len("bigflow"), b"nestflow"
+        elif isinstance(node, ast.Import):
+            for name in node.names:
+                if name.asname and _is_bigflow(name.name):
+                    start = name.col_offset
+                    yield name.lineno - 1, start, start + len("bigflow"), b"nestflow"
+
+
+def _keeps_the_name(tree: ast.Module) -> bool:
+    """Whether there are imports that make the name ``bigflow``, and nothing yet that lets them."""
+    lets = (name.name for node in tree.body if isinstance(node, ast.Import) for name in node.names)
+    names = (name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names)
+    return _ALIAS not in lets and any(_is_bigflow(name.name) and not name.asname for name in names)
+
+
+def _is_bigflow(module: str) -> bool:
+    return module.partition(".")[0] == "bigflow"
+
+
+def _comes_first(statement: ast.stmt, tree: ast.Module) -> bool:
+    """Whether nothing may stand before a statement: the docstring, what is of the future."""
+    if isinstance(statement, ast.ImportFrom):
+        return statement.module == "__future__"
+    return statement is tree.body[0] and ast.get_docstring(tree, clean=False) is not None
+
+
+def _start(statement: ast.stmt) -> tuple[int, int]:
+    """Line and column of a statement, its first decorator included."""
+    decorators = getattr(statement, "decorator_list", None)
+    if decorators:
+        return decorators[0].lineno - 1, 0
+    return statement.lineno - 1, statement.col_offset
 
 
 def divisions(text: str) -> Iterator[int]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nestflow.__main__ import main
+from nestflow.migrate import imports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,6 +104,44 @@ def test_programs_of_python_3_are_read_too(
     new.write_text("import sys\nfrom bigflow import base\nprint('a', file=sys.stderr)")
     assert migrate(monkeypatch, "--write", new) == 0
     assert new.read_text() == "import sys\nfrom nestflow import base\nprint('a', file=sys.stderr)"
+
+
+ALIAS = "import nestflow.compat.bigflow  # makes the name bigflow\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "import bigflow.base as b, sys, bigflow.transforms as t\n",
+            "import nestflow.base as b, sys, nestflow.transforms as t\n",
+        ),
+        (
+            "import bigflow.base as b, bigflow.util\n",
+            f"{ALIAS}import nestflow.base as b, bigflow.util\n",
+        ),
+        ("import bigflow as b\n", "import nestflow as b\n"),
+        ("from \\\n  bigflow import base\n", "from \\\n  nestflow import base\n"),
+        ("é = 'é'; from bigflow.a import b", "é = 'é'; from nestflow.a import b"),
+        # Text is no import, and one in a function needs the name as much.
+        ("def f():\n    import bigflow\n", f"{ALIAS}def f():\n    import bigflow\n"),
+        ("'''\nimport bigflow\nfrom bigflow import base\n'''\nx = 1\n",) * 2,
+        (
+            "#!x\n'''\nimport bigflow\n'''\nfrom __future__ import division\n\n"
+            "import re\nimport bigflow.udf\n",
+            "#!x\n'''\nimport bigflow\n'''\nfrom __future__ import division\n\n"
+            f"{ALIAS}import re\nimport bigflow.udf\n",
+        ),
+        ("'x'; import bigflow", "'x'; import nestflow.compat.bigflow; import bigflow"),
+        ("# y\n@f\nclass A:\n    import bigflow\n", f"# y\n{ALIAS}@f\nclass A:\n    import bigflow\n"),
+        # What is nobody's import stays.
+        ("import bigflows\nfrom .bigflow import x\nfrom . import bigflow\nbigflow.y()\n",) * 2,
+    ],
+)
+def test_imports(before: str, after: str) -> None:
+    assert imports(before) == after
+    assert imports(after) == after
+    compile(after, "migrated", "exec")
 
 
 def test_what_cannot_be_read_is_named_and_the_others_are_done(

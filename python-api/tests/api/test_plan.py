@@ -7,7 +7,7 @@ import sys
 
 import fake_native
 from decode import decode_plan
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nestflow.plan import nodes as op
@@ -115,6 +115,7 @@ scopes = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(scopes, st.lists(st.one_of(st.builds(op.Write, u32s, sinks, u32s), st.builds(op.Effect, u32s))))
 def test_bytes_can_be_read_back(root, targets):
     plan = op.LogicalPlan((), (), root, tuple(targets), (op.Materialized(1, 2),))
@@ -150,11 +151,13 @@ def test_call_sites_are_the_users_lines(p):
     assert (p.parallelize(1) + 1)._made_at().transform == "+"
 
 
-def test_importing_is_quick_and_needs_no_compiled_module():
+def test_importing_loads_nothing_large_and_no_compiled_module():
+    """What an import takes is what it loads: no other package, and little of Python's own."""
     code = (
-        "import sys, time; t = time.perf_counter(); import nestflow as nf; t = time.perf_counter() - t\n"
-        "assert not {'cloudpickle', 'pickle5', 'numpy', 'asyncio', 'nestflow._native'} & set(sys.modules)\n"
-        "assert t < 0.5, t\n"
+        "import sys; before = set(sys.modules); import nestflow as nf; loaded = set(sys.modules) - before\n"
+        "assert {name.split('.')[0] for name in loaded} <= {'nestflow', *sys.stdlib_module_names}, loaded\n"
+        "assert not {'asyncio', 'ctypes', 'http', 'unittest', 'nestflow._native'} & loaded, loaded\n"
+        "assert len(loaded) < 200, loaded\n"
         "p = nf.Pipeline.create('local'); p.read(nf.TextFile('x')).map(len).count()\n"
         "assert 'nestflow._native' not in sys.modules\n"
         "scope = {}; exec('from nestflow import *', scope)\n"

@@ -307,7 +307,7 @@ impl Drop for Pool {
 
 /// Lives as long as the pool.
 fn start_and_tidy(pool: &Weak<Pool>, options: &Options, requests: &Receiver<Request>) {
-    let mut spawner = None;
+    let mut spawner: Option<Arc<Spawner>> = None;
     loop {
         match requests.recv_timeout(TICK) {
             Ok(Request::Worker(reply)) => {
@@ -324,10 +324,14 @@ fn start_and_tidy(pool: &Weak<Pool>, options: &Options, requests: &Receiver<Requ
                 }
             }
             Ok(Request::Answer(reply)) => drop(reply.send(())),
-            Err(RecvTimeoutError::Timeout) => match pool.upgrade() {
-                Some(pool) => pool.tidy(),
-                None => return,
-            },
+            Err(RecvTimeoutError::Timeout) => {
+                // The next worker needs another one.
+                drop(spawner.take_if(|known| known.is_gone()));
+                match pool.upgrade() {
+                    Some(pool) => pool.tidy(),
+                    None => return,
+                }
+            }
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }

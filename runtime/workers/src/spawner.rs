@@ -88,6 +88,11 @@ impl Spawner {
         format!("the process {} that forks workers {how}; it printed last:{}", child.id(), self.tail.text())
     }
 
+    /// Whether it has ended; the system keeps its number until somebody asks.
+    pub(crate) fn is_gone(&self) -> bool {
+        !matches!(lock(&self.child).try_wait(), Ok(None))
+    }
+
     /// Ends it, and with it its workers.
     pub(crate) fn kill(&self) {
         let _ = lock(&self.child).kill();

@@ -378,7 +378,8 @@ impl Worker {
         if wrong {
             self.kill();
         }
-        let asked = self.doomed.load(Ordering::Acquire);
+        // Nobody gets it any more.
+        let asked = self.doomed.swap(true, Ordering::AcqRel);
         let _ = silent.recv_timeout(if asked { GOOD_ORDER } else { LAST_WORDS });
         // Usually it has ended by now, and this finds nobody.
         self.kill();

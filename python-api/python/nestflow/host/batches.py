@@ -29,12 +29,16 @@ _LOOK = 0.05
 
 
 class Settings(NamedTuple):
-    """How batches are made: at most so many rows, and bytes of records before they were objects."""
+    """How batches are made: at most so many rows, and bytes of records before they were objects.
+
+    ``limited``: the user has said how many bytes.
+    """
 
     format: str
     rows: int
     bytes: int
     iterator: bool
+    limited: bool = False
 
 
 class Batches(Transformer):

@@ -30,6 +30,7 @@ def main(owner: int, parent: int) -> None:
     host = library()
     host.end_with_parent(parent)
     call_process("nestflow-worker")
+    limit = None
     if LIMIT in os.environ:
         limit, (_, most) = int(os.environ[LIMIT]), resource.getrlimit(resource.RLIMIT_DATA)
         limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
@@ -48,7 +49,7 @@ def main(owner: int, parent: int) -> None:
     except Exception as error:
         traceback.print_exc()
         around = surroundings.Missing(error)
-    host.run_worker(connection, owner, around)
+    host.run_worker(connection, owner, around, limit)
 
 
 def library() -> Any:

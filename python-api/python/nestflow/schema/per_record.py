@@ -7,6 +7,7 @@ really are groups.
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any
 
 from ..functions import ship_function
@@ -113,7 +114,7 @@ class _Compiler:
         if isinstance(o, op.Import):
             made = Instruction(OUTER, number=len(self.outer))
             self.outer.append(o.node)
-        elif knows(type(o).__name__):
+        elif knows(type(o).__name__) and not self._needs_the_engine(o):
             made = self._instruction(o)
         else:
             self.failed = True
@@ -135,3 +136,12 @@ class _Compiler:
             int(number),
             flag,
         )
+
+    def _needs_the_engine(self, o: op.Op) -> bool:
+        """Whether a function is to run in some processes only, or to get so many bytes at a time."""
+        from ..host.batches import Batches
+
+        if not isinstance(o, op.Transformer) or not o.parts:
+            return False
+        walker = pickle.loads(self.builder.function_at(o.transformer).pickled)
+        return o.instances is not None or (isinstance(walker, Batches) and walker.settings.limited)

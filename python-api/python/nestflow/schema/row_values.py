@@ -68,7 +68,11 @@ def in_order(values: Iterable[Any], key: Callable[[Any], Any] | None, reverse: b
         >>> in_order([2, None, 1.5], None, False), in_order(["a", "b"], None, True)
         ([None, 1.5, 2], ['b', 'a'])
     """
-    keyed = [(list(_parts(value if key is None else key(value), reverse)), value) for value in values]
+    return _sorted([(value if key is None else key(value), value) for value in values], reverse)
+
+
+def _sorted(keyed: Iterable[tuple[Any, Any]], reverse: bool) -> list[Any]:
+    """Give the values of pairs with keys by their keys."""
 
     def compare(a: tuple[list[Any], Any], b: tuple[list[Any], Any]) -> int:
         for (left, down), (right, _) in zip(a[0], b[0], strict=False):
@@ -77,8 +81,9 @@ def in_order(values: Iterable[Any], key: Callable[[Any], Any] | None, reverse: b
                 return -order if down else order
         return 0
 
-    keyed.sort(key=functools.cmp_to_key(compare))
-    return [value for _, value in keyed]
+    parted = [(list(_parts(key, reverse)), value) for key, value in keyed]
+    parted.sort(key=functools.cmp_to_key(compare))
+    return [value for _, value in parted]
 
 
 def _parts(key: Any, reverse: bool) -> Iterator[tuple[Any, bool]]:
@@ -108,10 +113,11 @@ def extreme(values: list[Any], key: Callable[[Any], Any] | None, largest: bool) 
         >>> extreme(["aa", "b", "cc"], len, True)
         'aa'
     """
-    nones = [(value if key is None else key(value)) is None for value in values]
+    keyed = [(value if key is None else key(value), value) for value in values]
+    nones = [key is None for key, _ in keyed]
     if any(nones) and not all(nones):
         raise TypeError(f"'<' not supported between instances of None and others: the values {values!r:.200}")
-    return in_order(values, key, largest)[0]
+    return _sorted(keyed, largest)[0]
 
 
 def _compared(a: Any, b: Any) -> int:

@@ -74,20 +74,21 @@ def map_batches(
     if instances is not None and (type(instances) is not int or instances < 1):
         raise ValueError(f"instances of map_batches has to be a number from 1, not {instances!r:.100}")
     rows, size = _sizes(batch_size)
+    limits = Settings(format, rows, _BYTES if size is None else size, iterator, size is not None)
     call = Call("map_batches", options, [pvalue], side_inputs)
     function = ship_function(fn)
     made = None if setup is None else ship_function(setup, "setup").pickled
-    batches = Batches(function.pickled, made, Settings(format, rows, size, iterator))
+    batches = Batches(function.pickled, made, limits)
     shipped = call.value(batches, function_name(fn))
     return call.collection(op.Transformer(call.input(pvalue), shipped, call.sides, True, instances))
 
 
-def _sizes(batch_size: object) -> tuple[int, int]:
+def _sizes(batch_size: object) -> tuple[int, int | None]:
     if batch_size is None:
-        return _ROWS, _BYTES
+        return _ROWS, None
     rows, size = batch_size if isinstance(batch_size, tuple) and len(batch_size) == 2 else (batch_size, None)
     if size is None and isinstance(rows, str):
         rows, size = _ROWS, rows
     if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
         raise ValueError(f"batch_size has to be a number of records, a size or both, not {batch_size!r}")
-    return rows, _BYTES if size is None else byte_size(size, "batch_size")
+    return rows, None if size is None else byte_size(size, "batch_size")
