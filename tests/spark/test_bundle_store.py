@@ -151,6 +151,44 @@ def test_commands(
     assert "\tdamaged" in capsys.readouterr().out
 
 
+def test_settings_of_a_file(context: Any, spark: Make, thing: prepared.Prepared, tmp_path: Path) -> None:
+    """An address that only a file of settings knows, such as one of a mount."""
+    site, behind = tmp_path / "site.xml", tmp_path / "behind"
+    behind.mkdir()
+    mount = "<name>fs.viewfs.mounttable.here.link./store</name>"
+    site.write_text(
+        f"<configuration><property>{mount}<value>file://{behind}</value></property></configuration>"
+    )
+    options = {"hadoop_config_path": str(site)}
+    store = store_at(context, "viewfs://here/store", options)
+    assert publish(store, "1", thing).uploaded > 0
+    assert (behind / "1" / f"{thing.name}.tar.gz").exists()
+    # Executors take it from there.
+    p = spark(tmp_data_path="viewfs://here/store", **options)
+    assert p.parallelize([1, 2]).map(lambda x: x + 1).get() == [2, 3]
+    assert list(behind.glob("*/nestflow-*.tar.gz"))
+
+
+def test_a_private_folder_of_others(
+    context: Any, hdfs: str, thing: prepared.Prepared, tmp_path: Path
+) -> None:
+    folder = f"{hdfs}/tmp/{tmp_path.name}"
+    store = store_at(context, folder, {}, private=True)
+    assert publish(store, "mine", thing).uploaded > 0
+    assert publish(store, "mine", thing).uploaded == 0
+    place = places.Hdfs(context, folder)
+    rights = context._jvm.org.apache.hadoop.fs.permission.FsPermission("750")
+    place.system.setPermission(place.at("mine"), rights)
+    with pytest.raises(PermissionError, match=f"{folder}/mine holds .* the rights rwxr-x---"):
+        publish(store, "mine", thing)
+    with pytest.raises(PermissionError, match="nothing in it is used"):
+        store.put("mine/other", b"x")
+    assert publish(store_at(context, folder, {}), "mine", thing).uploaded == 0
+    # That of the administrator.
+    with pytest.raises(PermissionError, match=f"{hdfs}/tmp holds what only this user"):
+        store_at(context, f"{hdfs}/", {}, private=True).check("tmp")
+
+
 def test_damage_and_denial(context: Any, hdfs: str, thing: prepared.Prepared, tmp_path: Path) -> None:
     store = store_at(context, f"{hdfs}/tmp/{tmp_path.name}", {})
     publish(store, "1", thing)

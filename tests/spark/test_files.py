@@ -253,7 +253,8 @@ def test_a_folder_for_copies_without_a_scheme(spark: Make, hdfs: str, tmp_path: 
     for default in ({}, {"fs.defaultFS": hdfs}):
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
-            assert store_at(engine._context, str(tmp_path), default).uri("a") == f"file://{tmp_path}/a"
+            store = store_at(engine._context, str(tmp_path), {"hadoop_conf": default})
+            assert store.uri("a") == f"file://{tmp_path}/a"
         told = [str(warning.message) for warning in warned]
         assert len(told) == len(default)
         assert all(f"the cluster's file system is hdfs://{tmp_path}" in text for text in told)

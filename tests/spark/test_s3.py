@@ -1,4 +1,4 @@
-"""A real S3 server: tasks read its files, outputs to it are refused before anything runs."""
+"""A real S3 server: tasks read its files, outputs to it are refused before they begin, clients stay apart."""
 
 from __future__ import annotations
 
@@ -174,3 +174,51 @@ def test_text_is_read_and_no_output_is_begun(fetched: list[str], store: str, tmp
     assert "s3a://bucket/in/no.txt: no such file or directory" in told["missing"]
     assert "InvalidDataException: s3a://bucket/out: an output has to appear as a whole" in told["output"]
     assert "s3a://bucket/in/a.txt: the file has changed since the run began" in told["changed"]
+
+
+TEMPORARY = """
+    import os, time
+    import nestflow as nf
+    from nestflow.engine.spark.temporary import Temporary
+
+    p = nf.Pipeline.create("spark", progress=False, spark_conf={conf!r})
+    p._engine._opened()
+    jvm, files, at = p._engine._context._jvm, p._engine._driver.files(), "s3a://bucket/shared"
+
+    def there():
+        found = files.system(at).listStatus(jvm.org.apache.hadoop.fs.Path(at))
+        return {{status.getPath().toString() for status in found}}
+
+    def age():
+        for where, _, names in os.walk({disk!r}):
+            for name in names:
+                os.utime(os.path.join(where, name), (time.time() - 2 * 24 * 3600,) * 2)
+
+    one, other, third = (Temporary(jvm) for _ in range(3))
+    first = one.inside(files, at)
+    second = other.inside(files, at)
+    assert there() == {{first, second}}, there()
+    age()
+    # The first shows that it lives.
+    assert one.inside(files, at) == first
+    last = third.inside(files, at)
+    assert there() == {{first, last}}, there()
+    one.remove()
+    assert there() == {{last}}, there()
+    third.remove()
+    print("done")
+"""
+
+
+def test_clients_leave_each_other_s_folders(fetched: list[str], store: str, tmp_path: Path) -> None:
+    """There, folders have no times, and nobody can tell whether a file is held open."""
+    conf = {**settings(store, fetched[1]), "spark.master": "local[1]"}
+    program = textwrap.dedent(TEMPORARY).format(conf=conf, disk=str(tmp_path / "buckets"))
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert "done" in ended.stdout.splitlines(), ended.stderr[-5000:]

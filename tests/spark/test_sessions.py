@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import textwrap
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -260,3 +262,41 @@ def test_options_of_applications(tmp_path: Path) -> None:
     assert lines["gone"] == "gone the variable HADOOP_CONF_PATH names no file: 'no/such'"
     assert ANSWER in ended.stdout.splitlines()
     assert "Spark runs already, that of" in lines["late"] and "comes too late" in lines["late"]
+
+
+def test_the_file_of_defaults(tmp_path: Path) -> None:
+    """Before there is a JVM, PySpark does not know it; what is set over it keeps it."""
+    theirs = tmp_path / "theirs.jar"
+    zipfile.ZipFile(theirs, "w").close()
+    said = {
+        **CONF,
+        "spark.master": "local[1]",
+        "spark.app.name": "by default",
+        "spark.jars": str(theirs),
+        "spark.memory.offHeap.enabled": "true",
+        "spark.memory.offHeap.size": "70m",
+        "spark.executor.extraLibraryPath": "/theirs",
+        "spark.hadoop.planted.password": "hunter2",
+    }
+    (tmp_path / "spark-defaults.conf").write_text("".join(f"{key}  {said[key]}\n" for key in said))
+    end = """
+    import json, os
+
+    main(spark_conf={"spark.executor.extraLibraryPath": "/own"})
+    from pyspark import SparkContext
+
+    context = SparkContext.getOrCreate()
+    print("conf", json.dumps(dict(context.getConf().getAll())))
+    with open(f"/proc/{context._gateway.proc.pid}/cmdline") as file:
+        print("shown", "hunter2" in file.read())
+    """
+    ended = run(sys.executable, program(tmp_path, end), SPARK_CONF_DIR=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    lines = ended.stdout.splitlines()
+    assert ANSWER in lines and "shown False" in lines
+    (line,) = (line for line in lines if line.startswith("conf "))
+    conf = json.loads(line.removeprefix("conf "))
+    kept = ("spark.master", "spark.app.name", "spark.memory.offHeap.size", "spark.hadoop.planted.password")
+    assert {key: conf[key] for key in kept} == {key: said[key] for key in kept}
+    assert conf["spark.executor.extraLibraryPath"] == "/theirs:/own"
+    assert [jar.split("/")[-1] for jar in conf["spark.jars"].split(",")] == [theirs.name, Path(jar()).name]

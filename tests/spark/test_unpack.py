@@ -61,16 +61,18 @@ def test_what_somebody_took_is_unpacked_again(archive: Archive, tmp_path: Path, 
     assert is_whole(tmp_path / "cache" / "thing", [("a/b", b"one"), ("e", b"two")])
 
 
-@pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
-def test_a_damaged_archive(archive: Archive, tmp_path: Path, unpack: Unpack, damage: str) -> None:
+@pytest.mark.parametrize("seed", range(REPETITIONS))
+@pytest.mark.parametrize("damage", ["cut", "bit", "empty", "gone"])
+def test_a_damaged_archive(archive: Archive, tmp_path: Path, unpack: Unpack, damage: str, seed: int) -> None:
+    chance = random.Random(f"{damage} {seed}")
     data = bytearray(archive.path.read_bytes())
+    if damage == "bit":
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    else:
+        del data[chance.randrange(1, len(data)) if damage == "cut" else 0 :]
+    archive.path.write_bytes(data)
     if damage == "gone":
         archive.path.unlink()
-    elif damage == "cut":
-        archive.path.write_bytes(data[:-10])
-    else:
-        data[len(data) // 2] ^= 1
-        archive.path.write_bytes(data)
     worked, error = unpack(archive, tmp_path / "cache")
     assert not worked
     assert str(archive.path) in error

@@ -140,6 +140,89 @@ def test_damage_in_the_store(tmp_path: Path, damage: str) -> None:
     assert publish(store, "1", found).uploaded == 0
 
 
+@pytest.mark.parametrize("what", ["key", "library", "unpacked", "files", "program", "sha256", "bytes"])
+def test_a_manifest_that_says_something_else(tmp_path: Path, what: str) -> None:
+    found, store = thing(files(tmp_path / "files")), Local(str(tmp_path / "store"))
+    publish(store, "1", found)
+    path = tmp_path / "store" / "1" / f"{found.name}.json"
+    said = path.read_text()
+    path.write_text(json.dumps({**json.loads(said), what: "of somebody else"}))
+    with pytest.raises(NestflowRuntimeException, match=rf"is damaged: its {what} is 'of somebody else'"):
+        publish(store, "1", found)
+    publish(store, "1", found, again=True)
+    assert path.read_text() == said
+
+
+def test_a_private_folder_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, store = thing(files(tmp_path / "files")), Local(str(tmp_path / "store"), private=True)
+    folder = tmp_path / "store" / "mine"
+
+    def refused(error: str) -> None:
+        with pytest.raises(PermissionError, match=rf"file://{folder} holds what only this user .*{error}"):
+            publish(store, "mine", found)
+        with pytest.raises(PermissionError, match=error):
+            store.put("mine/other", b"x")
+
+    folder.mkdir(parents=True)
+    for mode, rights in (0o755, "drwxr-xr-x"), (0o770, "drwxrwx---"):
+        folder.chmod(mode)
+        refused(rights)
+    assert list(folder.iterdir()) == []
+    folder.chmod(0o700)
+    assert publish(store, "mine", found).uploaded
+    with monkeypatch.context() as other:
+        other.setattr(os, "getuid", lambda: folder.stat().st_uid + 1)
+        refused(f"belongs to {folder.stat().st_uid} ")
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    refused("lrwxrwxrwx")
+    # What is for all need not be this user's.
+    assert publish(Local(str(tmp_path / "store")), "mine", found).uploaded == 0
+
+
+@pytest.mark.parametrize("seed", range(REPETITIONS))
+@pytest.mark.parametrize("damage", ["cut", "bit", "empty"])
+def test_damage_is_noticed_wherever_it_is(tmp_path: Path, damage: str, seed: int) -> None:
+    chance = random.Random(f"{damage} {seed}")
+    found, store = thing(files(tmp_path / "files")), Local(str(tmp_path / "store"))
+    manifest = publish(store, "1", found).manifest
+    path = tmp_path / "store" / "1" / f"{found.name}.tar.gz"
+    whole = path.read_bytes()
+    broken = bytearray(whole)
+    if damage == "bit":
+        broken[chance.randrange(len(whole))] ^= 1 << chance.randrange(8)
+    else:
+        del broken[chance.randrange(1, len(whole)) if damage == "cut" else 0 :]
+    path.write_bytes(broken)
+    # Nodes compare the hash before they read anything of it.
+    assert store.digest(f"1/{found.name}.tar.gz") != manifest["sha256"]
+    assert cli("verify", str(tmp_path / "store")) == (1, [f"1/{found.name}.tar.gz\tdamaged"])
+    if damage != "bit":
+        with pytest.raises(NestflowRuntimeException, match=rf"is damaged: it has {len(broken)} bytes"):
+            publish(store, "1", found)
+    # Without the manifest, as a killed client leaves it, it is read.
+    path.with_name(f"{found.name}.json").unlink()
+    with pytest.raises(NestflowRuntimeException, match="is damaged: its content is not what its name says"):
+        publish(store, "1", found)
+    publish(store, "1", found, again=True)
+    assert path.read_bytes() == whole
+
+
+def test_what_a_killed_client_has_left(tmp_path: Path) -> None:
+    found, store = thing(files(tmp_path / "files")), Local(str(tmp_path / "store"))
+    folder = tmp_path / "store" / "1"
+    folder.mkdir(parents=True)
+    young, old = folder / ".nestflow-young", folder / ".nestflow-old"
+    for left in (young, old):
+        left.write_bytes(b"half of an archive")
+    os.utime(old, (1, 1))
+    assert publish(store, "1", found).uploaded > 0
+    # Somebody may still write to the young one.
+    names = {path.name for path in folder.iterdir()}
+    assert names == {young.name, f"{found.name}.tar.gz", f"{found.name}.json"}
+    assert cli("verify", str(tmp_path / "store")) == (0, [f"1/{found.name}.tar.gz\tgood"])
+
+
 PUT = """
 import sys
 sys.path.insert(0, sys.argv[3])

@@ -85,9 +85,6 @@ def test_requirements(tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
     path.write_text(f"{wheel(tmp_path)}\n")
     assert says(environment(str(path)), tmp_path / "there")[0] == "42"
-    wheel(tmp_path).unlink()
-    # Looked up once.
-    assert environment(str(path)).version == sys.version.split()[0]
     path.write_text("/no/such-1.0-py3-none-any.whl\n")
     with pytest.raises(NestflowRuntimeException, match=r"pip cannot install .*such"):
         environment(str(path))
@@ -149,6 +146,54 @@ def test_requirements_of_several_files(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "limits.txt").unlink()
     with pytest.raises(NestflowRuntimeException, match=r"requirements cannot be read: .*limits\.txt"):
         environment(str(path))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "./mylib",
+        "../files/mylib[fast] ; python_version > '3'",
+        "-e ./mylib  # ours",
+        "--editable=mylib",
+        "mylib @ file://{folder}/mylib",
+        "tiny.whl \\\n  --no-binary :none:",
+        "{folder}/tiny.whl",
+        "${{WHEELS}}/tiny.whl",
+        "--find-links wheels",
+        "-r more.txt",
+    ],
+)
+def test_what_requirements_name_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    folder = tmp_path / "files"
+    for name in ("mylib", "wheels", "other"):
+        (folder / name).mkdir(parents=True)
+    (folder / "mylib" / "pyproject.toml").write_text("[project]")
+    (folder / "mylib" / "gone").symlink_to("nowhere")
+    (folder / "mylib" / "build").mkdir()
+    for path in ("tiny.whl", "wheels/tiny.whl", "other/tiny.whl"):
+        (folder / path).write_bytes(b"wheel")
+    (folder / "more.txt").write_text("./mylib\n")
+    monkeypatch.setenv("WHEELS", str(folder))
+    monkeypatch.chdir(tmp_path)
+    path = folder / "requirements.txt"
+    path.write_text(f"tiny-thing\n{line.format(folder=folder)}\n")
+    made: list[str] = []
+    monkeypatch.setattr(requirements, "once", lambda kind, key, *_: made.append(key))
+
+    def key() -> str:
+        requirements.installed(str(path), "3.11", False)
+        return made[-1]
+
+    before = key()
+    # What is not named, and what building leaves, means nothing.
+    (folder / "other" / "tiny.whl").write_bytes(b"another wheel")
+    (folder / "mylib" / "build" / "lib.py").touch()
+    assert key() == before
+    what = "mylib/pyproject.toml" if "mylib" in line or "more" in line else "tiny.whl"
+    (folder / ("wheels/" if "wheels" in line else "") / what).write_bytes(b"[project]\n")
+    assert key() != before
 
 
 def test_the_same_versions_are_the_same_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

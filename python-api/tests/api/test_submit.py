@@ -21,6 +21,7 @@ def spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "nestflow-spark-3.5_2.12.jar").touch()
     monkeypatch.setattr(jars, "FOLDER", tmp_path)
     monkeypatch.setattr(nestflow.submit, "home", lambda: str(tmp_path))
+    monkeypatch.delenv("SPARK_CONF_DIR", raising=False)
     return tmp_path
 
 
@@ -58,6 +59,80 @@ def test_what_is_typed(spark: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "offHeap" not in typed(capsys, "--conf=spark.nestflow.memory=2g", "app.py")
 
 
+def settings(words: list[str]) -> dict[str, str]:
+    return dict(words[at + 1].split("=", 1) for at, word in enumerate(words) if word == "--conf")
+
+
+DEFAULTS = """
+# What the administrator says.
+spark.master                     yarn
+spark.submit.deployMode          cluster
+spark.jars=theirs.jar
+spark.memory.offHeap.size:       3g
+spark.yarn.tags                  daily,\\
+                                 team-a
+spark.driver.extraClassPath      /etc/site/*
+spark.yarn.dist.archives         hdfs:///own.zip#own
+spark.yarn.appMasterEnv.PYSPARK_PYTHON  /opt/theirs
+spark.executorEnv.PYSPARK_PYTHON /opt/theirs
+spark.yarn.appMasterEnv.PYTHONPATH /opt/lib
+other.setting                    x
+"""
+
+
+@pytest.mark.parametrize("where", ["conf", "SPARK_CONF_DIR", "--properties-file"])
+def test_what_files_of_settings_say(
+    spark: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    path = spark / ("conf" if where == "conf" else "elsewhere") / "spark-defaults.conf"
+    path.parent.mkdir()
+    path.write_text(DEFAULTS)
+    line = ["--conf=spark.driver.extraClassPath=/own/*", "--conf=spark.yarn.tags=mine", "app.py"]
+    if where == "SPARK_CONF_DIR":
+        monkeypatch.setenv(where, str(path.parent))
+    elif where == "--properties-file":
+        (spark / "conf").mkdir()
+        (spark / "conf" / "spark-defaults.conf").write_text("spark.jars not-read.jar")
+        line = [where, str(path), *line]
+    words = shlex.split(typed(capsys, *line))
+    assert words[1:3] == ["--deploy-mode", "cluster"]
+    assert words[words.index("--jars") + 1] == f"{spark}/nestflow-spark-3.5_2.12.jar,theirs.jar"
+    assert ("--properties-file" in words) == (where == "--properties-file")
+    # The interpreters are the administrator's, and so is the memory: Spark reads the file by itself.
+    python = "spark.yarn.appMasterEnv.PYSPARK_DRIVER_PYTHON"
+    typed_now = settings(words)
+    assert "spark.memory.offHeap.size" not in typed_now and typed_now[python] == "/opt/theirs"
+    assert typed_now["spark.executorEnv.PYSPARK_PYTHON"] == "/opt/theirs"
+    put(monkeypatch)
+    conf = settings(shlex.split(typed(capsys, "--tmp-data-path=hdfs:///tmp", *line)))
+    jar = "./nestflow-x/site/nestflow/engine/spark/jars/nestflow-spark-3.5_2.12.jar"
+    # What is typed hides what the file says, for Spark too; what we add hides neither.
+    assert conf["spark.driver.extraClassPath"] == f"{jar}:/own/*"
+    assert conf["spark.executor.extraClassPath"] == jar
+    assert conf["spark.yarn.tags"].startswith("mine,nestflow-1.0,")
+    assert conf["spark.yarn.dist.archives"].startswith("hdfs:///own.zip#own,hdfs://n/tmp/nestflow-x")
+    assert conf["spark.yarn.appMasterEnv.PYTHONPATH"] == "{{PWD}}/nestflow-x/site:/opt/lib"
+    plain = settings(shlex.split(typed(capsys, "--tmp-data-path=hdfs:///tmp", *line[:-3], "app.py")))
+    assert plain["spark.driver.extraClassPath"] == f"{jar}:/etc/site/*"
+    assert plain["spark.yarn.tags"].startswith("daily,team-a,nestflow-1.0,")
+
+
+def test_secrets_are_not_shown(
+    spark: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ["--conf=spark.hadoop.fs.s3a.access.key=AKIA7", "--conf=spark.ssl.keyStorePassword=hunter2"]
+    line += ["--conf=spark.executor.extraJavaOptions=-Dtoken=abc", "--conf=spark.app.name=shown"]
+    shown = typed(capsys, *line, "app.py", "--conf", "token=of the program")
+    assert not [secret for secret in ("AKIA7", "hunter2", "abc") if secret in shown]
+    assert "spark.ssl.keyStorePassword=*********(redacted)" in shown and "spark.app.name=shown" in shown
+    assert shown.endswith("app.py --conf 'token=of the program'")
+    # Spark has to know them.
+    run: list[list[str]] = []
+    monkeypatch.setattr(nestflow.submit.os, "execve", lambda path, words, environment: run.append(words))
+    nestflow.submit.main([*line, "app.py"])
+    assert settings(run[0])["spark.ssl.keyStorePassword"] == "hunter2"
+
+
 def put(monkeypatch: pytest.MonkeyPatch, theirs: str | None = None) -> list[object]:
     """Let archives be there, without a JVM to put them; gives what was asked for."""
     asked: list[object] = []
@@ -93,7 +168,7 @@ def test_a_driver_on_a_node(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     words = shlex.split(typed(capsys, *line, "app.py"))
     assert asked == ["hdfs:///tmp", ".venv", None, False]
     assert "--jars" not in words
-    conf = dict(words[at + 1].split("=", 1) for at, word in enumerate(words) if word == "--conf")
+    conf = settings(words)
     record = conf.pop("spark.nestflow.archives")
     jar = "./nestflow-x/site/nestflow/engine/spark/jars/nestflow-spark-3.5_2.12.jar"
     python = "./environment-y/python/bin/p"
@@ -112,14 +187,29 @@ def test_a_driver_on_a_node(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
         "spark.yarn.appMasterEnv.PYSPARK_DRIVER_PYTHON": python,
         "spark.executorEnv.PYSPARK_PYTHON": python,
     }
-    # The driver takes it from there, unless its program wants something else.
+    # A driver that runs from them takes it from there, unless its program wants something else.
     there = {"spark.nestflow.archives": record}
+    assert archives.told(there, {"python_env": ".venv"}) is None
+    site = Path("/yarn/container_1/nestflow-x/site/nestflow/bundle/product.py")
+    monkeypatch.setattr(archives.product, "__file__", str(site))
     told = archives.told(there, {"python_env": ".venv"})
     assert told is not None and [each.name for each in told.published] == ["nestflow-x", "environment-y"]
     assert archives.told(there, {"python_env": "other"}) is None
     assert archives.told(there, {"tmp_data_path": "hdfs:///other"}) is None
     assert archives.told(there, {"reprepare_cache_archive": True}) is None
     assert archives.told({}, {}) is None
+
+
+def test_a_driver_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch)
+    monkeypatch.setattr(yarn, "brought", lambda *_: {})
+    line = ["--master=yarn", "--tmp-data-path=hdfs:///tmp", "--python-env=.venv", "app.py"]
+    conf = settings(shlex.split(typed(capsys, *line)))
+    # Its pipelines look themselves what is in the environment by then.
+    assert "spark.nestflow.archives" not in conf
+    assert archives.named_environment({}, conf) == ".venv"
+    assert archives.named_environment({"python_env": "other"}, conf) == "other"
+    assert archives.named_environment({}, {}) is None
 
 
 def test_a_driver_in_an_interpreter_of_the_nodes(
@@ -131,6 +221,12 @@ def test_a_driver_in_an_interpreter_of_the_nodes(
     assert asked == ["hdfs:///tmp", None, "/opt/python", False]
     assert "appMasterEnv.PYSPARK_DRIVER_PYTHON=/opt/python" in full
     assert "PYTHONNOUSERSITE" not in full
+
+
+def test_nothing_is_brought_twice() -> None:
+    says = {"version": "1", "commit": "2", "library": "3", "sha256": "4"}
+    once = yarn.tags({"spark.yarn.tags": "mine"}.get, [Published("x", "hdfs:/x", says, 0)])
+    assert yarn.tags(once.get, [Published("x", "hdfs:/x", says, 0)]) == once
 
 
 def test_more_tags_than_yarn_takes(caplog: pytest.LogCaptureFixture) -> None:
@@ -146,6 +242,9 @@ def test_what_cannot_be(spark: Path) -> None:
             nestflow.submit.main(["--dry-run", *line, "app.py"])
     with pytest.raises(ValueError, match="needs a --tmp-data-path"):
         nestflow.submit.main(["--dry-run", "--python-env=.venv", "app.py"])
+    with pytest.raises(ValueError, match="--python and --python-env exclude each other"):
+        line = ["--tmp-data-path=/x", "--python-env=.venv", "--python=/opt/python", "app.py"]
+        nestflow.submit.main(["--dry-run", *line])
     with pytest.raises(ValueError, match="is for --master yarn"):
         nestflow.submit.main(["--dry-run", "--deploy-mode=cluster", "--tmp-data-path=/x", "app.py"])
     with pytest.raises(SystemExit):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import NestflowRuntimeException
 from . import prepared, requirements
+from .folders import once
 from .interpreter import FOLDER, Interpreter, add_interpreter, ask
 from .product import SITE, platform_tag
 from .tree import Tree
@@ -173,7 +174,7 @@ def _unpacked(path: str) -> str:
             names = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
             archive.extractall(into, **names)  # type: ignore[arg-type]
 
-    folder = prepared.once(f"archive-{key}", extract)
+    folder = once("archive", key, extract)
     inside = os.listdir(folder)
     return os.path.join(folder, inside[0]) if len(inside) == 1 else folder
 

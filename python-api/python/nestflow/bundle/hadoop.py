@@ -14,7 +14,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urlparse
 
-from .store import STALE, TEMPORARY, sha256
+from .store import STALE, TEMPORARY, not_private, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,9 @@ _R = TypeVar("_R")
 
 _OBJECTS = frozenset({"s3", "s3a", "s3n", "gs", "oss", "cos", "cosn", "obs", "wasb", "wasbs", "o3fs"})
 """Schemes where a change of name is a copy."""
+
+_OWNED = frozenset({"hdfs", "webhdfs", "swebhdfs", "viewfs"})
+"""Schemes whose folders have the owner and the rights that they tell; others make them up."""
 
 
 def _said(ask: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -60,6 +63,7 @@ class Hadoop:
         self._fs = jvm.org.apache.hadoop.fs
         self._jvm, self._configuration = jvm, configuration
         self._objects = urlparse(uri).scheme in _OBJECTS
+        self._owned = urlparse(uri).scheme in _OWNED
 
     @property
     def _system(self) -> Any:
@@ -106,12 +110,24 @@ class Hadoop:
         return path
 
     @_said
+    def check(self, folder: str) -> None:
+        """Make sure that a folder is this user's alone, if it is to be, as far as the file system knows."""
+        status = self._status(folder) if self.private and self._owned else None
+        if status is None:
+            return
+        user = self._jvm.org.apache.hadoop.security.UserGroupInformation.getCurrentUser().getShortUserName()
+        owner, rights = str(status.getOwner()), str(status.getPermission().toString())
+        if not status.isDirectory() or owner != user or rights != "rwx------":
+            raise not_private(self.uri(folder), owner, rights)
+
+    @_said
     def put(self, name: str, source: str | bytes) -> bool:
         """Write a file, which appears as a whole. False: there is one already."""
         if self._status(name) is not None:
             return False
         system = self._system
         self._make(system, self._at(name).getParent())
+        self.check(name.rpartition("/")[0])
         if isinstance(source, bytes):
             with tempfile.NamedTemporaryFile() as file:
                 file.write(source)

@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import stat
 import tempfile
 from contextlib import contextmanager
@@ -55,6 +54,15 @@ class Prepared(NamedTuple):
                 sha256, size = json.load(file)
             os.utime(path + ".json")
         return Archive(path, sha256, size)
+
+    def made(self) -> Archive | None:
+        """Give the archive, if this machine has it."""
+        path = os.path.join(folder(), f"{self.name}.tar.gz")
+        try:
+            with open(path + ".json", "rb") as file:
+                return Archive(path, *json.load(file))
+        except FileNotFoundError:
+            return None
 
     def _build(self, path: str) -> None:
         _forget_old()
@@ -124,29 +132,6 @@ def folder() -> str:
     state = os.lstat(path)
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
         raise PermissionError(f"others may write to {path}: nothing in it is used")
-    return path
-
-
-def once(name: str, make: Callable[[str], None], again: bool = False) -> str:
-    """Give a folder of the cache, made by whoever is the first.
-
-    Args:
-        name: that of the folder.
-        make: fills it.
-        again: fill it anew in any case.
-    """
-    path = os.path.join(folder(), name)
-    with open(f"{path}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if again or not os.path.isdir(path):
-            part = tempfile.mkdtemp(prefix="part-", dir=folder())
-            try:
-                make(part)
-                shutil.rmtree(path, ignore_errors=True)
-                os.rename(part, path)
-            except BaseException:
-                shutil.rmtree(part, ignore_errors=True)
-                raise
     return path
 
 

@@ -2,7 +2,7 @@
 
 Whoever finds the manifest finds the whole archive. Two clients at once put the same bytes under the same
 names, and the second of them finds that they are there. One that is killed leaves at most a file that the
-next one knows by its content.
+next one knows by its content. Others can write what lies there: what a client knows itself, it compares.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from ..errors import NestflowRuntimeException
 if TYPE_CHECKING:
     from .prepared import Prepared
     from .store import Store
+
+
+_KNOWN = ("key", "library", "unpacked", "files", "program")
+"""What a manifest says that follows from the content: whoever has the files knows it without it."""
 
 
 class Published(NamedTuple):
@@ -39,13 +43,15 @@ def publish(store: Store, folder: str, prepared: Prepared, again: bool = False) 
 
     Raises:
         NestflowRuntimeException: what is there under its name is something else; the text names the file.
-        OSError: the store cannot be read or written.
+        OSError: the store cannot be read or written, or a private folder is not this user's alone.
     """
+    store.check(folder)
     name = f"{folder}/{prepared.name}"
     archive, manifest = f"{name}.tar.gz", f"{name}.json"
     there = None if again else read_manifest(store, manifest)
     size = store.size(archive) if there is not None else None
     if there is not None and size is not None:
+        _compare(store, manifest, there, prepared)
         if size != there["bytes"]:
             raise _spoiled(store, archive, f"it has {size} bytes instead of {there['bytes']}")
         with suppress(OSError):  # only its owner can; the archive itself must stay as it is
@@ -63,6 +69,17 @@ def publish(store: Store, folder: str, prepared: Prepared, again: bool = False) 
     if there is None or there["sha256"] != made.sha256:
         raise _spoiled(store, manifest, "it does not fit the archive beside it")
     return Published(prepared.name, store.uri(archive), there, uploaded)
+
+
+def _compare(store: Store, name: str, there: dict[str, Any], prepared: Prepared) -> None:
+    """Make sure that a manifest is that of an archive as it would be made here."""
+    own: dict[str, object] = {key: prepared.facts.get(key) for key in _KNOWN}
+    made = prepared.made()
+    if made is not None:
+        own |= {"sha256": made.sha256, "bytes": made.bytes}
+    for key, value in own.items():
+        if there.get(key) != value:
+            raise _spoiled(store, name, f"its {key} is {there.get(key)!r:.100} instead of {value!r}")
 
 
 def _put(store: Store, archive: str, path: str, sha256: str, again: bool, size: int) -> int:

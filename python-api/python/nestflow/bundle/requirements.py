@@ -14,15 +14,21 @@ import subprocess
 import sys
 from importlib import metadata
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlparse
 
 from ..errors import NestflowRuntimeException
-from . import prepared
+from .folders import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _OTHER = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[\s=]*(\S.*?)\s*(?:\s#.*)?$")
 """A line that names another file."""
+
+_LOCAL = re.compile(r"(?:-e|--editable|-f|--find-links)[\s=]+")
+"""What may stand before a path of this machine."""
+
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 _MADE = (".egg-info", "build", "dist", "__pycache__")
 """How names end of what building a project leaves in it."""
@@ -53,7 +59,7 @@ def installed(path: str, what: str, again: bool) -> str:
             raise NestflowRuntimeException(f"pip cannot install what {path} asks for: {ended.stderr[-2000:]}")
         _settle(into)
 
-    return prepared.once(f"pip-{digest.hexdigest()[:16]}", install, again)
+    return once("pip", digest.hexdigest()[:16], install, again)
 
 
 def lock(folder: str) -> list[str]:
@@ -74,10 +80,30 @@ def _texts(path: str, seen: set[str]) -> Iterator[bytes]:
     except OSError as error:
         raise NestflowRuntimeException(f"requirements cannot be read: {error}") from error
     yield text
-    for line in text.decode(errors="replace").splitlines():
+    for line in text.decode(errors="replace").replace("\\\n", " ").splitlines():
+        yield from _named(line, os.path.dirname(path))
         other = _OTHER.match(line)
         if other is not None and "://" not in other[1]:
             yield from _texts(os.path.join(os.path.dirname(path), other[1].strip("\"'")), seen)
+
+
+def _named(line: str, folder: str) -> Iterator[bytes]:
+    """Give what changes if a file or a project of this machine does that a line of requirements names."""
+    line = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), line.strip())
+    asked = _LOCAL.match(line)
+    # Behind the path may be a comment, options and markers; before it, the name of what is there.
+    wanted = re.split(r"\s#|\s--|\s;|;\s", line[asked.end() if asked else 0 :])[0].partition(" @ ")
+    what = (wanted[2] or wanted[0]).strip().strip("\"'")
+    if what.startswith("file:"):
+        what = unquote(urlparse(what).path)
+    what = re.sub(r"\[[^]/]*\]$", "", what)
+    # To pip, some are relative to where it runs, and some to the file.
+    for path in dict.fromkeys(os.path.normpath(os.path.join(base, what)) for base in (os.getcwd(), folder)):
+        if os.path.isdir(path) and (asked or os.sep in what or what.startswith(".")):
+            yield from _project(path)
+        elif os.path.isfile(path):
+            state = os.stat(path)
+            yield repr((path, state.st_size, state.st_mtime_ns)).encode()
 
 
 def _project(folder: str) -> Iterator[bytes]:
@@ -85,6 +111,8 @@ def _project(folder: str) -> Iterator[bytes]:
     for where, folders, names in os.walk(folder):
         folders[:] = sorted(each for each in folders if not each.startswith(".") and not each.endswith(_MADE))
         for name in sorted(names):
+            if not os.path.isfile(os.path.join(where, name)):  # links that lead nowhere, and sockets
+                continue
             state = os.stat(os.path.join(where, name))
             yield repr((where, name, state.st_size, state.st_mtime_ns)).encode()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 import time
 import uuid
 from contextlib import suppress
@@ -44,6 +45,13 @@ class Store(Protocol):
     def digest(self, name: str) -> str:
         """Give the SHA-256 of a file, by reading it."""
 
+    def check(self, folder: str) -> None:
+        """Make sure that a folder is this user's alone, if it is to be; one that is not there is fine.
+
+        Raises:
+            PermissionError: others may look into it, or put something there.
+        """
+
     def put(self, name: str, source: str | bytes) -> bool:
         """Write a file, which appears as a whole: bytes, or those of a file. False: there is one already."""
 
@@ -63,6 +71,14 @@ def sha256(file: BinaryIO) -> str:
     while part := file.read(_PART):
         digest.update(part)
     return digest.hexdigest()
+
+
+def not_private(uri: str, owner: str, rights: str) -> PermissionError:
+    """Give the error for a folder that others may look into, or whose owner can put something there."""
+    return PermissionError(
+        f"{uri} holds what only this user may read and write, but belongs to {owner} with the rights "
+        f"{rights}: nothing in it is used; remove it, or make it this user's own with the rights 0700"
+    )
 
 
 class Local:
@@ -98,11 +114,23 @@ class Local:
         with open(self._at(name), "rb") as file:
             return sha256(file)
 
+    def check(self, folder: str) -> None:
+        """Make sure that a folder is this user's alone, if it is to be."""
+        if not self.private:
+            return
+        try:
+            state = os.lstat(self._at(folder))
+        except FileNotFoundError:
+            return
+        if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o777 != 0o700:
+            raise not_private(self.uri(folder), str(state.st_uid), stat.filemode(state.st_mode))
+
     def put(self, name: str, source: str | bytes) -> bool:
         """Write a file, which appears as a whole. False: there is one already."""
         path = self._at(name)
         parent = os.path.dirname(path)
         self._make(parent)
+        self.check(os.path.dirname(name))
         _sweep(parent)
         part = os.path.join(parent, f"{TEMPORARY}{uuid.uuid4().hex}")
         try:

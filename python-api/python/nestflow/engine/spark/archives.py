@@ -1,7 +1,7 @@
 """The archives of a pipeline: which they are, putting them, and what an application is told of them.
 
-Who starts an application puts them before, and says so in a setting of it: node managers then bring them, and
-a driver on a machine that could not make them need not. Must not need a SparkContext.
+Who starts an application puts them before, and node managers then bring them. A driver that runs from them,
+on a machine that could not make them, is told by a setting which they are. Must not need a SparkContext.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import getpass
 import json
 import os
 import warnings
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlparse
 
@@ -22,12 +22,14 @@ from ...bundle.store import Local
 from ...options import folder as path_of
 from . import yarn
 from .context import before_context
+from .settings import hadoop_file, of_hadoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ...bundle.prepared import Prepared
     from ...bundle.store import Store
+    from .defaults import Settings
 
     Put = Callable[[Prepared, str, bool], Published]
     Started = tuple["Told | None", dict[str, str]]
@@ -38,6 +40,9 @@ RECORD = "spark.nestflow.archives"
 
 FOLDER = "spark.nestflow.tmp_data_path"
 """Spark's setting for the ``tmp_data_path`` of pipelines that name none."""
+
+ENVIRONMENT = "spark.nestflow.python_env"
+"""Spark's setting for the ``python_env`` of pipelines that name none."""
 
 
 class Told(NamedTuple):
@@ -58,7 +63,9 @@ class Told(NamedTuple):
 
 
 def told(conf: Any, options: Mapping[str, Any]) -> Told | None:
-    """Give what an application was told, if that is what a pipeline wants.
+    """Give what an application was told, if this driver runs from that and a pipeline wants it.
+
+    A driver elsewhere looks at what the pipeline names: under the same name may be something else by now.
 
     Args:
         conf: settings of the application, by ``get``.
@@ -68,6 +75,8 @@ def told(conf: Any, options: Mapping[str, Any]) -> Told | None:
     if text is None or options.get("reprepare_cache_archive"):
         return None
     folder, env, interpreter, archives = json.loads(text)
+    if not _runs_from(archives[0][0]):
+        return None
     for name, value in ("tmp_data_path", folder), ("python_env", env):
         if options.get(name) is not None and path_of(options[name], name) != value:
             return None
@@ -76,38 +85,55 @@ def told(conf: Any, options: Mapping[str, Any]) -> Told | None:
     )
 
 
-def before(options: Mapping[str, Any], hadoop: Mapping[str, str], context: Any, settings: Any) -> Started:
+def _runs_from(bundle: str) -> bool:
+    """Whether this process has its nestflow from a bundle."""
+    site = Path(product.__file__).parents[2]
+    return site.name == product.SITE and site.parent.name == bundle
+
+
+def named_environment(options: Mapping[str, Any], conf: Any) -> str | None:
+    """Give what a pipeline names as environment, or the application for all that name none."""
+    env = options.get("python_env")
+    if env is None:
+        env = conf.get(ENVIRONMENT, None)
+    return None if env is None else path_of(env, "python_env")
+
+
+def before(options: Mapping[str, Any], context: Any, settings: Settings) -> Started:
     """Put what executors need before there is a context, where YARN is to bring it.
 
     Args:
         options: those of the pipeline.
-        hadoop: settings of Hadoop's that the pipeline brings.
         context: the class SparkContext.
-        settings: a SparkConf.
+        settings: those of the application so far.
 
     Returns:
         what the application is told, and settings for it; neither, where YARN cannot bring it.
     """
-    wanted = options.get("tmp_data_path") or settings.get(FOLDER, None)
-    env = options.get("python_env")
-    if wanted is None or settings.get("spark.master", None) != "yarn" or told(settings, options) is not None:
+    wanted = options.get("tmp_data_path") or settings.get(FOLDER)
+    if wanted is None or settings.get("spark.master") != "yarn" or told(settings, options) is not None:
         return None, {}
     jvm, configuration = before_context(context, settings)
-    for key, value in hadoop.items():
-        configuration.set(key, value)
-    named = None if env is None else path_of(env, "python_env")
+    bring(jvm, configuration, options)
     again = bool(options.get("reprepare_cache_archive"))
     folder = path_of(wanted, "tmp_data_path")
-    found = put_in(
-        folder, named, interpreter_of_nodes(settings), again, partial(store_by, jvm, configuration)
-    )
 
-    def get(key: str) -> str | None:
-        value: str | None = settings.get(key, None)
-        return value
+    def store(uri: str, private: bool) -> Store:
+        return store_by(jvm, configuration, uri, private)
 
-    more = yarn.brought(get, jvm, configuration, found.published) | yarn.tags(get, found.published)
-    return found, {RECORD: found.setting(), **more}
+    named = named_environment(options, settings)
+    found = put_in(folder, named, interpreter_of_nodes(settings), again, store)
+    more = yarn.brought(settings.get, jvm, configuration, found.published)
+    return found, more | yarn.tags(settings.get, found.published)
+
+
+def bring(jvm: Any, configuration: Any, options: Mapping[str, Any]) -> None:
+    """Set in a configuration of Hadoop's what a pipeline brings: its file, and its settings over that."""
+    file = hadoop_file(options)
+    if file is not None:
+        configuration.addResource(jvm.org.apache.hadoop.fs.Path(file))
+    for key, value in of_hadoop(options).items():
+        configuration.set(key, value)
 
 
 def put_in(folder: str, env: str | None, nodes: str | None, again: bool, store: Callable[..., Store]) -> Told:
@@ -124,11 +150,14 @@ def put_in(folder: str, env: str | None, nodes: str | None, again: bool, store: 
     def put(prepared: Prepared, inside: str, private: bool) -> Published:
         return publish(store(folder, private), inside, prepared, again)
 
-    published, theirs = put_all(put, env, nodes, again)
+    # Whoever is to say which interpreter the machines have is not there yet.
+    published, theirs = put_all(put, env, nodes, again, lambda program: None)
     return Told(folder, env, theirs, published)
 
 
-def put_all(put: Put, env: str | None, nodes: str | None, again: bool) -> tuple[list[Published], str | None]:
+def put_all(
+    put: Put, env: str | None, nodes: str | None, again: bool, check: Callable[[str], None]
+) -> tuple[list[Published], str | None]:
     """Put what executors need.
 
     Args:
@@ -136,12 +165,15 @@ def put_all(put: Put, env: str | None, nodes: str | None, again: bool) -> tuple[
         env: what the user names as environment.
         nodes: the interpreter that machines have, if one is named.
         again: make all of it anew.
+        check: raises where the interpreter of the machines cannot run functions; nothing is put then.
 
     Returns:
         the archives, the bundle first, and the interpreter of the machines, if functions run in that.
     """
     own = None if env is None else environment(env, again)
     theirs = nodes if own is None else own.program if own.archive is None else None
+    if theirs is not None:
+        check(theirs)
     bundle = product.bundle(interpreter=theirs is None and own is None)
     published = [put(bundle, str(bundle.facts["version"]), False)]
     if own is not None and own.archive is not None:

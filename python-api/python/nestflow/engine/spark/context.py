@@ -13,6 +13,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from ...errors import NestflowRuntimeException
+from .defaults import Settings, defaults
 from .jars import jar_for, jar_of
 from .memory import settings as memory_settings
 from .settings import default_name, put
@@ -26,7 +27,7 @@ def context(
     conf: Mapping[str, str],
     name: str | None,
     memory: int | None,
-    before: Callable[[Any, Any], Mapping[str, str]],
+    before: Callable[[Any, Settings], Mapping[str, str]],
 ) -> Any:
     """Give the SparkContext to run jobs in, with our classes in its JVM.
 
@@ -35,7 +36,7 @@ def context(
         conf: settings for a context that has to be made.
         name: what it is called then; None: as Spark was told, or by the command.
         memory: the bytes that native tasks of an executor are to have then; None: a default.
-        before: what is done before one is made, with the class and the SparkConf; gives more settings.
+        before: what is done before one is made, with the class and its settings; gives more of them.
 
     Raises:
         NestflowRuntimeException: there is no pyspark, or a context without our jar.
@@ -51,35 +52,37 @@ def context(
     started = "PYSPARK_GATEWAY_PORT" in os.environ
     if started:  # the JVM is there, with our jar or without, and has what spark-submit was told
         pyspark.SparkContext._ensure_initialized()
-    settings = pyspark.SparkConf()
+    # A JVM has read them.
+    known = {} if pyspark.SparkContext._jvm is not None else defaults(home())
+    settings = Settings(pyspark.SparkConf(), known)
     if name is not None:
-        settings.setAppName(name)
+        settings.set("spark.app.name", name)
     put(settings, conf)
-    if not settings.get("spark.app.name", None):
-        settings.setAppName(default_name())
+    if not settings.get("spark.app.name"):
+        settings.set("spark.app.name", default_name())
     for key, value in memory_settings(settings, memory).items():
         settings.set(key, value)
-    if not started and not settings.get("spark.master", None):
-        settings.setMaster("local[*]")
-    jars = [jar for jar in (settings.get("spark.jars", "") or "").split(",") if jar]
+    if not started and not settings.get("spark.master"):
+        settings.set("spark.master", "local[*]")
+    jars = [jar for jar in (settings.get("spark.jars") or "").split(",") if jar]
     if not started and not any("nestflow" in os.path.basename(jar) for jar in jars):
         settings.set("spark.jars", ",".join([*jars, jar_for(home())]))
     for key, value in before(pyspark.SparkContext, settings).items():
         settings.set(key, value)
-    return _checked(pyspark.SparkContext(conf=settings))
+    return _checked(pyspark.SparkContext(conf=settings.conf))
 
 
-def before_context(pyspark_context: Any, settings: Any) -> tuple[Any, Any]:
+def before_context(pyspark_context: Any, settings: Settings) -> tuple[Any, Any]:
     """Give a JVM before there is a context, and what the configuration of Hadoop's is going to be.
 
     Args:
         pyspark_context: the class SparkContext.
-        settings: a SparkConf; the JVM is started with it, if there is none yet.
+        settings: the JVM is started with them, if there is none yet.
     """
-    pyspark_context._ensure_initialized(conf=settings)
+    pyspark_context._ensure_initialized(conf=settings.conf)
     jvm = pyspark_context._jvm
     conf = jvm.org.apache.spark.SparkConf()
-    for key, value in settings.getAll():
+    for key, value in settings.conf.getAll():
         conf.set(key, value)
     return jvm, jvm.org.apache.spark.deploy.SparkHadoopUtil.get().newConfiguration(conf)
 

@@ -187,7 +187,7 @@ class SparkEngine(Closing):
             told: list[Told | None] = [None]
 
             def before(spark: Any, conf: Any) -> dict[str, str]:
-                told[0], more = archives.before(self._wishes, self._hadoop, spark, conf)
+                told[0], more = archives.before(self._wishes, spark, conf)
                 return more
 
             self._context = context(self._session, self._conf, self._name, self._memory, before)
@@ -200,7 +200,7 @@ class SparkEngine(Closing):
             if self._temporary is None:
                 self._temporary = conf.get(archives.FOLDER, None)
             wishes = {**self._wishes, "tmp_data_path": self._temporary}
-            self._place = place(self._context, conf, wishes, self._hadoop, told[0])
+            self._place = place(self._context, conf, wishes, told[0])
             tell(self._driver, conf, self._place)
             size = sizing(conf, str(self._context.master), slots(self._context, conf))
             self._driver.sized(size.slots, size.memory, size.lent)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...bundle import product
@@ -61,16 +62,13 @@ class Place(NamedTuple):
     """None: that of this process, by its path."""
 
 
-def place(
-    context: Any, conf: Any, options: Mapping[str, Any], hadoop: Mapping[str, str], told: Told | None
-) -> Place:
+def place(context: Any, conf: Any, options: Mapping[str, Any], told: Told | None) -> Place:
     """Decide what executors run, and put it where they find it.
 
     Args:
         context: the SparkContext.
         conf: its settings.
         options: those of the pipeline.
-        hadoop: settings of Hadoop's that the pipeline brings.
         told: what was put before there was a context.
 
     Raises:
@@ -79,34 +77,33 @@ def place(
     """
     wanted = options.get("tmp_data_path")
     master = str(context.master).split("[")[0]
-    env = options.get("python_env")
+    env = archives.named_environment(options, conf)
     if env is None and (master == "local" or (master == "local-cluster" and wanted is None)):
         library = product.FOLDER / os.path.basename(product.LIBRARY)
         return Place(str(library), str(product.build().get("library")), [], None)
     told = told or archives.told(conf, options)
     if told is not None:
         published, theirs = told.published, told.interpreter
+        if theirs is not None:
+            _check_nodes(context, theirs)
     else:
         again = bool(options.get("reprepare_cache_archive"))
 
         def put(prepared: Prepared, folder: str, private: bool) -> Published:
             if wanted is None:
                 return _given_to_spark(context, prepared, again)
-            store = store_at(context, path_of(wanted, "tmp_data_path"), hadoop, private)
+            store = store_at(context, path_of(wanted, "tmp_data_path"), options, private)
             return publish(store, folder, prepared, again)
 
-        named = None if env is None else path_of(env, "python_env")
-        published, theirs = archives.put_all(put, named, archives.interpreter_of_nodes(conf), again)
-    if theirs is not None:
-        _check_nodes(context, theirs)
+        nodes = archives.interpreter_of_nodes(conf)
+        published, theirs = archives.put_all(put, env, nodes, again, partial(_check_nodes, context))
     return Place(product.LIBRARY, published[0].manifest["library"], published, _started(published, theirs))
 
 
-def store_at(context: Any, uri: str, hadoop: Mapping[str, str], private: bool = False) -> Store:
+def store_at(context: Any, uri: str, options: Mapping[str, Any], private: bool = False) -> Store:
     """Give the folder at an address, or at a path of this machine, which all others are taken to have too."""
     configuration = context._jvm.org.apache.hadoop.conf.Configuration(context._jsc.hadoopConfiguration())
-    for key, value in hadoop.items():
-        configuration.set(key, value)
+    archives.bring(context._jvm, configuration, options)
     return archives.store_by(context._jvm, configuration, uri, private)
 
 

@@ -1,7 +1,8 @@
 """A client's folder in a file system that tasks see, made when it is first wanted.
 
 It is the user's alone, and goes with the client; what a dead client left is removed by the next one, a
-day later.
+day later. Where a file system does not tell whether somebody holds a file open, as stores of objects, that is
+a day after the last file was written.
 
 Asks the JVM; must not know what lies in the folder.
 """
@@ -43,9 +44,21 @@ class Temporary:
                 files.ask("create_directory", folder, "700")
                 # Where this process is killed, the JVM still does that.
                 files.system(folder).deleteOnExit(self._path(folder))
-                # A sign of life.
-                self._made = files, folder, files.ask("claim", f"{folder}/owner", "create")
+                self._made = files, folder, self._sign(files, folder)
+            elif not self._tells(files, self._made[1]):
+                self._sign(files, self._made[1])
             return self._made[1]
+
+    def _sign(self, files: Any, folder: str) -> str:
+        """Give a sign of life: a file that is held open, or one that is new where nobody could tell that."""
+        claim: str = files.ask("claim", f"{folder}/owner", "create")
+        if not self._tells(files, folder):
+            files.ask("release", folder, claim)
+        return claim
+
+    def _tells(self, files: Any, folder: str) -> bool:
+        """Whether the file system tells if somebody holds a file open."""
+        return bool(files.system(folder).hasPathCapability(self._path(folder), _APPEND))
 
     def remove(self) -> None:
         """Remove it, if it was made."""
@@ -69,22 +82,32 @@ class Temporary:
         old = 1000 * (time.time() - _OLD)
         try:
             for status in files.system(parent).listStatus(self._path(f"{parent}/")):
-                named = status.getPath().getName().startswith(prefix)
-                folder = status.getPath().toString()
-                if named and status.getModificationTime() < old and self._is_dead(files, f"{folder}/owner"):
-                    files.ask("remove_tree", folder, "")
+                if status.getPath().getName().startswith(prefix) and self._is_dead(files, status, old):
+                    files.ask("remove_tree", status.getPath().toString(), "")
         except Py4JJavaError:
             return  # it is a courtesy
 
-    def _is_dead(self, files: Any, owner: str) -> bool:
-        """Whether nobody holds the sign of life, as far as the file system can tell."""
-        system = files.system(owner)
-        if not system.hasPathCapability(self._path(owner), _APPEND) or files.ask("stat", owner, "") is None:
+    def _is_dead(self, files: Any, status: Any, old: float) -> bool:
+        """Whether nobody uses a folder any more, as far as the file system can tell."""
+        folder, changed = status.getPath().toString(), status.getModificationTime()
+        if not self._tells(files, folder):
+            return 0 < self._newest(files, folder) < old
+        # Some file systems do not know when a folder has changed, and say 0.
+        if not 0 < changed < old:
+            return False
+        if files.ask("stat", f"{folder}/owner", "") is None:
             return True
-        claim = files.ask("claim", owner, "abandoned")
+        claim = files.ask("claim", f"{folder}/owner", "abandoned")
         if claim is not None:
-            files.ask("release", owner, claim)
+            files.ask("release", folder, claim)
         return claim is not None
+
+    def _newest(self, files: Any, folder: str) -> int:
+        """When the last file in a folder was written; 0: there is none, as in one that was only just made."""
+        found, newest = files.system(folder).listFiles(self._path(folder), True), 0
+        while found.hasNext():
+            newest = max(newest, found.next().getModificationTime())
+        return newest
 
     def _path(self, text: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path(text)

@@ -32,11 +32,11 @@ def tags(get: Get, published: list[Published]) -> dict[str, str]:
     own = [f"nestflow-{says['version']}", f"nestflow-commit-{says['commit']}"]
     own += [f"nestflow-library-{says['library']}", f"nestflow-bundle-{says['sha256']}"]
     own += [f"nestflow-environment-{each.manifest['sha256']}" for each in published[1:]]
-    theirs = _list(get("spark.yarn.tags"))
-    if len(theirs) + len(own) > _TAGS:
+    every = _with(get("spark.yarn.tags"), own)
+    if len(every) > _TAGS:
         _LOG.warning("YARN takes %d tags: there are none that say what nestflow runs", _TAGS)
         return {}
-    return {"spark.yarn.tags": ",".join([*theirs, *own])}
+    return {"spark.yarn.tags": ",".join(every)}
 
 
 def brought(get: Get, jvm: Any, hadoop: Any, published: list[Published]) -> dict[str, str]:
@@ -58,7 +58,7 @@ def brought(get: Get, jvm: Any, hadoop: Any, published: list[Published]) -> dict
     if not files:
         return {}
     _say_where(jvm, hadoop, published[0].uri)
-    return {"spark.yarn.dist.files": ",".join([*_list(get("spark.yarn.dist.files")), *files])}
+    return {"spark.yarn.dist.files": ",".join(_with(get("spark.yarn.dist.files"), files))}
 
 
 def _say_where(jvm: Any, hadoop: Any, uri: str) -> None:
@@ -89,7 +89,7 @@ def driver(get: Get, published: list[Published], theirs: str | None, jar: str) -
     program = theirs or f"./{last.name}/{last.manifest['program']}"
     archives = [f"{each.uri}#{each.name}" for each in published]
     classes = f"./{published[0].name}/{product.SITE}/nestflow/engine/spark/jars/{jar}"
-    found = {"spark.yarn.dist.archives": ",".join([*_list(get("spark.yarn.dist.archives")), *archives])}
+    found = {"spark.yarn.dist.archives": ",".join(_with(get("spark.yarn.dist.archives"), archives))}
     for side in ("driver", "executor"):
         key = f"spark.{side}.extraClassPath"
         found[key] = ":".join(filter(None, [classes, get(key)]))
@@ -106,9 +106,11 @@ def interpreter(get: Get, program: str) -> dict[str, str]:
     master = "spark.yarn.appMasterEnv.PYSPARK"
     # Without the second, that of the client would come first.
     drivers = get(f"{master}_PYTHON") or program
-    found = {f"{master}_PYTHON": drivers, f"{master}_DRIVER_PYTHON": drivers}
-    return found | {"spark.executorEnv.PYSPARK_PYTHON": program}
+    found = {f"{master}_PYTHON": drivers}
+    found[f"{master}_DRIVER_PYTHON"] = get(f"{master}_DRIVER_PYTHON") or drivers
+    return found | {"spark.executorEnv.PYSPARK_PYTHON": get("spark.executorEnv.PYSPARK_PYTHON") or program}
 
 
-def _list(text: str | None) -> list[str]:
-    return [each for each in (text or "").split(",") if each]
+def _with(text: str | None, more: list[str]) -> list[str]:
+    """Add to a list with commas what is not in it: YARN refuses to bring a file twice."""
+    return list(dict.fromkeys([*filter(None, (text or "").split(",")), *more]))
