@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FORMS = ("text", "logical", "stages", "mermaid")
 """The forms of an explanation."""
 
-_UNMEASURED = ("logical", "code")
+UNMEASURED = ("logical", "code")
 """Those that do not depend on the data and the machine."""
 
 
@@ -67,7 +67,7 @@ def describe(plan: bytes, form: str, by: Callable[[], tuple[object, ...]]) -> st
     """
     if form not in (*FORMS, "code"):
         raise ValueError(f"explain has no form {form!r}: it is one of {', '.join(FORMS)}")
-    text: str = answer(native().explain, plan, form, *(() if form in _UNMEASURED else by()))
+    text: str = answer(native().explain, plan, form, *(() if form in UNMEASURED else by()))
     return redacted(text)
 
 
