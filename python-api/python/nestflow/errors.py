@@ -34,15 +34,6 @@ class NestflowError(Exception):
         self.internal = internal
 
 
-class NestflowHDFSException(NestflowError):
-    """A Hadoop file system did not do what was asked.
-
-    Example:
-        >>> issubclass(NestflowHDFSException, NestflowError)
-        True
-    """
-
-
 class NestflowRuntimeException(NestflowError):
     """A run failed, and not by an exception of the user's functions.
 
@@ -54,6 +45,15 @@ class NestflowRuntimeException(NestflowError):
         ... except nf.errors.NestflowRuntimeException as error:
         ...     print("the run failed")
         the run failed
+    """
+
+
+class NestflowHDFSException(NestflowRuntimeException):
+    """A Hadoop file system did not do what was asked.
+
+    Example:
+        >>> issubclass(NestflowHDFSException, NestflowRuntimeException)
+        True
     """
 
 

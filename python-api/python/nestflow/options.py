@@ -13,6 +13,7 @@ from .plan.callsite import call_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 TRANSFORM_OPTIONS = frozenset(
     [
@@ -148,6 +149,21 @@ def folder(value: object, what: str) -> str:
     if isinstance(path, str) and path:
         return path
     raise ValueError(f"{what} has to be the path of a folder, not {value!r:.100}")
+
+
+def as_settings(given: Any, what: str) -> dict[str, str]:
+    """Give a dict of texts from a dict of settings; nothing is a dict without any.
+
+    Raises:
+        ValueError: not a dict.
+
+    Example:
+        >>> as_settings({"dfs.replication": 2}, "hadoop_conf"), as_settings(None, "hadoop_conf")
+        ({'dfs.replication': '2'}, {})
+    """
+    if given is not None and not hasattr(given, "items"):
+        raise ValueError(f"{what} has to be a dict of settings, not a {type(given).__name__}")
+    return {str(key): str(value) for key, value in (given or {}).items()}
 
 
 def byte_size(value: int | str, what: str) -> int:

@@ -21,7 +21,6 @@ from .pcollection import PCollection
 from .pipeline_members import PipelineMembers, default_serde
 from .plan.builder import ROOT, PlanBuilder
 from .plan.callsite import call_site
-from .plan.encode import encode_plan
 from .plan.nodes import Effect, Keep, Materialized, Values, Write
 from .pobject import PObject
 from .ptable import PTable
@@ -85,8 +84,9 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
                 where no other serde is given or follows. For local: ``memory_limit`` (bytes or
                 ``"64MB"``), ``threads``, ``host`` (``"auto"``, ``"in_process"``, ``"workers"``),
                 ``worker_memory_limit`` (of each worker process), ``tmp_dir``, ``progress`` (True, False or a
-                function of a dict). For spark:
-                ``spark_conf`` (settings, where no Spark is active yet), ``session`` (a SparkSession),
+                function of a dict), and for files of ``hdfs:`` and the like ``hadoop_client_path`` (the
+                command ``hadoop``), ``hadoop_config_path`` (a directory or a file), ``hadoop_conf``. For
+                spark: ``spark_conf`` (settings, where no Spark is active yet), ``session`` (a SparkSession),
                 ``memory_limit`` (of an executor's native code, beside its JVM), ``host``
                 (``"workers"``, or ``"embedded"``: inside the executors),
                 ``job_name``, ``tmp_dir``, ``progress``. Unknown ones warn and are ignored.
@@ -345,7 +345,7 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
         keeps = self._keeps(dict.fromkeys((*marked, *wanted)))
         if pending or keeps or others:
             plan = self._plan([*pending, *keeps, *others])
-            self.last_run = self._engine.run(encode_plan(plan), self._surroundings, check)
+            self.last_run = self._engine.run(plan, self._surroundings, check)
             counter._record(self.last_run.setdefault("counters", {}))  # type: ignore[arg-type]
             self._held.update((keep.node, keep.cache) for keep in keeps)
             del self._pending[: len(pending)]
@@ -376,7 +376,7 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
             targets, nodes = list(self._pending), self._marked
         # Names that no kept dataset has; nothing is kept by explaining.
         keeps = (Keep(node, self._caches + number) for number, node in enumerate(nodes, 1))
-        return self._engine.explain(encode_plan(self._plan([*targets, *keeps])), form)
+        return self._engine.explain(self._plan([*targets, *keeps]), form)
 
 
 def _the_value(pvalue: PObject, values: list[Any]) -> Any:

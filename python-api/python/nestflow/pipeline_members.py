@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING, Any
 
 from .errors import NestflowRuntimeException
 from .serde import DefaultSerde, of
+from .util.path_util import rm_rf
 
 if TYPE_CHECKING:
     from .plan.nodes import LogicalPlan, Target
@@ -86,16 +86,22 @@ class PipelineMembers:
     def _plan(self, targets: list[Target]) -> LogicalPlan:
         raise NotImplementedError
 
-    @staticmethod
-    def _path_exists(path: str) -> bool:
-        return os.path.lexists(path)
+    def _path_exists(self, path: str) -> bool:
+        from .engine.hadoop.client import Client
+        from .engine.hadoop.paths import far_path
 
-    @staticmethod
-    def _force_delete_file(path: str) -> None:
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        elif os.path.lexists(path):
-            os.unlink(path)
+        far = far_path(path)
+        return os.path.lexists(path) if far is None else Client(self._options).kind(far) is not None
+
+    def _force_delete_file(self, path: str) -> None:
+        from .engine.hadoop.client import Client
+        from .engine.hadoop.paths import far_path
+
+        far = far_path(path)
+        if far is None:
+            rm_rf(path)
+        else:
+            Client(self._options).remove(far)
 
 
 def default_serde(wanted: object) -> Serde:

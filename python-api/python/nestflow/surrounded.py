@@ -32,7 +32,7 @@ class Surrounded:
         as before is not sent again.
 
         Args:
-            source: the path of a file, on Spark also a URI that it can read; or its bytes.
+            source: the path of a file, also an address that Hadoop knows (``hdfs://…``); or its bytes.
             resource_path: where functions find it; the file's name if not given.
             executable: whether it can be executed there.
             from_bytes: `source` is what the file holds.

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ..plan.nodes import LogicalPlan
     from ..resources import Surroundings
 
     Check = Callable[[], None]
@@ -15,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """Executes encoded plans and holds the datasets that they keep."""
+    """Executes plans and holds the datasets that they keep."""
 
     parts: int | None
     """Into how many parts a dataset is cut where that shows and the program does not say it: in a target
     that only has a function to choose them, in `pipe`. None: as many as there are tasks."""
 
-    def run(self, plan: bytes, surroundings: Surroundings, check: Check) -> dict[str, object]:
+    def run(self, plan: LogicalPlan, surroundings: Surroundings, check: Check) -> dict[str, object]:
         """Execute a plan and describe what was done; on an error nothing of it is kept.
 
         Functions find what the surroundings bring.
         """
 
-    def explain(self, plan: bytes, form: str) -> str:
+    def explain(self, plan: LogicalPlan, form: str) -> str:
         """Describe what `run` would do with a plan, over the data and with the cores that there are.
 
         Raises:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ..errors import NestflowRuntimeException
 from ..options import LEGACY_PIPELINE_OPTIONS, byte_size, folder, progress_wish, warn_unknown
+from ..plan.encode import encode_plan
+from ..plan.nodes import Keep
+from .hadoop import HadoopFiles
 from .lifetime import Closing
-from .native import answer, describe, native
+from .native import answer, describe, is_measured, native
 from .progress import display
 from .surroundings import here, kits
 
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any
 
+    from ..plan.nodes import LogicalPlan
     from ..resources import Surroundings
     from . import Check
     from .progress import Progress
@@ -43,31 +48,41 @@ class LocalEngine(Closing):
         self._options = _session_options(options)
         self._progress = progress_wish(options.get("progress"))
         self._session: int | None = None
+        self._hadoop = HadoopFiles(options)
 
-    def run(self, plan: bytes, surroundings: Surroundings, check: Check) -> dict[str, object]:
+    def run(self, plan: LogicalPlan, surroundings: Surroundings, check: Check) -> dict[str, object]:
         """Execute a plan and describe what was done; on an error nothing of it is kept."""
         module, session = native(), self._opened()
-        kit = surroundings.pack(_fetch, kits())
-        with display(self._progress) as shown:
+        kit = surroundings.pack(partial(self._hadoop.fetch, check), kits())
+        with display(self._progress) as shown, self._hadoop.around(plan, check, shown) as near:
             progress = _checked(check, shown)
+            encoded = encode_plan(near.plan)
             summary: dict[str, object]
             if kit is None:
-                summary = answer(module.run, session, plan, progress)
+                summary = answer(module.run, session, encoded, progress)
             elif self._options["host"] == "in_process":
                 with here(kit) as around:
-                    summary = answer(module.run, session, plan, progress, around)
+                    summary = answer(module.run, session, encoded, progress, around)
             else:
                 told = json.dumps([kit.name, [kit.folder]]), kit.ends
-                summary = answer(module.run, session, plan, progress, told)
+                summary = answer(module.run, session, encoded, progress, told)
+            try:
+                near.put()
+            except BaseException:
+                _forget(module, session, plan)
+                raise
         return summary
 
-    def explain(self, plan: bytes, form: str) -> str:
+    def explain(self, plan: LogicalPlan, form: str) -> str:
         """Describe what `run` would do with a plan.
 
         Raises:
             ValueError: a form that does not exist.
         """
-        return describe(plan, form, lambda: (self._opened(),))
+        if not is_measured(form):
+            return describe(encode_plan(plan), form, tuple)
+        with self._hadoop.described(plan) as near:
+            return near.readable(describe(encode_plan(near.plan), form, lambda: (self._opened(),)))
 
     def fetch(self, cache: int, check: Check) -> list[tuple[Any, ...]]:
         """Give the rows of a kept dataset, in order."""
@@ -80,7 +95,7 @@ class LocalEngine(Closing):
         if self._session is None:
             module = native()
             self._session = answer(module.open_session, self._options)
-            self._at_end(module.close_session, self._session)
+            self._at_end(_close, module, self._session, self._hadoop)
         return self._session
 
 
@@ -93,8 +108,16 @@ def _checked(check: Check, shown: Progress | None) -> Progress:
     return progress
 
 
-def _fetch(uri: str, _: str) -> None:
-    raise NestflowRuntimeException(f"a local pipeline cannot fetch the resource {uri}: only Spark can")
+def _forget(module: ModuleType, session: int, plan: LogicalPlan) -> None:
+    """Keep nothing of a run that has failed after all."""
+    for target in plan.targets:
+        if isinstance(target, Keep):
+            module.release(session, target.cache)
+
+
+def _close(module: ModuleType, session: int, hadoop: HadoopFiles) -> None:
+    module.close_session(session)
+    hadoop.close()
 
 
 def _session_options(options: dict[str, Any]) -> dict[str, object]:

@@ -60,14 +60,7 @@ class _Line:
         """Show where a run is."""
         if time.monotonic() < self._from:
             return
-        parts = [f"stage {event.get('stage', '?')}/{event.get('stages', '?')}"]
-        if event.get("name"):
-            parts.append(str(event["name"]))
-        if event.get("tasks"):
-            parts.append(f"{event.get('tasks_done', 0)}/{event['tasks']} tasks")
-        if event.get("rows"):
-            parts.append(f"{event['rows']:,} rows")
-        text = " · ".join(parts)
+        text = " · ".join(_copying(event) if "copying" in event else _running(event))
         self._out.write("\r" + text.ljust(self._width))
         self._out.flush()
         self._width = len(text)
@@ -77,6 +70,22 @@ class _Line:
         if self._width:
             self._out.write("\r" + " " * self._width + "\r")
             self._out.flush()
+
+
+def _running(event: dict[str, Any]) -> list[str]:
+    parts = [f"stage {event.get('stage', '?')}/{event.get('stages', '?')}"]
+    if event.get("name"):
+        parts.append(str(event["name"]))
+    if event.get("tasks"):
+        parts.append(f"{event.get('tasks_done', 0)}/{event['tasks']} tasks")
+    if event.get("rows"):
+        parts.append(f"{event['rows']:,} rows")
+    return parts
+
+
+def _copying(event: dict[str, Any]) -> list[str]:
+    done = f"{event['bytes_done'] >> 20:,} of " if "bytes_done" in event else ""
+    return [f"copying {event['copying']}", f"{done}{event['bytes'] >> 20:,} MB"]
 
 
 def _in_notebook() -> bool:

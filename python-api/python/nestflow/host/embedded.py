@@ -156,9 +156,9 @@ def enter(where: str | None, idle: float) -> Around | Missing | None:
     from nestflow.host import surroundings
 
     with _lock:
-        others = [(other, use) for other, use in _uses.items() if other != where]
-    for other, use in others:
-        _end(other, use, for_another=True)
+        others = [(other, another) for other, another in _uses.items() if other != where]
+    for other, another in others:
+        _end(other, another, for_another=True)
     if where is None:
         return None
     with _lock:

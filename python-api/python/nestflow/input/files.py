@@ -44,15 +44,13 @@ class FileInput:
 
     def _records(self, pipeline: Pipeline) -> PCollection:
         """What stands in the files; with their paths if the source is partitioned."""
-        node = pipeline._builder.add(ROOT, Files(self._source), False, call_site("read"))
-        return PCollection(pipeline, ROOT, node)
+        return PCollection(pipeline, ROOT, _add(pipeline, self._source))
 
     def _read(self, pipeline: Pipeline) -> PCollection | PTable:
         records = self._records(pipeline)
         if self._partitioned:
             # A file is a group even if nothing stands in it.
-            names = Files(FileSource(self._source.paths, NamesForm(), True))
-            node = pipeline._builder.add(ROOT, names, False, call_site("read"))
+            node = _add(pipeline, FileSource(self._source.paths, NamesForm(), True))
             both = records.cogroup(PCollection(pipeline, ROOT, node))
             return both.apply_values(lambda records, names: self._decoded(records))
         return self._decoded(records)
@@ -60,6 +58,15 @@ class FileInput:
     def _decoded(self, records: PCollection) -> PCollection:
         """What users see of the records."""
         return records
+
+
+def _add(pipeline: Pipeline, source: FileSource) -> int:
+    """Add a source to the plan, and give its node."""
+    builder, site = pipeline._builder, call_site("read")
+    if source.named:
+        # Nobody refers to this one: an engine that reads copies needs a step between, which gives names back.
+        builder.add(ROOT, Files(source), False, site)
+    return builder.add(ROOT, Files(source), False, site)
 
 
 def _path(path: object) -> str:

@@ -24,8 +24,8 @@ class TextFile(FileInput):
         paths: files, directories (the files in them, not deeper) and globs; read in this order,
             inside a directory or glob by path. What is missing fails the run, and so does a file
             that changes while it runs. A path without a scheme is of this machine, on every engine;
-            on Spark, ``file:`` is a path that all machines have, and there are those of other file
-            systems (``hdfs:``, ``s3a:``, …).
+            on Spark, ``file:`` is a path that all machines have. There are those of other file systems
+            (``hdfs:``, ``s3a:``, …), on the local engine by a Hadoop client of this machine.
         encoding: ``"utf-8"`` gives str in which other bytes survive as surrogates,
             ``"utf-8-strict"`` fails the run on them, None gives bytes.
         options: ``partitioned=True`` gives a table from the path of each file to its lines, also of a file

@@ -20,9 +20,9 @@ class TextFile(FileOutput):
     are the working directory, the home directory, those above them, and what is not a directory.
 
     Args:
-        path: the directory, without a scheme one of this machine, on every engine; on Spark also in
-            another file system that can rename directories, such as ``hdfs:``, or one that all
-            machines see (``file:``).
+        path: the directory, without a scheme one of this machine, on every engine; also in another
+            file system that can rename directories, such as ``hdfs:`` (on the local engine by a Hadoop
+            client of this machine), or on Spark one that all machines see (``file:``).
         overwrite: False fails the run if the path exists.
         async_mode: whether parts are written, and compressed, by threads beside those of tasks; what is
             written is the same. None: as the variable ``BIGFLOW_FILE_OUTPUT_FORMAT_ASYNC_MODE`` says

@@ -11,14 +11,15 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ...options import LEGACY_PIPELINE_OPTIONS, byte_size, concurrency, folder, progress_wish, warn_unknown
+from ...plan.encode import encode_plan
 from ..failure import rebuilt
+from ..interrupts import Interrupts
 from ..lifetime import Closing
 from ..native import answer, describe, is_measured, native
 from ..progress import display
 from . import archives, frames, memory, settings
 from .context import context, use_home
 from .files import asking
-from .interrupts import Interrupts
 from .place import place, tell
 from .sizing import sizing, slots
 from .temporary import Temporary
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ...plan.nodes import LogicalPlan
     from ...resources import Surroundings
     from .. import Check
     from .archives import Told
@@ -89,11 +91,11 @@ class SparkEngine(Closing):
         self._forms: dict[int, frames.Form] = {}
         self._adopted: list[Any] = []
 
-    def run(self, plan: bytes, surroundings: Surroundings, check: Check) -> dict[str, object]:
+    def run(self, plan: LogicalPlan, surroundings: Surroundings, check: Check) -> dict[str, object]:
         """Execute a plan and describe what was done; on an error nothing of it is kept."""
         driver = self._opened()
         with Interrupts(check) as interrupts:
-            return self._run(driver, plan, surroundings, interrupts)
+            return self._run(driver, encode_plan(plan), surroundings, interrupts)
 
     def _run(
         self, driver: Any, plan: bytes, surroundings: Surroundings, interrupts: Interrupts
@@ -126,19 +128,19 @@ class SparkEngine(Closing):
         ]
         return {"counters": dict(counters), "stages": stages}
 
-    def explain(self, plan: bytes, form: str) -> str:
+    def explain(self, plan: LogicalPlan, form: str) -> str:
         """Describe what `run` would do with a plan; starts Spark, whose cores count.
 
         Raises:
             ValueError: a form that does not exist.
         """
         if not is_measured(form):
-            return describe(plan, form, tuple)
+            return describe(encode_plan(plan), form, tuple)
         driver = self._opened()
         # Files are asked about until the end.
         with Interrupts(lambda: None):
             by = None, json.dumps(self._planning()), asking(driver, self._copies)
-            return describe(plan, form, lambda: by)
+            return describe(encode_plan(plan), form, lambda: by)
 
     def fetch(self, cache: int, check: Check) -> list[tuple[Any, ...]]:
         """Give the rows of a kept dataset, in order."""

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...options import folder
+from ...options import as_settings, folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ def of_spark(options: Mapping[str, Any]) -> dict[str, str]:
         >>> of_spark({"spark_conf": {"spark.master": "yarn", "dfs.replication": 2}})
         {'spark.master': 'yarn', 'spark.hadoop.dfs.replication': '2'}
     """
-    conf = _settings(options.get("spark_conf"), "spark_conf")
+    conf = as_settings(options.get("spark_conf"), "spark_conf")
     return {key if key.startswith("spark.") else f"spark.hadoop.{key}": conf[key] for key in conf}
 
 
@@ -87,7 +87,7 @@ def of_hadoop(options: Mapping[str, Any]) -> dict[str, str]:
     Raises:
         ValueError: not a dict.
     """
-    return _settings(options.get("hadoop_conf") or options.get("hadoop_job_conf"), "hadoop_conf")
+    return as_settings(options.get("hadoop_conf") or options.get("hadoop_job_conf"), "hadoop_conf")
 
 
 def hadoop_file(options: Mapping[str, Any]) -> str | None:
@@ -104,9 +104,3 @@ def hadoop_file(options: Mapping[str, Any]) -> str | None:
     if not os.path.isfile(path):
         raise ValueError(f"{who} names no file: {path!r:.200}")
     return Path(path).absolute().as_uri()
-
-
-def _settings(given: Any, what: str) -> dict[str, str]:
-    if given is not None and not hasattr(given, "items"):
-        raise ValueError(f"{what} has to be a dict of settings, not a {type(given).__name__}")
-    return {str(key): str(value) for key, value in (given or {}).items()}
