@@ -90,9 +90,11 @@ def test_a_process_that_ends_with_its_task_counts_among_those_of_its_executor(sp
     def run(p: nf.Pipeline) -> set[int]:
         return set(p.parallelize([*range(4)]).group_by(lambda x: x).flatten_values().map(wait).get())
 
-    run(spark())
-    look({})
-    assert set(seen[-1].values()) == set(processes.executors())
+    first, until = spark(), time.monotonic() + 60
+    while not seen or set(seen[-1].values()) != set(processes.executors()):  # one may be late
+        assert time.monotonic() < until
+        run(first)
+        look({})
     p = spark()
     p.set_fini_hook("last", int)
     p._engine._progress = look  # type: ignore[attr-defined]
