@@ -1,7 +1,7 @@
 """Ends user functions that run in this process when their run, or the process, is over.
 
 A thread gets a `KeyboardInterrupt` at its next bytecode; one that is inside a C call gets it when
-the call returns. Must not wait for either.
+the call returns. Must not wait for either. Whoever has to be sure asks again and again.
 """
 
 from __future__ import annotations
@@ -16,13 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import NoReturn
 
+_IMPORTING = "<frozen importlib."
+
 
 def interrupt(threads: Iterable[int]) -> None:
-    """Interrupt what these threads (`threading.get_ident`) run in this interpreter."""
+    """Interrupt what these threads (`threading.get_ident`) run in this interpreter.
+
+    One that is just inside the machinery of an import is left alone for now: between taking the lock of all
+    imports and its ``try``, an exception would leave it locked for ever, and the end of the process imports.
+    """
     raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
     raise_in.argtypes = (ctypes.c_ulong, ctypes.py_object)
     for thread in threads:
-        raise_in(thread, KeyboardInterrupt)
+        frame = sys._current_frames().get(thread)
+        if frame is None or not frame.f_code.co_filename.startswith(_IMPORTING):
+            raise_in(thread, KeyboardInterrupt)
 
 
 def hush() -> None:
