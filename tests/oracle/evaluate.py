@@ -24,10 +24,11 @@ def get(handle: Any, undefined: set[str] | None = None) -> Any:
         Fails: the run has to fail.
     """
     leaf = handle._leaf("get")
-    plan = handle._pipeline._builder.plan([op.Keep(leaf._node, 0)], [])
+    effects = [target for target in handle._pipeline._pending if isinstance(target, op.Effect)]
+    plan = handle._pipeline._builder.plan([op.Keep(leaf._node, 0), *effects], [])
     operators = Operators(plan, set() if undefined is None else undefined)
     try:
-        operators.outer_data()
+        operators.on_the_way()
         if isinstance(handle, PTable):
             return operators.table(leaf._node, isinstance(leaf, PCollection))
         rows = operators.rows(leaf._node, ())

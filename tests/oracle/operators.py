@@ -40,12 +40,13 @@ class Operators(Groups):
             known = self._known[node, path] = getattr(self, f"on_{type(o).__name__.lower()}")(o, path, node)
         return known
 
-    def outer_data(self) -> None:
-        """Evaluate what groups take from around them: it is made where it lives, though no group takes it."""
+    def on_the_way(self) -> None:
+        """Evaluate what a run does though no group takes it: outer data, where they live, and effects."""
         for node in self.nodes.values():
-            if isinstance(node.op, op.Import):
-                for path in self.paths(self.scope_of[node.op.node], ()):
-                    self.rows(node.op.node, path)
+            done = node.op.node if isinstance(node.op, op.Import) else node.id
+            if isinstance(node.op, (op.Import, op.Foreach)):
+                for path in self.paths(self.scope_of[done], ()):
+                    self.rows(done, path)
 
     def function(self, index: int) -> Any:
         """A user function, or a constant, of the plan."""
@@ -108,6 +109,8 @@ class Operators(Groups):
         return Rows((r for r in rows if f(_own(r), *self._sides(o.sides, path, r))), rows.ordered)
 
     def on_foreach(self, o: op.Foreach, path: Path, node: int) -> Rows:
+        for row in self.rows(o.input, path):
+            self._sides(o.sides, path, row)  # the function itself is left alone: it has effects
         return Rows((), True)
 
     def on_keyby(self, o: op.KeyBy, path: Path, node: int) -> Rows:

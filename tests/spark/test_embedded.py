@@ -9,8 +9,10 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cloudpickle
 import processes
 import pytest
 from on_spark import CONF
@@ -21,7 +23,6 @@ from nestflow.resources import resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Make = Callable[..., nf.Pipeline]
 
@@ -237,6 +238,29 @@ def test_a_second_context_in_the_same_jvm(tmp_path: Path) -> None:
         check=False,
     )
     assert "answer 1" in ended.stdout, ended.stderr[-3000:]
+
+
+def test_an_interpreter_that_finds_this_package_by_pythonpath_alone(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+    program = f"""
+    import os
+    import nestflow as nf
+
+    conf = {dict(CONF, **{"spark.master": "local[1]"})!r}
+    p = nf.Pipeline.create("spark", spark_conf=conf, host="embedded", progress=False)
+    print("answer", *p.parallelize([1]).map(lambda x: os.path.basename(os.readlink("/proc/self/exe"))).get())
+    """
+    packages = [Path(module.__file__).parents[1] for module in (nf, cloudpickle)]
+    environment = {name: value for name, value in os.environ.items() if name != "PYSPARK_PYTHON"}
+    ended = subprocess.run(
+        [str(tmp_path / "bare" / "bin" / "python"), "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**environment, "PYTHONPATH": os.pathsep.join(map(str, packages))},
+    )
+    assert "answer java" in ended.stdout, ended.stderr[-3000:]
 
 
 def test_what_this_process_makes_of_the_same_host() -> None:

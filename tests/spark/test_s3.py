@@ -1,8 +1,10 @@
-"""A real S3 server: tasks read its files, outputs to it are refused before they begin, clients stay apart."""
+"""A real S3 server: tasks read its files, outputs to it are refused before they begin, bundles lie there."""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
+import json
 import os
 import shutil
 import socket
@@ -222,3 +224,65 @@ def test_clients_leave_each_other_s_folders(fetched: list[str], store: str, tmp_
         check=False,
     )
     assert "done" in ended.stdout.splitlines(), ended.stderr[-5000:]
+
+
+BUNDLE = """
+    import logging
+    import nestflow as nf
+
+    logging.basicConfig()
+    logging.getLogger("nestflow.spark").setLevel(logging.INFO)
+    p = nf.Pipeline.create("spark", progress=False, spark_conf={conf!r}, tmp_data_path="s3a://bucket/nestflow")
+
+    def where(number):
+        import sys
+        import nestflow
+        return sys.executable, nestflow.__file__
+
+    print("where", *p.parallelize([1]).map(where).get()[0])
+"""
+
+
+def test_two_clients_put_a_bundle_at_once(fetched: list[str], store: str, tmp_path: Path) -> None:
+    conf = {**settings(store, fetched[1]), "spark.nestflow.bundle.folder": str(tmp_path / "nodes")}
+    environment = {name: value for name, value in os.environ.items() if name != "PYSPARK_PYTHON"}
+    environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    nestflow = [sys.executable, "-m", "nestflow"]
+    subprocess.run([*nestflow, "bundle", "build"], check=True, env=environment, capture_output=True)
+    line = [*nestflow, "submit", "--dry-run", "--tmp-data-path=s3a://bucket/nestflow"]
+    line += [f"--conf={key}={value}" for key, value in conf.items()]
+
+    def submit() -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen([*line, "app.py"], env=environment, stdout=pipe, stderr=pipe, text=True)
+
+    def files() -> dict[Path, tuple[int, int, int]]:
+        found = [path for path in (tmp_path / "buckets" / "bucket" / "nestflow").rglob("*") if path.is_file()]
+        states = {path: path.stat() for path in found}
+        return {path: (state.st_ino, state.st_mtime_ns, state.st_size) for path, state in states.items()}
+
+    for client in [submit(), submit()]:
+        out, errors = client.communicate(timeout=300)
+        assert client.returncode == 0, errors[-5000:]
+        assert SECRET not in out and "s3a.secret.key=*********(redacted)" in out
+    put = files()
+    archive, manifest = sorted(put, key=lambda path: path.name.endswith(".json"))
+    says = json.loads(manifest.read_text())
+    assert hashlib.sha256(archive.read_bytes()).hexdigest() == says["sha256"]
+    assert archive.name == f"{says['name']}.tar.gz"
+    # The next one uploads nothing, and executors run what lies there.
+    submit().communicate(timeout=300)
+    assert files() == put
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(BUNDLE).format(conf=conf)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=environment,
+    )
+    assert ended.returncode == 0, ended.stderr[-5000:]
+    (where,) = (line for line in ended.stdout.splitlines() if line.startswith("where "))
+    assert all(f"{tmp_path}/nodes/{says['name']}/" in place for place in where.split(" ")[1:])
+    assert "; 0 bytes uploaded" in ended.stderr
+    assert files() == put

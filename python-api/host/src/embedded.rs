@@ -63,7 +63,10 @@ fn chain(number: u64) -> Result<Arc<Chain>, HostError> {
 
 fn respond(ask: Ask, batches: Vec<RecordBatch>) -> Answered {
     match ask {
-        Ask::Start { version: VERSION, path, environment } => python("start", (path, environment)),
+        Ask::Start { version: VERSION, path, environment } => {
+            find_in(path)?;
+            python("start", (environment,))
+        }
         Ask::Start { version, .. } => Err(HostError::Internal(format!(
             "the engine speaks version {version}, not {VERSION}: another build"
         ))),
@@ -105,6 +108,12 @@ impl Chain {
         let batch = done?;
         Ok((Answer::Given { more: open.more(), enough: open.enough(), counts: open.counted() }, batch))
     }
+}
+
+/// Lets the interpreter find modules, the Python half of this library among them, where one that was started
+/// with its environment would.
+fn find_in(path: Vec<String>) -> Result<(), HostError> {
+    pin::attach(|py| ours(py.import("sys").and_then(|sys| sys.setattr("path", path))))
 }
 
 fn python<A>(function: &str, arguments: A) -> Answered

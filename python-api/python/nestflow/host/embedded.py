@@ -84,9 +84,8 @@ def _host() -> Any:
     return _host
 
 
-def start(path: list[str], environment: Iterable[tuple[str, str]]) -> None:
+def start(environment: Iterable[tuple[str, str]]) -> None:
     """The interpreter has started in a process: let functions find what they would find in a worker."""
-    sys.path[:] = path
     from nestflow.host.counting import REMOTE
 
     os.environ[REMOTE] = "true"

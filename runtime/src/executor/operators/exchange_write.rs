@@ -257,8 +257,8 @@ mod tests {
         // Short rows for channels on both sides of another one, and then long ones for that again and again.
         let (short, long) = (batch(0, &[10; 20]), batch(100, &[4000]));
         let mut batches = vec![short];
-        batches.extend((0..200).map(|_| long.clone()));
-        let (found, sent) = written(&batches, 64, 256 << 10);
+        batches.extend((0..1000).map(|_| long.clone()));
+        let (found, sent) = written(&batches, 64, 4 << 20);
         let (largest, _) = found.iter().find(|(_, numbers)| numbers.contains(&100)).unwrap();
         assert!(
             found.keys().any(|channel| channel < largest) && found.keys().any(|channel| channel > largest)
