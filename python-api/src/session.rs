@@ -275,6 +275,12 @@ fn pursue(session: Arc<Session>, of_kit: Option<WorkersHost>) {
             (here, threads) = session.engine.stuck().into_iter().unzip();
             workers.iter().for_each(|workers| workers.give_up(&threads));
         }
+        // Some may have ended before they were interrupted.
+        if let Some(_inside) = gate::enter() {
+            let _ = Python::try_attach(|py| {
+                py.import("nestflow.host.interrupt")?.call_method0("settle").map(drop)
+            });
+        }
     });
     if let Err(error) = pursued {
         tracing::warn!("user functions of an interrupted run go on: {error}");

@@ -1,5 +1,6 @@
 """Threads that are interrupted: at once in user code, and later inside the machinery of an import."""
 
+import subprocess
 import sys
 import threading
 import time
@@ -91,3 +92,29 @@ def test_the_code_of_a_module_is_interrupted(gates):
     assert gates.entered.wait(20)
     wait_for(lambda: interrupt([worker.ident]) or not worker.is_alive())
     assert isinstance(worker.raised, KeyboardInterrupt)
+
+
+PROFILED = """
+import _thread, sys, time
+from nestflow.host.interrupt import interrupt, settle
+
+lock = _thread.allocate_lock()
+lock.acquire()
+# Like threads of ours, it leaves without another step in Python.
+thread = _thread.start_new_thread(lock.acquire, ())
+while thread not in sys._current_frames() and time.sleep(0.2):
+    pass
+interrupt([thread])
+lock.release()
+time.sleep(0.2)
+{settle}
+sys.setprofile(lambda *_: None)
+(lambda: None)()
+print("went on")
+"""
+
+
+def test_what_a_thread_did_not_live_to_get_is_forgotten():
+    command = [sys.executable, "-W", "ignore", "-c", PROFILED.format(settle="settle()")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.stdout == "went on\n"

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,12 +26,35 @@ def interrupt(threads: Iterable[int]) -> None:
     One that is just inside the machinery of an import is left alone for now: between taking the lock of all
     imports and its ``try``, an exception would leave it locked for ever, and the end of the process imports.
     """
-    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    raise_in.argtypes = (ctypes.c_ulong, ctypes.py_object)
     for thread in threads:
         frame = sys._current_frames().get(thread)
         if frame is None or not frame.f_code.co_filename.startswith(_IMPORTING):
-            raise_in(thread, KeyboardInterrupt)
+            _raise_in(thread, KeyboardInterrupt)
+
+
+def settle() -> None:
+    """Let the interpreter forget interrupts of threads that ended before they got them.
+
+    It would go on to look for them, and CPython 3.11 does so for ever where there is a profiler or a debugger
+    (``DO_TRACING`` in its ``ceval.c``). Whoever gets one makes it stop looking: that is this thread now.
+    Others that are to get one still do.
+    """
+    try:
+        _raise_in(threading.get_ident(), _Settled)
+        while True:
+            pass
+    except _Settled:
+        pass
+
+
+class _Settled(BaseException):
+    """What `settle` raises in its own thread."""
+
+
+def _raise_in(thread: int, kind: type[BaseException]) -> None:
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    raise_in.argtypes = (ctypes.c_ulong, ctypes.py_object)
+    raise_in(thread, kind)
 
 
 def hush() -> None:
