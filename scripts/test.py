@@ -101,7 +101,6 @@ OLDER = [
         "jobs",
         "memory",
         "misuse",
-        "sessions",
     )
 ]
 """Tests of Spark itself that depend on its version, or on the jars that only the first of them has."""
