@@ -145,6 +145,8 @@ def rust() -> Result:
 def python(part: str, folder: Path, arguments: list[str], variables: dict[str, str]) -> Result:
     """Run pytest in a folder, with more variables in its environment; show its output at the end."""
     tell(f"== {part} tests began")
+    if "--fast" in sys.argv[1:]:
+        arguments = [*arguments, "-m", "not servers"]
     started = time.monotonic()
     with tempfile.NamedTemporaryFile(suffix=".xml") as report, tempfile.TemporaryFile("w+") as output:
         record = ROOT / "out" / "coverage" / f"{re.sub('[^a-z0-9]+', '-', part.lower())}.json"
@@ -197,7 +199,7 @@ def spark_parts(version: str) -> Iterator[tuple[str, list[str], dict[str, str]]]
         yield f"Spark {version}, embedded", EMBEDDED, {**one, "NESTFLOW_SPARK_HOST": "embedded"}
 
 
-def spark(version: str, wanted: list[str], fast: bool) -> Iterator[Result]:
+def spark(version: str, wanted: list[str]) -> Iterator[Result]:
     """Run the pipelines' tests on a version of Spark: on one machine and on a small cluster."""
     parts = [part for part in spark_parts(version) if is_wanted(part[0], wanted)]
     if not parts:
@@ -211,23 +213,26 @@ def spark(version: str, wanted: list[str], fast: bool) -> Iterator[Result]:
     home = install.stdout.strip()
     for name, arguments, variables in parts:
         environment = {"SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1", **variables}
-        alone = ["-m", "not servers"] if fast and arguments[0].startswith("tests/spark") else []
-        yield python(name, ROOT, [*CONFIG, *arguments, *alone], environment)
+        yield python(name, ROOT, [*CONFIG, *arguments], environment)
     # A local cluster leaves the folders of its executors, with a copy of the jar in each.
     shutil.rmtree(Path(home) / "work", ignore_errors=True)
 
 
-def lanes(wanted: list[str], fast: bool) -> Iterator[Iterator[Result]]:
+def yarn(wanted: list[str]) -> Iterator[Result]:
+    """Run the tests on YARN, which start one."""
+    if "--fast" not in sys.argv[1:] and is_wanted("YARN", wanted):
+        yield python("YARN", ROOT, [*CONFIG, "tests/yarn"], {})
+
+
+def lanes(wanted: list[str]) -> Iterator[Iterator[Result]]:
     """Give the parts that run side by side, each lane one after the other."""
     yield (python(*part) for part in python_parts() if is_wanted(part[0], wanted))
     if not list((API / "python/nestflow/engine/spark/jars").glob("*.jar")):
         tell("== No tests on Spark: there is no jar, since there is no JDK or no Maven")
         return
     older, newer = SPARK
-    on_yarn = not fast and is_wanted("YARN", wanted)
-    yarn = (python("YARN", ROOT, [*CONFIG, "tests/yarn"], {}) for _ in range(on_yarn))
-    yield chain(spark(older, wanted, fast), yarn)
-    yield spark(newer, wanted, fast)
+    yield chain(spark(older, wanted), yarn(wanted))
+    yield spark(newer, wanted)
 
 
 def coverage() -> Result:
@@ -256,7 +261,7 @@ def main() -> int:
     if not wanted:
         shutil.rmtree(ROOT / "out" / "coverage", ignore_errors=True)
     with ThreadPoolExecutor() as pool:
-        *_, on_spark = side_by_side = list(pool.map(list, lanes(wanted, "--fast" in sys.argv[1:])))
+        *_, on_spark = side_by_side = list(pool.map(list, lanes(wanted)))
     results += chain.from_iterable(side_by_side)
     if len(side_by_side) > 1 and on_spark and len(sys.argv) == 1:
         results.append(coverage())

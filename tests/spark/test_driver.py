@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import apart
 import pytest
 from on_spark import CONF
 
@@ -354,14 +352,7 @@ TWICE = """
 
 def test_one_spark_after_the_other_in_a_process() -> None:
     """Memory and temporary files are those of the Spark that there is, in the same JVM."""
-    program = textwrap.dedent(TWICE).format(conf=CONF)
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    ended = apart.run(TWICE, conf=CONF)
     assert ended.returncode == 0, ended.stderr[-3000:]
     much, little = (int(line.split()[1]) for line in ended.stdout.splitlines() if line.startswith("spilled"))
     assert much == 0

@@ -10,11 +10,11 @@ import shutil
 import socket
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import apart
 import pytest
 from on_spark import CONF
 
@@ -150,7 +150,8 @@ def test_text_is_read_and_no_output_is_begun(fetched: list[str], store: str, tmp
     (given / "none.txt").touch()
     (given / "more.gz").write_bytes(gzip.compress("".join(texts[15_000:]).encode()))
     (tmp_path / "expected").write_text("".join(texts))
-    program = textwrap.dedent(PROGRAM).format(
+    ended = apart.run(
+        PROGRAM,
         # Blocks of one byte: absurd, and of no consequence, since a source is not split by them.
         conf={**settings(store, fetched[1]), "spark.hadoop.fs.s3a.block.size": "1"},
         letters=sum(len(text) - 1 for text in texts),
@@ -158,13 +159,6 @@ def test_text_is_read_and_no_output_is_begun(fetched: list[str], store: str, tmp
         expected=str(tmp_path / "expected"),
         mark=str(tmp_path / "mark"),
         given=str(given),
-    )
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
     )
     assert ended.returncode == 0, ended.stderr[-5000:]
     told = dict(
@@ -215,14 +209,7 @@ TEMPORARY = """
 def test_clients_leave_each_other_s_folders(fetched: list[str], store: str, tmp_path: Path) -> None:
     """There, folders have no times, and nobody can tell whether a file is held open."""
     conf = {**settings(store, fetched[1]), "spark.master": "local[1]"}
-    program = textwrap.dedent(TEMPORARY).format(conf=conf, disk=str(tmp_path / "buckets"))
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    ended = apart.run(TEMPORARY, conf=conf, disk=str(tmp_path / "buckets"))
     assert "done" in ended.stdout.splitlines(), ended.stderr[-5000:]
 
 
