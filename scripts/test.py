@@ -101,6 +101,7 @@ OLDER = [
         "jobs",
         "memory",
         "misuse",
+        "s3",
     )
 ]
 """Tests of Spark itself that depend on its version, or on the jars that only the first of them has."""
