@@ -13,7 +13,7 @@ const SHIM: usize = 1500;
 const TABLES: [&str; 3] = ["plan/logical.rs", "plan/flat.rs", "executor/build.rs"];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).parent().unwrap().to_path_buf()
 }
 
 fn sources(folder: &str, suffix: &str) -> Vec<(String, String)> {

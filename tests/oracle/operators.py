@@ -122,7 +122,8 @@ class Operators(Groups):
         rows = self.rows(o.input, path)
         if not rows.ordered:
             self.undefined.add("numbered")
-        return Rows((Row(r.keys, (number, r.value)) for number, r in enumerate(rows)), rows.ordered)
+        name = "{:x}".format if o.text else int
+        return Rows((Row(r.keys, (name(number), r.value)) for number, r in enumerate(rows)), rows.ordered)
 
     def on_member(self, o: op.Member, path: Path, node: int) -> Rows:
         scope = self.scope_of[node]

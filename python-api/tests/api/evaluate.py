@@ -235,7 +235,7 @@ class Evaluation:
             case op.Join():
                 return _join([rows(n) for n in o.inputs], o.kind)
             case op.Numbered():
-                return list(enumerate(rows(o.input)))
+                return [(f"{n:x}" if o.text else n, x) for n, x in enumerate(rows(o.input))]
             case op.Compare():
                 return _compare(rows(o.left), rows(o.right), o.kind)
         raise AssertionError(o)

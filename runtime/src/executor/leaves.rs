@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::internal;
 use crate::io::open_source;
 use crate::plan::flat::{FlatId, FlatNode, FlatOp};
+use crate::plan::literal::Literal;
 
 /// How many batches of a leaf the memory of a task should at least hold.
 const BATCHES_HELD: usize = 32;
@@ -36,7 +37,7 @@ pub fn leaf(task: &Task, env: &TaskEnv, id: FlatId, node: &FlatNode) -> Result<A
         (FlatOp::Literal(blocks), Some(LeafShare::Literal(range))) => {
             let blocks: Vec<_> = blocks.get(range).map(<[_]>::to_vec).unwrap_or_default();
             let schema = out.clone();
-            let decode = move |bytes: Vec<u8>| decode(&bytes.into(), &schema, "a literal");
+            let decode = move |block: Literal| decode(&block.0, &schema, "a literal");
             ("Literal", Box::new(blocks.into_iter().map(decode)))
         }
         (FlatOp::Held { cache }, Some(LeafShare::Channel(channel))) => {

@@ -11,7 +11,7 @@ use crate::plan::stage::Stage;
 pub fn bytes(stage: &Stage, splits: &Splits, blocks: &LocalBlocks) -> u64 {
     let leaves = stage.nodes.iter().map(|node| match &node.op {
         FlatOp::Files(source) => splits.get(source).into_iter().flatten().map(Split::bytes).sum(),
-        FlatOp::Literal(literal) => literal.iter().map(|block| block.len() as u64).sum(),
+        FlatOp::Literal(literal) => literal.iter().map(|block| block.0.len() as u64).sum(),
         FlatOp::Held { cache } => blocks.total(Place::Kept(*cache)),
         FlatOp::Read { exchange } => blocks.total(Place::Exchange(*exchange)),
         _ => 0,

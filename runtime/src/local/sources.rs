@@ -61,7 +61,7 @@ pub fn measure(
                 splits.insert(source.clone(), shared);
             }
             Op::Literal { blocks, names } => {
-                let held = || blocks.iter().map(|block| block.len() as u64).sum();
+                let held = || blocks.iter().map(|block| block.0.len() as u64).sum();
                 bytes += names.unwrap_or_else(held);
             }
             _ => {}

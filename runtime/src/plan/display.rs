@@ -44,7 +44,7 @@ impl Display for Expr {
             Expr::Where(col, inner) => write!(f, "{inner} where {col}"),
             Expr::IsZero(col) => write!(f, "{col} = 0"),
             Expr::JoinedGiven(lk, ls, rk, rs) => write!(f, "given({lk}, {ls} | {rk}, {rs})"),
-            Expr::Position(col) => write!(f, "{col}"),
+            Expr::Position { col, .. } => write!(f, "{col}"),
             Expr::Coalesce(first, second) => write!(f, "{first} or {second}"),
         }
     }

@@ -8,6 +8,7 @@
 use nestflow_chain::{CallSite, ChainSpec, Emit, Program, SideFrom, SideShape, Step};
 use serde::{Deserialize, Serialize};
 
+use super::literal::Literal;
 use super::logical::{Compare, FileSink, FileSource};
 
 /// Index of a node in a [`FlatPlan`]; inputs are always smaller.
@@ -63,8 +64,13 @@ pub enum Expr {
     JoinedGiven(Col, Col, Col, Col),
     /// The first that is not null.
     Coalesce(Col, Col),
-    /// A position, as an int cell.
-    Position(Col),
+    /// A position, as an int cell or as the hexadecimal text of it.
+    Position {
+        /// The positions.
+        col: Col,
+        /// As a text.
+        text: bool,
+    },
 }
 
 /// A function over the rows of a group.
@@ -214,7 +220,7 @@ pub enum FlatOp {
     /// What files hold.
     Files(FileSource),
     /// Records held by the client.
-    Literal(Vec<Vec<u8>>),
+    Literal(Vec<Literal>),
     /// A dataset that the engine holds.
     Held {
         /// Its name.

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use nestflow_chain::{CallSite, Function};
 
+use super::literal::Literal;
+
 /// Index into [`LogicalPlan::functions`].
 pub type FunctionId = u32;
 /// Index into [`LogicalPlan::sites`].
@@ -218,7 +220,7 @@ pub enum Op {
     /// Records that the client holds, as blocks of value cells.
     Literal {
         /// Encoded blocks (`docs/block-format.md`), one column `v`.
-        blocks: Vec<Vec<u8>>,
+        blocks: Vec<Literal>,
         /// The bytes of what they name, where that is yet to be loaded.
         names: Option<u64>,
     },
@@ -302,6 +304,6 @@ pub enum Op {
     /// Multiset operation.
     Compare { left: NodeId, right: NodeId, kind: Compare },
     /// Pairs `(position, record)`: numbers that grow in the order of the dataset, with gaps between
-    /// its parts: the part stands above bit 40, the place in it below.
-    Numbered { input: NodeId },
+    /// its parts: the part stands above bit 40, the place in it below. `text`: as hexadecimal texts.
+    Numbered { input: NodeId, text: bool },
 }

@@ -4,6 +4,7 @@
 mod depth;
 pub mod display;
 pub mod flat;
+pub mod literal;
 pub mod logical;
 pub mod stage;
 pub mod wire;

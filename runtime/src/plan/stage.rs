@@ -64,20 +64,30 @@ pub enum Spread {
     /// In no known way.
     #[default]
     Any,
-    /// Rows with equal values of these columns are in one part: the number of their hash.
-    Hash {
+    /// Rows with equal values of these columns are in one part.
+    Together {
         /// The columns.
         by: Vec<Col>,
-        /// How many parts.
-        parts: u32,
+        /// In which.
+        part: Part,
     },
     /// The same by the first element of each record, a pair.
     First {
-        /// How many parts.
-        parts: u32,
+        /// In which.
+        part: Part,
     },
     /// All in one part.
     Single,
+}
+
+/// In which part of a dataset rows lie that lie together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part {
+    /// The number of their hash, of so many parts.
+    Hash(u32),
+    /// That in which this node of the plan numbered them: their columns come from its positions. Only what
+    /// is made of one node's rows lies alike.
+    Numbered(FlatId),
 }
 
 /// A whole run: stages in dependency order and the exchanges between them.

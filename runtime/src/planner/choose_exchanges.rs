@@ -10,14 +10,24 @@ use std::collections::HashMap;
 use super::{Held, Settings, sizes, spread};
 use crate::error::Result;
 use crate::plan::flat::*;
-use crate::plan::stage::Spread;
+use crate::plan::stage::{Part, Spread};
 
 /// Whether rows with equal columns `together` are in one task.
 fn serves(spread: &Spread, together: &[Col]) -> bool {
     match spread {
         Spread::Single => true,
-        Spread::Hash { by, .. } => !together.is_empty() && by.iter().all(|col| together.contains(col)),
+        Spread::Together { by, .. } => !together.is_empty() && by.iter().all(|col| together.contains(col)),
         Spread::First { .. } | Spread::Any => false,
+    }
+}
+
+/// What holds of a spread in other plans, which know nothing of the nodes of this one.
+fn kept(spread: &Spread) -> Spread {
+    match spread {
+        Spread::Together { part: Part::Numbered(_), .. } | Spread::First { part: Part::Numbered(_) } => {
+            Spread::Any
+        }
+        known => known.clone(),
     }
 }
 
@@ -50,12 +60,12 @@ pub fn choose_exchanges(plan: FlatPlan, settings: &Settings) -> Result<(FlatPlan
     }
     let mut roots = plan.roots;
     roots.iter_mut().for_each(|root| root.node = renamed[root.node]);
-    let kept = roots.iter().filter_map(|root| match root.sink {
-        Sink::Keep(cache) => Some((cache, chooser.spread[root.node].clone())),
+    let spreads = roots.iter().filter_map(|root| match root.sink {
+        Sink::Keep(cache) => Some((cache, kept(&chooser.spread[root.node]))),
         _ => None,
     });
-    let kept = kept.collect();
-    Ok((FlatPlan { nodes: chooser.nodes, roots }.without_unused(), kept))
+    let spreads = spreads.collect();
+    Ok((FlatPlan { nodes: chooser.nodes, roots }.without_unused(), spreads))
 }
 
 /// For each node, the key columns by which some operator further on needs whole groups.
@@ -107,7 +117,9 @@ impl Chooser<'_> {
             return known;
         }
         let spread = match &kind {
-            ExchangeKind::Hash { by, parts } => Spread::Hash { by: by.clone(), parts: *parts },
+            ExchangeKind::Hash { by, parts } => {
+                Spread::Together { by: by.clone(), part: Part::Hash(*parts) }
+            }
             ExchangeKind::Gather => Spread::Single,
             _ => Spread::Any,
         };
@@ -254,18 +266,29 @@ impl Chooser<'_> {
             return;
         }
         let left_cols: Vec<_> = on.iter().map(|(left, _)| *left).collect();
+        let lies = |by: &[Col], part| Spread::Together { by: by.to_vec(), part };
+        let to_right = |by: &[Col]| by.iter().map(|col| other(on, *col, false)).collect::<Vec<_>>();
         let (by, parts) = match (&self.spread[left], &self.spread[right]) {
-            (Spread::Hash { by, parts }, _) if serves(&self.spread[left], &left_cols) => (by.clone(), *parts),
-            (_, Spread::Hash { by, parts })
+            (Spread::Together { by, part }, right)
+                if serves(&self.spread[left], &left_cols) && *right == lies(&to_right(by), *part) =>
+            {
+                return;
+            }
+            (Spread::Together { by, part: Part::Hash(parts) }, _)
+                if serves(&self.spread[left], &left_cols) =>
+            {
+                (by.clone(), *parts)
+            }
+            (_, Spread::Together { by, part: Part::Hash(parts) })
                 if by.iter().all(|col| on.iter().any(|(_, right)| right == col)) =>
             {
                 (by.iter().map(|col| other(on, *col, true)).collect(), *parts)
             }
             _ => (left_cols, self.parts(node)),
         };
-        let right_by: Vec<_> = by.iter().map(|col| other(on, *col, false)).collect();
+        let right_by = to_right(&by);
         for (side, by) in [(0, by), (1, right_by)] {
-            if self.spread[node.inputs[side]] != (Spread::Hash { by: by.clone(), parts }) {
+            if self.spread[node.inputs[side]] != lies(&by, Part::Hash(parts)) {
                 let reason = format!("{why}: rows with equal {} meet", list(&by));
                 let kind = ExchangeKind::Hash { by, parts };
                 node.inputs[side] = self.exchange(node.inputs[side], kind, reason, shared[side]);
@@ -279,14 +302,18 @@ impl Chooser<'_> {
             return match self.settings.held.get(&cache) {
                 Some(held) if held.tasks == 1 => Spread::Single,
                 Some(Held {
-                    spread: Spread::Hash { parts, .. } | Spread::First { parts }, tasks, ..
+                    spread:
+                        Spread::Together { part: Part::Hash(parts), .. }
+                        | Spread::First { part: Part::Hash(parts) },
+                    tasks,
+                    ..
                 }) if parts != tasks => Spread::Any,
                 Some(held) => held.spread.clone(),
                 None => Spread::Any,
             };
         }
-        let input = node.inputs.first().map(|&input| &self.spread[input]);
-        spread::after(node, input)
+        let input = node.inputs.first().map(|&input| (&self.spread[input], self.nodes[input].depth));
+        spread::after(self.nodes.len(), node, input)
     }
 }
 

@@ -112,7 +112,7 @@ pub fn references(op: &Op) -> Vec<NodeId> {
         | Op::Distinct { input }
         | Op::Sort { input, .. }
         | Op::Whole { input, .. }
-        | Op::Numbered { input } => vec![*input],
+        | Op::Numbered { input, .. } => vec![*input],
         Op::Group { inputs, .. } | Op::Union { inputs } | Op::Join { inputs, .. } => inputs.clone(),
         Op::Import { node } | Op::Flatten { node, .. } | Op::Values { node, .. } => vec![*node],
         Op::Compare { left, right, .. } => vec![*left, *right],

@@ -125,7 +125,7 @@ fn expr_reads(expr: &Expr) -> Vec<Col> {
     match expr {
         Expr::Col(col) | Expr::IsZero(col) => vec![*col],
         Expr::Null | Expr::Cell(_) => vec![],
-        Expr::Position(col) => vec![*col],
+        Expr::Position { col, .. } => vec![*col],
         Expr::Given(first, second) | Expr::Coalesce(first, second) => vec![*first, *second],
         Expr::Tuple(parts) => parts.iter().flat_map(expr_reads).collect(),
         Expr::Where(col, inner) => std::iter::once(*col).chain(expr_reads(inner)).collect(),

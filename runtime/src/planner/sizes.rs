@@ -11,7 +11,7 @@ pub fn bytes(node: &FlatNode, known: &[Option<u64>], settings: &Settings) -> Opt
     let of = |&input: &FlatId| known.get(input).copied().flatten();
     match &node.op {
         FlatOp::Files(source) => settings.sizes.get(source).copied(),
-        FlatOp::Literal(blocks) => Some(blocks.iter().map(|block| block.len() as u64).sum()),
+        FlatOp::Literal(blocks) => Some(blocks.iter().map(|block| block.0.len() as u64).sum()),
         FlatOp::Held { cache } => settings.held.get(cache).map(|held| held.bytes),
         // What functions make of a record is taken to be as large as it; how many records they make of one
         // is anybody's guess.

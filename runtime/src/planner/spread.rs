@@ -4,21 +4,32 @@
 use nestflow_chain::{Emit, StepKind};
 
 use crate::plan::flat::*;
-use crate::plan::stage::Spread;
+use crate::plan::stage::{Part, Spread};
 
-/// The spread of what comes out.
-pub fn after(node: &FlatNode, input: Option<&Spread>) -> Spread {
-    match (&node.op, input) {
+/// The spread of what comes out of a node with this id, whose first input has a spread and a depth.
+pub fn after(id: FlatId, node: &FlatNode, input: Option<(&Spread, u32)>) -> Spread {
+    match (&node.op, kept_by(node, input)) {
+        // No two rows share a position, so that whatever it is the key of lies in one part.
+        (FlatOp::Project(exprs), Spread::Any) if exprs.iter().any(begins_with_position) => {
+            Spread::First { part: Part::Numbered(id) }
+        }
+        (_, spread) => spread,
+    }
+}
+
+fn kept_by(node: &FlatNode, input: Option<(&Spread, u32)>) -> Spread {
+    let depth = input.map_or(0, |(_, depth)| depth);
+    match (&node.op, input.map(|(spread, _)| spread)) {
         (FlatOp::Literal(blocks), _) if blocks.len() <= 1 => Spread::Single,
         (_, None | Some(Spread::Any)) | (FlatOp::Union { aligned: false }, _) => Spread::Any,
         (_, Some(Spread::Single)) => Spread::Single,
         (FlatOp::Join { kind: FlatJoin::Full, .. }, _) => Spread::Any,
-        (op, Some(Spread::Hash { by, parts })) => after_hash(node, op, by, *parts),
-        (op, Some(Spread::First { parts })) => after_first(node, op, *parts),
+        (op, Some(Spread::Together { by, part })) => after_together(node, op, by, *part),
+        (op, Some(Spread::First { part })) => after_first(node, op, *part, depth),
     }
 }
 
-fn after_hash(node: &FlatNode, op: &FlatOp, by: &[Col], parts: u32) -> Spread {
+fn after_together(node: &FlatNode, op: &FlatOp, by: &[Col], part: Part) -> Spread {
     let stays = |col: &Col| match op {
         FlatOp::Project(exprs) => exprs.iter().any(|(out, expr)| out == col && is_col(expr, *col)),
         // A chain renews the key of its end.
@@ -27,7 +38,7 @@ fn after_hash(node: &FlatNode, op: &FlatOp, by: &[Col], parts: u32) -> Spread {
         _ => node.cols.contains(col),
     };
     if by.iter().all(stays) {
-        return Spread::Hash { by: by.to_vec(), parts };
+        return Spread::Together { by: by.to_vec(), part };
     }
     // Pairs that begin with the key: `flatten`, and what a join gives.
     let pairs = match op {
@@ -37,7 +48,7 @@ fn after_hash(node: &FlatNode, op: &FlatOp, by: &[Col], parts: u32) -> Spread {
         _ => None,
     };
     match pairs.and_then(first_of_pair) {
-        Some(first) if by == [first] => Spread::First { parts },
+        Some(first) if by == [first] => Spread::First { part },
         _ => Spread::Any,
     }
 }
@@ -46,6 +57,15 @@ fn after_hash(node: &FlatNode, op: &FlatOp, by: &[Col], parts: u32) -> Spread {
 /// spread in no known way.
 fn is_col(expr: &Expr, col: Col) -> bool {
     matches!(expr, Expr::Col(of) | Expr::Coalesce(of, _) if *of == col)
+}
+
+/// Whether the records are pairs of a position and something.
+fn begins_with_position((col, expr): &(Col, Expr)) -> bool {
+    let expr = match expr {
+        Expr::Where(_, inner) => inner,
+        expr => expr,
+    };
+    *col == Col::Value && matches!(expr, Expr::Tuple(parts) if matches!(parts[..], [Expr::Position { .. }, _]))
 }
 
 fn first_of_pair(expr: &Expr) -> Option<Col> {
@@ -60,21 +80,21 @@ fn first_of_pair(expr: &Expr) -> Option<Col> {
 }
 
 /// The key cell of the first element is what a join or a grouping of these pairs goes by.
-fn after_first(node: &FlatNode, op: &FlatOp, parts: u32) -> Spread {
+fn after_first(node: &FlatNode, op: &FlatOp, part: Part, depth: u32) -> Spread {
     let same = |expr: &Expr| *expr == Expr::Col(Col::Value);
     match op {
         FlatOp::Chain { steps, emit: Emit::Pair, .. } if steps.is_empty() && node.depth == 0 => {
-            Spread::Hash { by: vec![Col::Join], parts }
+            Spread::Together { by: vec![Col::Join], part }
         }
         FlatOp::Chain { steps, .. } if steps.is_empty() => Spread::Any,
-        FlatOp::Chain { steps, .. } if matches!(steps[0].kind, StepKind::Split) && node.depth > 0 => {
-            Spread::Hash { by: vec![Col::Key(1)], parts }
+        FlatOp::Chain { steps, .. } if matches!(steps[0].kind, StepKind::Split) && node.depth > depth => {
+            Spread::Together { by: vec![Col::Key(depth + 1)], part }
         }
         FlatOp::Project(exprs) if exprs.iter().any(|(col, expr)| *col == Col::Value && same(expr)) => {
-            Spread::First { parts }
+            Spread::First { part }
         }
         FlatOp::Present(_) | FlatOp::Number | FlatOp::Limit(_) | FlatOp::Union { aligned: true } => {
-            Spread::First { parts }
+            Spread::First { part }
         }
         _ => Spread::Any,
     }

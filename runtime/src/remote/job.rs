@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::executor::LeafShare;
 use crate::io::{TaskOutput, Written};
 use crate::plan::flat::FlatId;
+use crate::plan::literal::Literal;
 use crate::plan::stage::{Exchange, Stage};
 use crate::plan::wire;
 
@@ -190,7 +191,7 @@ pub struct TaskPart {
     /// Its share of the leaves.
     pub leaves: Vec<(FlatId, LeafShare)>,
     /// Its blocks of literals.
-    pub literals: Vec<(FlatId, Vec<Vec<u8>>)>,
+    pub literals: Vec<(FlatId, Vec<Literal>)>,
 }
 
 impl Report {

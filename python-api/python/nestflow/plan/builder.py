@@ -7,11 +7,11 @@ answered here. A run gets the part that its targets need (`plan`).
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from .nodes import CallSite, Function, Group, Import, Keys, LogicalPlan, Node, Op, Scope
+from .nodes import CallSite, Function, Group, Import, Keys, Literal, LogicalPlan, Node, Op, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -115,19 +115,24 @@ class PlanBuilder:
         return self.site_of(self._levels[scope].opener)
 
     def plan(self, targets: Iterable[Target], materialized: Iterable[Materialized]) -> LogicalPlan:
-        """Give the part of the plan that the targets need.
+        """Give the part of the plan that the targets need, and the engine does not hold.
 
         Functions keep their index; those that this part does not call are there without bytes.
         """
         with self._lock:
-            return self._plan(tuple(targets), materialized)
+            return self._plan(tuple(targets), tuple(materialized))
 
-    def _plan(self, targets: tuple[Target, ...], materialized: Iterable[Materialized]) -> LogicalPlan:
-        needed = self._reachable(target.node for target in targets)
+    def _plan(self, targets: tuple[Target, ...], materialized: tuple[Materialized, ...]) -> LogicalPlan:
+        # What is held in groups is read by the keys of its grouping, which is made again.
+        held = {m.node for m in materialized if self._scope_of[m.node] == ROOT}
+        needed = self._reachable((target.node for target in targets), held)
         members: list[list[Node]] = [[] for _ in self._levels]
         called: set[int] = set()
         for node in self._nodes:
             if node.id in needed:
+                if node.id in held:
+                    # How it was made is of no use any more; literal data can be as large as memory.
+                    node = replace(node, op=Literal(()))
                 members[self._scope_of[node.id]].append(node)
                 called.update(functions_of(node.op))
         for target in targets:
@@ -140,7 +145,7 @@ class PlanBuilder:
             materialized=tuple(m for m in materialized if m.node in needed),
         )
 
-    def _reachable(self, start: Iterable[int]) -> set[int]:
+    def _reachable(self, start: Iterable[int], held: set[int]) -> set[int]:
         needed: set[int] = set()
         waiting = list(start)
         while waiting:
@@ -148,6 +153,8 @@ class PlanBuilder:
             if node in needed:
                 continue
             needed.add(node)
+            if node in held:
+                continue
             op = self._nodes[node].op
             waiting.extend(operands(op))
             scope = op.scope if isinstance(op, Keys) else self._scope_of[node]

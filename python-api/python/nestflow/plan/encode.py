@@ -26,6 +26,7 @@ MAGIC = b"NFP\x01"
 _FORMATS = {"u32": struct.Struct("<I"), "u64": struct.Struct("<Q"), "i64": struct.Struct("<q")}
 _LENGTH = _FORMATS["u64"]
 _VARIANT = _FORMATS["u32"]
+_BOOLS = (b"\x00", b"\x01")
 
 
 def encode_plan(plan: LogicalPlan) -> bytes:
@@ -44,14 +45,15 @@ def encode_plan(plan: LogicalPlan) -> bytes:
     """
     from .nodes import LogicalPlan
 
-    out = bytearray(MAGIC)
+    # Pieces, joined once: a plan may hold as much literal data as memory does.
+    out = [MAGIC]
     _writer(LogicalPlan)(plan, out)
-    return bytes(out)
+    return b"".join(out)
 
 
 @cache
-def _writer(kind: Any) -> Callable[[Any, bytearray], None]:
-    """Give the function that appends a value of this type to a buffer."""
+def _writer(kind: Any) -> Callable[[Any, list[bytes]], None]:
+    """Give the function that appends the bytes of a value of this type to what is written."""
     origin = get_origin(kind)
     if origin is Annotated:
         return _number(_FORMATS[get_args(kind)[1]])
@@ -63,7 +65,7 @@ def _writer(kind: Any) -> Callable[[Any, bytearray], None]:
             return _option(next(m for m in members if m is not type(None)))
         return _variant(members)
     if kind is bool:
-        return lambda value, out: out.append(bool(value))
+        return lambda value, out: out.append(_BOOLS[bool(value)])
     if kind is str:
         return lambda value, out: _put_bytes(value.encode("utf-8", "replace"), out)
     if kind is bytes:
@@ -75,55 +77,55 @@ def _writer(kind: Any) -> Callable[[Any, bytearray], None]:
     raise TypeError(f"no wire form for {kind}")
 
 
-def _put_bytes(value: bytes, out: bytearray) -> None:
-    out += _LENGTH.pack(len(value))
-    out += value
+def _put_bytes(value: bytes, out: list[bytes]) -> None:
+    out.append(_LENGTH.pack(len(value)))
+    out.append(value)
 
 
-def _number(form: struct.Struct) -> Callable[[Any, bytearray], None]:
-    def write(value: Any, out: bytearray) -> None:
-        out += form.pack(value)
+def _number(form: struct.Struct) -> Callable[[Any, list[bytes]], None]:
+    def write(value: Any, out: list[bytes]) -> None:
+        out.append(form.pack(value))
 
     return write
 
 
-def _vector(item: Any) -> Callable[[Any, bytearray], None]:
-    def write(values: Any, out: bytearray) -> None:
+def _vector(item: Any) -> Callable[[Any, list[bytes]], None]:
+    def write(values: Any, out: list[bytes]) -> None:
         put = _writer(item)
-        out += _LENGTH.pack(len(values))
+        out.append(_LENGTH.pack(len(values)))
         for value in values:
             put(value, out)
 
     return write
 
 
-def _option(item: Any) -> Callable[[Any, bytearray], None]:
+def _option(item: Any) -> Callable[[Any, list[bytes]], None]:
     put = _writer(item)
 
-    def write(value: Any, out: bytearray) -> None:
-        out.append(value is not None)
+    def write(value: Any, out: list[bytes]) -> None:
+        out.append(_BOOLS[value is not None])
         if value is not None:
             put(value, out)
 
     return write
 
 
-def _variant(members: tuple[Any, ...]) -> Callable[[Any, bytearray], None]:
+def _variant(members: tuple[Any, ...]) -> Callable[[Any, list[bytes]], None]:
     writers = {member: (_VARIANT.pack(index), _writer(member)) for index, member in enumerate(members)}
 
-    def write(value: Any, out: bytearray) -> None:
+    def write(value: Any, out: list[bytes]) -> None:
         head, put = writers[type(value)]
-        out += head
+        out.append(head)
         put(value, out)
 
     return write
 
 
-def _struct(kind: Any) -> Callable[[Any, bytearray], None]:
+def _struct(kind: Any) -> Callable[[Any, list[bytes]], None]:
     # Filled on first use: `Scope` contains itself.
-    parts: list[tuple[str, Callable[[Any, bytearray], None]]] = []
+    parts: list[tuple[str, Callable[[Any, list[bytes]], None]]] = []
 
-    def write(value: Any, out: bytearray) -> None:
+    def write(value: Any, out: list[bytes]) -> None:
         if not parts:
             hints = get_type_hints(kind, include_extras=True)
             parts.extend((field.name, _writer(hints[field.name])) for field in fields(kind))

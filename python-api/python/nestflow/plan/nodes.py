@@ -433,9 +433,13 @@ class Compare:
 
 @dataclass(frozen=True)
 class Numbered:
-    """Pairs ``(position, record)``; positions grow in the order of the dataset, with gaps."""
+    """Pairs ``(position, record)``; positions grow in the order of the dataset, with gaps.
+
+    ``text``: they are hexadecimal texts.
+    """
 
     input: NodeId
+    text: bool = False
 
 
 # The order of the variants on the wire.

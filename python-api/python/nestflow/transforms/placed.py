@@ -35,11 +35,6 @@ def part_and_place(numbered: tuple[int, Any]) -> tuple[int, int]:
     return numbered[0] >> PLACE_BITS, numbered[0] & _PLACE
 
 
-def name_and_record(numbered: tuple[int, Any]) -> tuple[str, Any]:
-    """Give the position as a text, and the record."""
-    return f"{numbered[0]:x}", numbered[1]
-
-
 def offsets(last: list[tuple[int, int]]) -> dict[int, int]:
     """Give the index of the first record of each part, from the last places.
 

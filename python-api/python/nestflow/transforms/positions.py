@@ -164,8 +164,9 @@ def group_by_every_record(pvalue: PCollection | PObject, **options: Any) -> PTab
         >>> alone.apply_values(nf.transforms.count).flatten_values().get()
         [1, 1]
     """
-    keyed = map(numbered("group_by_every_record", pvalue, options), placed.name_and_record, **UNSEEN)
-    table = group_by_key(keyed, value_serde=options.get("serde"))
+    call = Call("group_by_every_record", {**options, "serde": None}, [pvalue])
+    named = call.collection(op.Numbered(call.input(pvalue), text=True))
+    table = group_by_key(named, value_serde=options.get("serde"))
     leaf = table._values()[0]
     assert isinstance(leaf, PCollection)
     return PTable(

@@ -91,10 +91,14 @@ fn evaluate(expr: &Expr, batch: &RecordBatch) -> Result<ArrayRef> {
             }
             Ok(Arc::new(built.finish()?))
         }
-        Expr::Position(col) => {
+        Expr::Position { col, text } => {
             let positions = columns::positions(columns::column(batch, *col)?)?;
             by_row(rows, |row, out| {
-                put::put_i64(out, positions.value(row) as i64);
+                let position = positions.value(row);
+                match text {
+                    true => put::put_str(out, format!("{position:x}").as_bytes(), false),
+                    false => put::put_i64(out, position as i64),
+                }
                 true
             })
         }

@@ -51,7 +51,7 @@ pub(super) fn wanting(lift: &Lift) -> HashSet<NodeId> {
             | Op::Take { input, .. }
             | Op::Distinct { input }
             | Op::Sort { input, .. }
-            | Op::Numbered { input }
+            | Op::Numbered { input, .. }
                 if wanted =>
             {
                 wanting.insert(*input);

@@ -251,7 +251,7 @@ impl<'a> Lift<'a> {
                 self.join(inputs, *kind, &at)
             }
             Op::Compare { left, right, kind } => self.compare(*left, *right, *kind, at),
-            Op::Numbered { input } => self.numbered(*input, at),
+            Op::Numbered { input, text } => self.numbered(*input, *text, at),
         }
     }
 

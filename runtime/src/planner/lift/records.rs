@@ -41,10 +41,10 @@ impl Lift<'_> {
     }
 
     /// `(position, record)`.
-    pub(super) fn numbered(&mut self, input: NodeId, at: &At) -> Result<FlatId> {
+    pub(super) fn numbered(&mut self, input: NodeId, text: bool, at: &At) -> Result<FlatId> {
         let main = self.operand(input, at)?;
         let numbered = self.number(main, at);
-        let pair = Expr::Tuple(vec![Expr::Position(Col::Pos), Expr::Col(Col::Value)]);
+        let pair = Expr::Tuple(vec![Expr::Position { col: Col::Pos, text }, Expr::Col(Col::Value)]);
         Ok(self.project_value(numbered, Expr::Where(Col::Value, Box::new(pair)), at))
     }
 
