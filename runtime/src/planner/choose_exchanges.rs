@@ -117,9 +117,7 @@ impl Chooser<'_> {
             return known;
         }
         let spread = match &kind {
-            ExchangeKind::Hash { by, parts } => {
-                Spread::Together { by: by.clone(), part: Part::Hash(*parts) }
-            }
+            ExchangeKind::Hash { by, parts } => Spread::Together { by: by.clone(), part: Part::Hash(*parts) },
             ExchangeKind::Gather => Spread::Single,
             _ => Spread::Any,
         };

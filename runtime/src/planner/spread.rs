@@ -65,7 +65,8 @@ fn begins_with_position((col, expr): &(Col, Expr)) -> bool {
         Expr::Where(_, inner) => inner,
         expr => expr,
     };
-    *col == Col::Value && matches!(expr, Expr::Tuple(parts) if matches!(parts[..], [Expr::Position { .. }, _]))
+    *col == Col::Value
+        && matches!(expr, Expr::Tuple(parts) if matches!(parts[..], [Expr::Position { .. }, _]))
 }
 
 fn first_of_pair(expr: &Expr) -> Option<Col> {
