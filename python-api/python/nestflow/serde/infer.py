@@ -135,7 +135,7 @@ def chain_of(*serdes: Any) -> Serde:
     return ChainSerde(*serdes)
 
 
-def proto_of(message: Callable[[], Any], raise_exception_when_failed: bool = True) -> Serde:
+def proto_of(message: Any, raise_exception_when_failed: bool = True) -> Serde:
     """Give a serde of protobuf messages, and None.
 
     Example:
@@ -214,15 +214,14 @@ def sample(value: Any) -> Serde:
 def common_serde(*serdes: Serde) -> Serde | None:
     """Give the serde of the records of several collections together; None: there is none.
 
-    Equal ones are kept, other built-in ones become the default.
+    Equal ones are kept, other built-in ones become the default. Of no collection there is none.
 
     Example:
         >>> common_serde(int_(), int_()), common_serde(int_(), str_())
         (int_(), any())
     """
-    first = serdes[0]
-    if builtins.all(serde == first for serde in serdes):
-        return first
+    if builtins.all(serde == serdes[0] for serde in serdes):
+        return serdes[0] if serdes else None
     return DefaultSerde() if builtins.all(_is_built_in(serde) for serde in serdes) else None
 
 
