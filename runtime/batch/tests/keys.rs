@@ -213,7 +213,11 @@ fn incomparable_keys_show_both() {
     );
     let object = |number| {
         let mut key = vec![];
-        put_object_key(&mut key, &model::key(&Tuple(vec![Str(b"complex".to_vec()), Int(number)])), false);
+        put_object_key(
+            &mut key,
+            &model::key(&Tuple(vec![Str("complex".chars().map(u32::from).collect()), Int(number)])),
+            false,
+        );
         key
     };
     assert_eq!(
