@@ -415,6 +415,29 @@ def test_explicit_serdes_are_kept_to(lender: Lender) -> None:
     assert named.get() == [{"n": 1, "m": None}, {"n": 2, "m": None}]
 
 
+class Reversed:
+    """A serde by its methods alone."""
+
+    def serialize(self, obj: str) -> bytes:
+        return obj.encode()
+
+    def deserialize(self, buf: bytes) -> str:
+        return buf.decode()[::-1]
+
+
+def test_a_serde_needs_no_base(lender: Lender, tmp_path: Path) -> None:
+    p = lender.lend()
+    words = p.parallelize(["ab", "c"])
+    assert words.map(lambda x: x, serde=Reversed()).get() == ["ba", "c"]
+    assert words.map(lambda x: (x, 1), serde=(Reversed(), int)).get() == [("ba", 1), ("c", 1)]
+    assert serde.common_serde(Reversed(), serde.str_()) is None
+    p.write(words, nf.output.SequenceFile(str(tmp_path / "out"), serde=Reversed()))
+    p.run()
+    assert sorted(p.read(nf.input.SequenceFile(str(tmp_path / "out"), serde=Reversed())).get()) == ["ba", "c"]
+    with pytest.raises(AssertionError):
+        serde.of(Reversed)
+
+
 def test_a_record_that_does_not_fit_is_named(lender: Lender) -> None:
     numbers = lender.lend().parallelize([1, 2])
     with pytest.raises(nf.errors.InvalidDataException, match=r"int_\(\) does not fit the value 'two'"):

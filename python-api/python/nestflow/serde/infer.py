@@ -159,8 +159,8 @@ def of(kind: Any) -> Serde:
     """Give the serde of a type: ``int``, ``(int, str)``, ``[int]``, ``{int}``, ``{int: str}``.
 
     Args:
-        kind: a serde stays as it is; one of int, float, bool, str, bytes; a tuple, list, set or dict of
-            such; a class of protobuf messages.
+        kind: a serde stays as it is, also one that only has the two methods; one of int, float, bool, str,
+            bytes; a tuple, list, set or dict of such; a class of protobuf messages.
 
     Raises:
         AssertionError: something else.
@@ -169,8 +169,9 @@ def of(kind: Any) -> Serde:
         >>> of({int: [str]})
         dict_of(int_(), list_of(str_()))
     """
-    if isinstance(kind, Serde):
-        return kind
+    if isinstance(kind, Serde) or _acts_as_one(kind):
+        made: Serde = kind
+        return made
     if kind is any:
         return DefaultSerde()
     if isinstance(kind, type) and kind in _TYPES:
@@ -249,6 +250,10 @@ def extract_elem(serde: Serde, n: int, if_not: Serde | None = None) -> Serde:
     if isinstance(whole, (TupleSerde, ListSerde)) and n < len(whole.elements):
         return whole.elements[n]
     return otherwise
+
+
+def _acts_as_one(kind: Any) -> bool:
+    return not isinstance(kind, type) and hasattr(kind, "serialize") and hasattr(kind, "deserialize")
 
 
 def _is_built_in(serde: Serde) -> bool:
