@@ -211,12 +211,21 @@ def test_test_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
         def runTest(self) -> None:
             self.assertEqual({"job_name": "mine"}, self._pipeline.config())
+            made.append(self._pipeline.parallelize([1]))
+            self.setConfig(default_serde=nf.serde.CPickleSerde())
+            self.assertIsInstance(self._pipeline.default_objector(), nf.serde.CPickleSerde)
+            made.append(self._pipeline.parallelize([2, 1]))
+            self.assertItemsEqual([1, 2], made[1].get())
 
     monkeypatch.chdir(tmp_path)
     paths: list[str] = []
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(Sums).run(result)
+    made: list[nf.PCollection] = []
     assert Configured().run().wasSuccessful()
+    for dataset in made:
+        with pytest.raises(error.BigflowRuntimeException, match="closed"):
+            dataset.count().get()
     assert (result.testsRun, len(result.failures), result.errors, len(result.skipped)) == (6, 1, [], 2)
     assert os.listdir(".") == []
     assert paths

@@ -37,27 +37,33 @@ class PipelineBasedTest(unittest.TestCase):
     options: ClassVar[dict[str, Any]] = {}
     """Options of the pipelines."""
 
+    assertItemsEqual = unittest.TestCase.assertCountEqual
+    """The name that it had in Python 2."""
+
     def setUp(self) -> None:
         """Make the pipeline."""
         self.pipeline_type = os.environ.get(KIND, "local").lower()
         self._tmp_path: list[str] = []
+        self._pipelines: list[Pipeline] = []
         self.setConfig()
 
     def tearDown(self) -> None:
-        """Remove the temporary paths of the test, and close the pipeline."""
+        """Remove the temporary paths of the test, and close its pipelines."""
         try:
             for path in self._tmp_path:
                 self._pipeline._force_delete_file(path)
         finally:
-            self._pipeline.close()
+            for pipeline in self._pipelines:
+                pipeline.close()
 
     def create(self, **options: Any) -> Pipeline:
         """Make a pipeline of the kind that is tested; to be overridden for others."""
         return Pipeline.create(self.pipeline_type, **{**self.options, **options})
 
     def setConfig(self, **options: Any) -> None:
-        """Make the pipeline of the test, called by `setUp`; to be overridden for more options."""
+        """Make the pipeline of the test, anew if there is one; called by `setUp`, to be overridden."""
         self._pipeline = self.create(**options)
+        self._pipelines.append(self._pipeline)
 
     def generate_tmp_path(self) -> str:
         """Give a path where nothing is yet; what a test puts there is removed at its end."""
