@@ -77,6 +77,8 @@ def test_names_are_the_same_modules() -> None:
     assert {base.Pipeline, bigflow.Pipeline} == {nf.Pipeline}
     for module in (counter, input, lazy_var, output, schema, serde, udf, group_by_every_record):
         assert module.__name__.startswith("nestflow.")
+    assert bigflow.transform_impls.sort is importlib.import_module("nestflow.transform_impls.sort")
+    assert bigflow.util.path_util is importlib.import_module("nestflow.util.path_util")
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("bigflow.nothing")
     with pytest.raises(AttributeError):

@@ -227,6 +227,13 @@ def test_keys_that_cannot_be_compared(p: nf.Pipeline, name: str) -> None:
     assert "test_errors.py:" in text
 
 
+def test_objects_that_cannot_be_compared_are_shown(p: nf.Pipeline) -> None:
+    with pytest.raises(TypeError, match="not supported") as caught:
+        p.parallelize([1 + 2j, 3 - 4j]).sort().get()
+    assert "('complex', 1, 2)" in str(caught.value)
+    assert "('complex', 3, -4)" in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["max_elements", "min"])
 def test_keys_of_a_group_that_cannot_be_compared(p: nf.Pipeline, name: str) -> None:
     with pytest.raises(TypeError) as caught:
@@ -338,14 +345,63 @@ def test_unknown_options_warn_in_every_transform(p: nf.Pipeline) -> None:
         "top": lambda **o: numbers.top(2, **o),
         "max": lambda **o: numbers.max(**o),
         "foreach": lambda **o: T.foreach(table, print, **o),
+        "accumulate": lambda **o: numbers.accumulate(0, max, **o),
+        "aggregate": lambda **o: numbers.aggregate(0, max, max, **o),
+        "cartesian": lambda **o: numbers.cartesian(numbers, **o),
+        "cartesian, a value": lambda **o: value.cartesian(**o),
+        "cogroup, pairs": lambda **o: pairs.cogroup(pairs, **o),
+        "combine": lambda **o: numbers.combine(sum, pre_combine=False, **o),
+        "count": lambda **o: numbers.count(**o),
+        "diff": lambda **o: numbers.diff(numbers, **o),
+        "distinct, numbers": lambda **o: numbers.distinct(**o),
+        "filter": lambda **o: numbers.filter(bool, **o),
+        "first": lambda **o: numbers.first(**o),
+        "flat_map": lambda **o: numbers.flat_map(range, **o),
+        "flat_map, a value": lambda **o: value.flat_map(range, **o),
+        "full_join": lambda **o: pairs.full_join(pairs, **o),
+        "glom": lambda **o: numbers.glom(**o),
+        "group_by, numbers": lambda **o: numbers.group_by(str, **o),
+        "group_by_key": lambda **o: pairs.group_by_key(**o),
+        "intersection": lambda **o: numbers.intersection(numbers, **o),
+        "is_empty": lambda **o: numbers.is_empty(**o),
+        "join, pairs": lambda **o: pairs.join(pairs, **o),
+        "left_join": lambda **o: pairs.left_join(pairs, **o),
+        "right_join": lambda **o: pairs.right_join(pairs, **o),
+        "full_join, rows": lambda **o: schema.full_join(rows, rows, fields="a", **o),
+        "left_join, rows": lambda **o: schema.left_join(rows, rows, fields="a", **o),
+        "right_join, rows": lambda **o: schema.right_join(rows, rows, fields="a", **o),
+        "flatten, rows": lambda **o: schema.flatten(schema.group_by(rows, "a"), **o),
+        "make_tuple": lambda **o: T.make_tuple(value, value, **o),
+        "map": lambda **o: numbers.map(str, **o),
+        "map, a value": lambda **o: value.map(str, **o),
+        "map_batches": lambda **o: numbers.map_batches(list, **o),
+        "max_elements": lambda **o: numbers.max_elements(1, **o),
+        "max_elements, of a value": lambda **o: numbers.max_elements(value, **o),
+        "min": lambda **o: numbers.min(**o),
+        "min_elements": lambda **o: numbers.min_elements(1, **o),
+        "reduce": lambda **o: numbers.reduce(max, **o),
+        "sort": lambda **o: numbers.sort(**o),
+        "sort_by": lambda **o: numbers.sort_by(str, **o),
+        "substract": lambda **o: T.substract(numbers, numbers, **o),
+        "subtract": lambda **o: numbers.subtract(numbers, **o),
+        "sum": lambda **o: numbers.sum(**o),
+        "take": lambda **o: numbers.take(1, **o),
+        "take, of a value": lambda **o: numbers.take(value, **o),
+        "to_list_pobject": lambda **o: T.to_list_pobject(numbers, **o),
+        "transform": lambda **o: numbers.transform(nf.Transformer, **o),
+        "transform, functions": lambda **o: numbers.transform(print, print, print, **o),
+        "union": lambda **o: numbers.union(numbers, **o),
+        "union, a value": lambda **o: value.union(value, **o),
     }
+    refused = {"idl_to_str", "str_to_idl", "window_into"}
+    assert {name.partition(",")[0] for name in calls} >= {*T.__all__} - refused
     for name, call in calls.items():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for _ in range(2):
                 call(memory_limt=3)
             call(memory_limit=3, scale=0.5, output_size=7, debug_name="x")
-        said = [str(w.message) for w in caught]
+        said = [str(w.message) for w in caught if w.category is UserWarning]
         called = name.partition(",")[0]
         assert said == [
             f"{called} has no option 'memory_limt', it is ignored; did you mean 'memory_limit'?"
@@ -358,7 +414,41 @@ def test_unknown_pipeline_options_warn(create: Create) -> None:
         create(memory_limt="1GB")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        create(tmp_data_path="hdfs:///tmp", default_concurrency=3, job_name="x", hadoop_config_path="y")
+        create(tmp_data_path="hdfs:///tmp", default_concurrency=3, job_name="x", hadoop_config_path=None)
+
+
+LEGACY = {
+    "default_serde": None,
+    "hadoop_conf": {"dfs.replication": 2},
+    "hadoop_job_conf": {},
+    "pass_default_encoding_to_remote": True,
+    "hadoop_client_path": "bin/hadoop",
+    "tmp_data_path": "hdfs:///tmp",
+    "job_name": "mine",
+    "default_concurrency": 10,
+    "cpu_profile": True,
+    "heap_profile": True,
+    "reprepare_cache_archive": False,
+    "round_times": -1,
+    "status_as_meta": True,
+    "status_meta_path": "a",
+    "status_table_path": "b",
+    "status_cache_size": 3,
+    "use_leveldb_storage": False,
+}
+"""Options of the original that every pipeline takes."""
+
+OF_SPARK = {"spark_conf": {"spark.app.name": "x"}, "spark_home_path": "/opt/spark"}
+"""Those that only say something of Spark, where it is looked at."""
+
+
+@pytest.mark.usefixtures("_nothing_warned_of")
+def test_options_of_the_original_are_taken_quietly() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with nf.Pipeline.create("local", hadoop_config_path="core-site.xml", **LEGACY, **OF_SPARK) as p:
+            assert p.parallelize([1]).get() == [1]
+        nf.Pipeline.create("spark", **LEGACY).close()
 
 
 def test_object_without_a_value(p: nf.Pipeline) -> None:
@@ -518,6 +608,49 @@ def test_wrong_arguments_at_the_call(p: nf.Pipeline) -> None:
         lambda: nf.Pipeline.create("local", tmp_dir=3),
         lambda: nf.Pipeline.create("spark", tmp_dir=""),
         lambda: nf.Pipeline.create("spark", progress=3),
+        lambda: numbers.filter(5),
+        lambda: numbers.flat_map(None),
+        lambda: numbers.foreach(3),
+        lambda: numbers.group_by(3),
+        lambda: numbers.group_by(len, 3),
+        lambda: numbers.group_by(len, concurrency=0),
+        lambda: numbers.sort_by(3),
+        lambda: numbers.max(3),
+        lambda: numbers.min_elements(1, 3),
+        lambda: numbers.reduce(3),
+        lambda: numbers.combine(3),
+        lambda: numbers.accumulate(0, 3),
+        lambda: numbers.accumulate(0, max, 5),
+        lambda: numbers.aggregate(0, 3, max),
+        lambda: numbers.aggregate(0, max, 3),
+        lambda: numbers.transform(),
+        lambda: numbers.transform(len, len, 3),
+        lambda: numbers.transform(nf.Transformer, [1]),
+        lambda: numbers.subtract(p.parallelize({})),
+        lambda: numbers.intersection([1]),
+        lambda: numbers.join(numbers.count()),
+        lambda: T.left_join(numbers),
+        lambda: T.first([1]),
+        lambda: T.group_by_key(p.parallelize({})),
+        lambda: T.flatten_values(3),
+        lambda: T.to_pobject(3),
+        lambda: T.to_list_pobject(p.parallelize({"a": [1]})),
+        lambda: T.pipe(numbers, "cat", type="lines"),
+        lambda: T.pipe(numbers, "cat", input_fields_num=0),
+        lambda: numbers.count().round("x"),
+        lambda: numbers.count() + numbers,
+        lambda: p.set_init_hook("x", 3),
+        lambda: p.read(nf.input.TextFile),
+        lambda: p.write(numbers, nf.output.TextFile),
+        lambda: nf.output.TextFile("x").partition("2"),
+        lambda: nf.output.TextFile("x").partition(2, 3),
+        lambda: nf.output.TextFile("x").sort_by(3),
+        lambda: nf.output.TextFile("x", record_delimiter=3),
+        lambda: nf.output.TextFile(b"x"),
+        lambda: nf.input.SequenceFile("x").as_type(3),
+        lambda: nf.output.SequenceFile("x").as_type(None),
+        lambda: schema.select(p.parallelize([(1, 2)]).as_schema((int, int)), "a"),
+        lambda: schema.select(p.parallelize([(1, 2)]).as_schema((int, int)), {"a": 1}),
     ]
     for call in wrong:
         with pytest.raises(ValueError):

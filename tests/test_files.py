@@ -121,6 +121,18 @@ def test_what_columns_are_shown_as(tmp_path: Path) -> None:
         assert str(p.read(nf.input.SchemaTextFile("x", columns=columns))) == text
 
 
+def test_paths_are_taken_literally(p: nf.Pipeline, tmp_path: Path) -> None:
+    """A comma is a comma; of a directory, hidden files and those further down are not read."""
+    (tmp_path / "a,b").write_text("comma\n")
+    (tmp_path / "in" / "deeper").mkdir(parents=True)
+    for name in ("x", ".hidden", "_SUCCESS", "deeper/y"):
+        (tmp_path / "in" / name).write_text(f"{name}\n")
+    assert p.read(nf.TextFile(str(tmp_path / "a,b"), str(tmp_path / "in") + "/")).get() == ["comma", "x"]
+    assert p.read(nf.TextFile(str(tmp_path / "in" / ".hidden"))).get() == [".hidden"]
+    twice = p.read(nf.TextFile(str(tmp_path / "a,b"), str(tmp_path / "a,b"), use_dce_combine=False, ugi="u"))
+    assert twice.get() == ["comma", "comma"]
+
+
 def test_empty_fields_are_kept(p: nf.Pipeline, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("|a||\n")
     read = p.read(nf.input.SchemaTextFile(str(tmp_path / "a"), columns=4, separator="|"))
@@ -175,6 +187,10 @@ def test_what_has_no_columns(p: nf.Pipeline, tmp_path: Path) -> None:
     out = nf.output.SchemaTextFile(str(tmp_path / "out"))
     with pytest.raises(ValueError, match="names of its columns"):
         p.write(p.parallelize([{"a": 1}]).as_schema(["a"]), out)
+    p.write(p.parallelize([{"a": 1}]), out)  # only the run sees that it is a dict
+    with pytest.raises(ValueError, match="names of its columns"):
+        p.run()
+    assert not (tmp_path / "out").exists()
     for wrong in ([1, 2], 0, "ab", []):
         with pytest.raises(ValueError):
             nf.output.SchemaTextFile("out", columns=wrong)
@@ -233,6 +249,15 @@ def test_what_is_no_pair_of_bytes(p: nf.Pipeline, tmp_path: Path) -> None:
     with pytest.raises(nf.errors.NestflowRuntimeException, match="pairs of bytes"):
         p.run()
     assert not os.path.exists(out)
+
+
+def test_bytes_that_no_serde_knows(p: nf.Pipeline, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    wrote(p, p.parallelize(["text"]), nf.output.SequenceFile(out, serde=str))
+    with pytest.raises(Exception, match="8 bytes"):
+        p.read(nf.input.SequenceFile(out, serde=int)).get()
+    with pytest.raises(nf.errors.NestflowRuntimeException, match="takes pairs"):
+        wrote(p, p.parallelize([1]), nf.output.SequenceFile(out, key_serde=int, value_serde=int))
 
 
 def test_what_is_no_sequence_file(p: nf.Pipeline, tmp_path: Path) -> None:

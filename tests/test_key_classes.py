@@ -10,6 +10,7 @@ import enum
 import fractions
 import importlib.util
 import math
+import pathlib
 from typing import Any
 
 import pytest
@@ -42,6 +43,47 @@ class Point:
 
     x: int
     y: float = 0.0
+
+
+class Version:
+    """A class without a word on equality: what it holds counts."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = list(numbers)
+
+    def __repr__(self) -> str:
+        return f"Version{self.numbers}"
+
+
+class Slotted:
+    """The same, with slots."""
+
+    __slots__ = ("x",)
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    def __repr__(self) -> str:
+        return f"Slotted({self.x!r})"
+
+
+class Word:
+    """An equality of its own, and what makes it a key."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Word) and self.text.lower() == other.text.lower()
+
+    def __hash__(self) -> int:
+        return hash(self.text.lower())
+
+    def __nestflow_key__(self) -> list[str]:
+        return list(self.text.lower())
+
+    def __repr__(self) -> str:
+        return f"Word({self.text!r})"
 
 
 class Colour(enum.Enum):
@@ -82,6 +124,17 @@ EQUAL: dict[str, list[list[Any]]] = {
     "datetime": [[NOON, FIFTEEN_IN_THE_EAST], [NOON.replace(tzinfo=None)], [datetime.date(2024, 5, 1)]],
     "numbers": [[decimal.Decimal("1.50"), 1.5, fractions.Fraction(3, 2)], [decimal.Decimal("1.51")]],
     "sets": [[frozenset("ab"), frozenset("ba")], [frozenset("a")]],
+    "state": [[Version(1, 2), Version(1, 2)], [Version(1)], [Version(2, 1)]],
+    "slots": [[Slotted(1), Slotted(1), Slotted(True)], [Slotted("1")], [Slotted(None)]],
+    "own key": [[Word("a"), Word("A")], [Word("b")], ["a"]],
+    "numbers that are none": [[float("nan"), -float("nan"), decimal.Decimal("nan")], [float("inf")], [None]],
+    "zeros": [[0, 0.0, -0.0, False, decimal.Decimal("-0"), fractions.Fraction(0)], [""]],
+    "paths and others": [[pathlib.PurePosixPath("a/b"), pathlib.PurePosixPath("a//b")], ["a/b"], [range(3)]],
+    "times": [
+        [datetime.timedelta(hours=24), datetime.timedelta(1)],
+        [datetime.time(1)],
+        [datetime.date(2024, 1, 1)],
+    ],
     "inside of tuples": [[(Site("a"), 1), (Site("a", 80), True)], [(Site("a"), 2)]],
 }
 """For each kind, values by key: those in one list are one key."""
@@ -112,6 +165,30 @@ def check(p: nf.Pipeline, keys: list[list[Any]]) -> None:
 @pytest.mark.parametrize("kind", EQUAL)
 def test_keys(p: nf.Pipeline, kind: str) -> None:
     check(p, EQUAL[kind])
+
+
+UNHASHABLE: list[list[Any]] = [
+    [[1, 2], [1.0, 2], [True, decimal.Decimal(2)]],
+    [[2, 1]],
+    [(1, 2)],
+    [{1, 2}, frozenset([2, 1.0])],
+    [{"a": 1, "b": {2}}, {"b": frozenset([2]), "a": True}],
+    [{"a": 1}],
+    [{}],
+    [set(), frozenset()],
+    [()],
+]
+
+
+def test_keys_of_containers(p: nf.Pipeline) -> None:
+    """What has no order has none as a key; a table of such keys is shown as pairs."""
+    rows = [(key, index) for index, equal in enumerate(UNHASHABLE) for key in equal]
+    groups = p.parallelize(rows).group_by_key()
+    counts = groups.apply_values(lambda v: T.make_tuple(v.min(), v.max(), v.count())).flatten_values().get()
+    assert sorted(counts) == [(index, index, len(equal)) for index, equal in enumerate(UNHASHABLE)]
+    assert p.parallelize([key for key, _ in rows]).distinct().count().get() == len(UNHASHABLE)
+    with pytest.raises(nf.errors.InvalidDataException, match="flatten"):
+        groups.get()
 
 
 def test_keys_without_a_hash(p: nf.Pipeline) -> None:
@@ -162,6 +239,16 @@ def test_sorting_by_numpy(p: nf.Pipeline) -> None:
     assert found == [None, -1, 0.5, 1, 2.5, 3, math.inf]
     assert list(map(type, found[1:3])) == [np.int8, np.float32]
     assert p.parallelize([np.str_("b"), "a"]).max().get() == "b"
+
+
+def test_operators_with_numpy_on_the_left(p: nf.Pipeline) -> None:
+    np = _on(p, "numpy")
+    three = p.parallelize(3)
+    assert (np.int64(2) + three).get() == 5
+    assert (np.float64(2) < three).get() == True  # noqa: E712 - it is NumPy's
+    added = np.arange(2) + three
+    assert isinstance(added, nf.PObject)
+    assert added.get().tolist() == [3, 4]
 
 
 def test_arrays_are_values(p: nf.Pipeline) -> None:

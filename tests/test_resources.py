@@ -221,6 +221,13 @@ def test_a_path_that_is_taken(create: Create) -> None:
     assert told(p, content("a/b")) == "first"
 
 
+def test_a_file_elsewhere_is_not_made_executable() -> None:
+    p = nf.Pipeline.create("local")
+    with pytest.warns(UserWarning, match="executable is ignored for hdfs:///bin/tool") as caught:
+        p.add_file("hdfs:///bin/tool", executable=True)
+    assert caught[0].filename == __file__
+
+
 def test_nothing_is_sent_again(create: Create, engine: str, tmp_path: Path) -> None:
     source = tmp_path / "data"
     source.write_bytes(os.urandom(1000))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import oracle
@@ -82,6 +84,10 @@ def test_grouping(people: nf.PCollection) -> None:
     assert schema.flatten(wins).get() == [{"name": "own"}] * 5
     by_element = schema.group_by(schema.dict_to_tuple(people, "name, age"), [0])
     assert by_element.apply_values(T.count).get() == {("ann",): 2, ("bob",): 2, ("",): 1}
+    assert type(by_element.apply_values(lambda v: v)._value) is schema.SchemaPCollection
+    assert str(by_element.serde()) == "tuple_of(str_(), int_())"
+    assert type(table._value) is schema.SchemaPCollection
+    assert schema.FieldsDictSerde is serde.FieldsDictSerde
     assert rows(schema.distinct(people, "name")) == sorted([PEOPLE[0], PEOPLE[1], PEOPLE[3]], key=repr)
 
 
@@ -119,6 +125,8 @@ def test_refusals(people: nf.PCollection, p: nf.Pipeline) -> None:
     for call in (
         lambda: schema.select(people, 3),
         lambda: schema.select(people, []),
+        lambda: schema.select(tuples, "name"),
+        lambda: schema.select(tuples, {"name": 1}),
         lambda: schema.select(table, "a"),
         lambda: schema.select(people, lambda c: 3),
         lambda: schema.select(people, lambda c: {"t": c["name"].flat_map(list).group_by(len)}),
@@ -168,6 +176,9 @@ def test_descriptions(people: nf.PCollection) -> None:
         people.select("a => b => c", lambda a: a)
     with pytest.raises(AssertionError):
         people.select("age => b, c", lambda a: a)
+    code = "import nestflow as nf; nf.Pipeline.create('local').parallelize([{}]).select('a=>b=>c', print)"
+    ran = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, check=False)
+    assert "AssertionError: there is more than one =>" in ran.stderr
 
 
 def test_no_data_move_where_a_record_is_enough(people: nf.PCollection) -> None:

@@ -266,6 +266,7 @@ def test_a_default_serde_is_kept_to_where_no_other_is_known(create: Callable[...
     assert words.count().get() == 2
     assert words.cartesian(words.take(1)).get() == [("A", "A"), ("B", "A")]
     assert words.zip_with_index().get() == [("A", 0), ("B", 1)]
+    assert sorted(words.glom().get()) in ([["A", "B"]], [["A"], ["B"]])
     assert sorted(words.key_by(len, serde=(int, str)).join(words.key_by(len, serde=(int, str))).get())[0] == (
         1,
         ("A", "A"),
@@ -304,6 +305,9 @@ def test_parts() -> None:
     assert serde.common_serde(both, both) == both
     assert serde.common_serde(serde.int_(), Shouting()) is None
     assert serde.common_serde(Shouting(), Shouting()) == Shouting()
+    assert serde.common_serde() is None
+    assert serde.common_serde(serde.CPickleSerde(), serde.ListSerde(), serde.dict_of(str, str)) == serde.any()
+    assert serde.common_serde(serde.int_(), serde.ProtobufSerde(dict)) is None
     assert serde.is_serde(both)
     assert not serde.is_serde(int)
 
@@ -336,6 +340,10 @@ def test_messages() -> None:
     assert made.deserialize(made.serialize(message)).text == "a"
     with pytest.raises(nf.errors.InvalidDataException, match="no Message"):
         serde.ProtobufSerde(Message).deserialize(b"\xff")
+    assert serde.ProtobufSerde(message).deserialize(b"b").text == "b"
+    assert serde.ProtobufSerde(lambda: Message()).deserialize(b"b").text == "b"
+    with pytest.raises(ValueError, match="message class"):
+        serde.ProtobufSerde(3)
     assert serde.ProtobufSerde(Message, raise_exception_when_failed=False).deserialize(b"\xff") is None
 
 
@@ -405,6 +413,29 @@ def test_explicit_serdes_are_kept_to(lender: Lender) -> None:
     assert pairs.join(pairs, key_serde=Shouting()).get() == [("A", (1, 1))]
     named = numbers.map(lambda x: {"n": x, "more": 1}, serde=serde.FieldsDictSerde(["n", "m"]))
     assert named.get() == [{"n": 1, "m": None}, {"n": 2, "m": None}]
+
+
+class Reversed:
+    """A serde by its methods alone."""
+
+    def serialize(self, obj: str) -> bytes:
+        return obj.encode()
+
+    def deserialize(self, buf: bytes) -> str:
+        return buf.decode()[::-1]
+
+
+def test_a_serde_needs_no_base(lender: Lender, tmp_path: Path) -> None:
+    p = lender.lend()
+    words = p.parallelize(["ab", "c"])
+    assert words.map(lambda x: x, serde=Reversed()).get() == ["ba", "c"]
+    assert words.map(lambda x: (x, 1), serde=(Reversed(), int)).get() == [("ba", 1), ("c", 1)]
+    assert serde.common_serde(Reversed(), serde.str_()) is None
+    p.write(words, nf.output.SequenceFile(str(tmp_path / "out"), serde=Reversed()))
+    p.run()
+    assert sorted(p.read(nf.input.SequenceFile(str(tmp_path / "out"), serde=Reversed())).get()) == ["ba", "c"]
+    with pytest.raises(AssertionError):
+        serde.of(Reversed)
 
 
 def test_a_record_that_does_not_fit_is_named(lender: Lender) -> None:

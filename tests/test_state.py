@@ -75,7 +75,8 @@ def test_names_and_groups(p: nf.Pipeline) -> None:
     assert counter.get_all() == {"plain": 3, "7": -3, "mine|a b|c": 4}
     assert counter._get_all(grouped=True) == {"Flume": {"plain": 3, "7": -3}, "mine": {"a b|c": 4}}
     assert counter.get_group_counter() == {"plain": 3, "7": -3}
-    assert counter._get_group_counter("mine", "none") == [{"a b|c": 4}, {}]
+    assert counter._get_group_counter("mine", "none") == {"mine": {"a b|c": 4}, "none": {}}
+    assert counter._get_all() == {"Flume|plain": 3, "Flume|7": -3, "mine|a b|c": 4}
 
 
 def test_totals_grow_until_they_are_reset(create: Create) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import unittest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -13,12 +13,26 @@ import nestflow as nf
 from nestflow import counter, error, lazy_var, udf
 from nestflow import transforms as T
 from nestflow.test import magic
-from nestflow.test.test_base import PipelineBasedTest
+from nestflow.test.test_base import PipelineBasedTest, run_mode
 from nestflow.transform_impls.sort import ASC, DESC
 from nestflow.util import broadcast, decorators, log, path_util, utils
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+class Thing:
+    """An object with a field."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+
+class Pair(NamedTuple):
+    """A tuple with names."""
+
+    name: str
+    n: Any
 
 
 def test_directions(p: nf.Pipeline) -> None:
@@ -63,6 +77,10 @@ def test_what_things_are(p: nf.Pipeline) -> None:
     assert utils.detect_ptype({}) == (0, nf.PCollection)
     assert utils.flatten_runtime_value(table.get()) == [("a", "b", 1)]
     assert utils.flatten_runtime_value({"a": 3}) == [("a", 3)]
+    nested = utils.flatten_runtime_value({"a": [(1, 2)], "b": {"c": [None]}})
+    assert nested == [("a", (1, 2)), ("b", "c", None)]
+    assert utils.flatten_runtime_value([1, [2]]) == [1, [2]]
+    assert utils.flatten_runtime_value((1, 2)) == [(1, 2)]
     assert utils.construct(p, {"a": 1}).get() == {"a": 1}
     assert utils.construct(p, [1], serde=int).get() == [1]
 
@@ -71,9 +89,11 @@ def test_paths(tmp_path: Path) -> None:
     assert path_util.to_abs_local_path("x") == os.path.abspath("x")
     assert path_util.to_abs_local_path("s3a://x/y") == "s3a://x/y"
     assert path_util.is_hdfs_path("hdfs:///x")
-    assert path_util.get_hdfs_name_node("hdfs://h:1/x") == "hdfs://h:1"
-    assert path_util.get_hdfs_name_node("hdfs:///x") == ""
-    assert [path_util.is_archive(name) for name in ("a.tgz", "a.gz", "a.jar")] == [True, False, True]
+    assert path_util.extract_namenode("hdfs://h:1/x") == "hdfs://h:1"
+    assert path_util.extract_namenode("hdfs:///x") == "hdfs://"
+    assert path_util.extract_namenode("/x") is None
+    archives = [path_util.can_be_archive_path(name) for name in ("a.tgz", "a.gz", "a.jar", "a.qp")]
+    assert archives == [True, False, True, True]
     (tmp_path / "folder" / "inner").mkdir(parents=True)
     (tmp_path / "file").touch()
     for name in ("folder", "file", "nothing"):
@@ -102,20 +122,45 @@ def test_assertions_of_pipelines(p: nf.Pipeline) -> None:
     magic.passert_eq([2, 1, 2], numbers)
     magic.passert_eq({"a": 1}, p.parallelize({"a": 1}))
     magic.passert_eq(p.parallelize(5), numbers.sum())
+    magic.passert_eq(numbers.distinct(), [2, 1])
+    magic.passert(True)
+    magic.passert_eq([1], [1])
     p.run()
     assert magic._if(numbers.count() > 5, numbers, numbers.distinct()).count().get() == 2
     assert magic._if(numbers.count() > 2, p.parallelize("yes"), p.parallelize("no")).get() == "yes"
     pairs = p.parallelize([("a", 1), ("b", 2)])
     assert pairs.map(magic.col(0)).get() == ["a", "b"]
-    assert pairs.map(magic.at(1)).get() == [1, 2]
     assert magic.map_on(pairs, 1, str).get() == [("a", "1"), ("b", "2")]
+    assert magic.map_on(pairs, magic.col(-1), str).get() == [("a", "1"), ("b", "2")]
+    assert magic.map_on(p.parallelize([[1, 2]]), magic.col(0), str).get() == [["1", 2]]
     named = p.parallelize([{"n": 1}])
     assert magic.map_on(named, "n", str).map(magic.field("n")).get() == ["1"]
+    assert magic.map_on(named, magic.field("n"), str).get() == [{"n": "1"}]
+    objects = p.parallelize([Thing(1)])
+    assert magic.map_on(objects, magic.field("n"), str).map(magic.field("n")).get() == ["1"]
+    assert magic.map_on(p.parallelize([Pair("a", 1)]), magic.col(1), str).get() == [Pair("a", "1")]
+
+
+def test_the_record_at_a_place(p: nf.Pipeline) -> None:
+    letters = p.parallelize(["b", "a", "c"])
+    assert [magic.at(letters, n).get() for n in range(3)] == ["b", "a", "c"]
+    assert magic.at(letters.sort(reverse=True), letters.count() - 1).get() == "a"
+    table = p.parallelize({1: ["x", "y"], 2: ["z", "w", "v"]})
+    assert table.apply_values(magic.at, 1).get() == {1: "y", 2: "w"}
+    for n in (3, p.parallelize(3)):
+        with pytest.raises(IndexError):
+            magic.at(letters, n).get()
+    with pytest.raises(ValueError, match="whole number"):
+        magic.at(letters, 1.5)
 
 
 def test_assertions_fail_the_run() -> None:
+    for now in (lambda: magic.passert(0), lambda: magic.passert_eq(1, 2)):
+        with pytest.raises(AssertionError):
+            now()
     for check in (
         lambda v: magic.passert(v.count() == 4),
+        lambda v: magic.passert_eq(v, [1]),
         lambda v: magic.passert_eq([1], v),
         lambda v: magic.passert_eq(2, v.count(), "not two"),
     ):
@@ -125,7 +170,7 @@ def test_assertions_fail_the_run() -> None:
             p.run()
 
 
-def test_test_cases() -> None:
+def test_test_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Sums(PipelineBasedTest):
         def test_right(self) -> None:
             self.passertEqual([2, 1], self._pipeline.parallelize([1, 2]))
@@ -133,9 +178,57 @@ def test_test_cases() -> None:
         def test_wrong(self) -> None:
             self.passertEqual(4, self._pipeline.parallelize([1, 2]).sum())
 
+        def test_kinds(self) -> None:
+            p = self._pipeline
+            self.passertTrue(p.parallelize([]).is_empty())
+            self.passertEqual({"a": [2, 1]}, p.parallelize({"a": [1, 2]}))
+            self.passertEqual([1, 2], p.parallelize([2, 1]).apply(T.to_list_pobject).map(sorted))
+            with self.assertRaisesRegex(AssertionError, "order counts"):
+                self.passertEqual([1, 2], p.parallelize([2, 1]).apply(T.to_list_pobject), "order counts")
+            with self.assertRaises(AssertionError):
+                self.passertEqual({"a": [2]}, p.parallelize({"a": [2, 2]}))
+            with self.assertRaises(AssertionError):
+                self.passertTrue(p.parallelize(1).not_())
+
+        @run_mode(mode=["spark"])
+        def test_elsewhere(self) -> None:
+            raise AssertionError
+
+        @run_mode(fs="hdfs")
+        def test_on_hdfs(self) -> None:
+            raise AssertionError
+
+        @run_mode(mode="local", fs=["local", "hdfs"])
+        def test_files(self) -> None:
+            paths.append(self.generate_tmp_path())
+            self._pipeline.write(self._pipeline.parallelize(["a"]), nf.output.TextFile(paths[0]))
+            self._pipeline.run()
+            self.assertTrue(os.path.isdir(paths[0]))
+
+    class Configured(PipelineBasedTest):
+        def setConfig(self, **options: Any) -> None:
+            super().setConfig(job_name="mine", **options)
+
+        def runTest(self) -> None:
+            self.assertEqual({"job_name": "mine"}, self._pipeline.config())
+            made.append(self._pipeline.parallelize([1]))
+            self.setConfig(default_serde=nf.serde.CPickleSerde())
+            self.assertIsInstance(self._pipeline.default_objector(), nf.serde.CPickleSerde)
+            made.append(self._pipeline.parallelize([2, 1]))
+            self.assertItemsEqual([1, 2], made[1].get())
+
+    monkeypatch.chdir(tmp_path)
+    paths: list[str] = []
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(Sums).run(result)
-    assert (result.testsRun, len(result.failures), len(result.errors)) == (2, 1, 0)
+    made: list[nf.PCollection] = []
+    assert Configured().run().wasSuccessful()
+    for dataset in made:
+        with pytest.raises(error.BigflowRuntimeException, match="closed"):
+            dataset.count().get()
+    assert (result.testsRun, len(result.failures), result.errors, len(result.skipped)) == (6, 1, [], 2)
+    assert os.listdir(".") == []
+    assert paths
 
 
 def test_families_of_exceptions() -> None:
@@ -210,6 +303,9 @@ def test_transforms_with_their_arguments_first(p: nf.Pipeline) -> None:
     table = p.parallelize({"a": [1, 2], "b": [3]})
     assert table.apply_values(udf.map(lambda x: x + 1)).apply_values(udf.sum()).get() == {"a": 5, "b": 4}
     assert p.parallelize([3, 1]).apply(udf.take(1)).get() == [3]
+    assert p.parallelize([3, 1, 2]).apply(udf.max_elements(1, key=lambda x: -x)).get() == [1]
+    above = udf.filter(lambda x, least: x > least)
+    assert p.parallelize([3, 1]).apply(above, p.parallelize(1), scale=0.5).get() == [3]
     with pytest.raises(AttributeError):
         udf.nothing  # noqa: B018
 

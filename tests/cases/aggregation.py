@@ -31,6 +31,8 @@ CASES = [
     Case("max of tuples", lambda v: v.max(), _ROWS),
     Case("max of mixed numbers", lambda v: v.max(), [1, 2.5, True, -7]),
     Case("max with options", lambda v: v.max(None, scale=2.0)),
+    Case("max with ties", lambda v: v.max(lambda x: x % 2).map(lambda x: x % 2), any_order=True),
+    Case("max_elements with ties", lambda v: v.max_elements(8, lambda x: x % 2).map(lambda x: x % 2)),
     Case("max_elements", lambda v: v.max_elements(3)),
     Case("min_elements", lambda v: v.min_elements(3)),
     Case("max_elements of none", lambda v: v.max_elements(0)),
@@ -54,6 +56,14 @@ CASES = [
     Case(
         "take as many as an empty PObject of nothing",
         lambda v: v.filter(lambda x: x > 99).take(v.filter(lambda x: x > 99).first()),
+    ),
+    Case(
+        "largest as many as an empty PObject of nothing",
+        lambda v: v.filter(lambda x: x > 99).max_elements(v.filter(lambda x: x > 99).first()),
+    ),
+    Case(
+        "take as many as an empty PObject",
+        lambda v: v.take(v.filter(lambda x: x > 99).first()),
     ),
     Case("take after sort", lambda v: v.sort().take(2)),
     Case("take after sort, ties in order", lambda v: v.sort_by(lambda r: r[0] // 4).take(4), _ROWS),

@@ -19,6 +19,15 @@ def _few(v):
 CASES = [
     Case("pipe of lines, empty ones dropped", lambda v: T.pipe(v, "cat"), WORDS),
     Case("pipe of fields", lambda v: T.pipe(v, "cat", input_fields_num=2, output_fields_num=2), PAIRS),
+    Case("pipe of a PObject", lambda v: T.pipe(v.count(), "cat")),
+    Case(
+        "pipe with other delimiters",
+        lambda v: T.pipe(
+            v, "cat", input_fields_num=2, output_fields_num=2, field_delimiter="::", line_delimiter=";"
+        ),
+        PAIRS,
+    ),
+    Case("pipe in groups", lambda v: _table(v).apply_values(T.pipe, "sort -n | head -n 2")),
     Case(
         "pipe of a table, keys together",
         lambda v: T.pipe(_table(v), "cut -f1 | uniq").sort(),

@@ -64,6 +64,36 @@ CASES = [
         lambda v, o: schema.select(_seen(v), lambda c, o: {"n": c["age"] + o.count()}, o),
         PEOPLE,
     ),
+    Case(
+        "elements computed of outer data",
+        lambda v, o: schema.select(_tuples(v), lambda n, a, o: (n, a + o.count()), o),
+        PEOPLE,
+    ),
+    Case(
+        "updated with outer data",
+        lambda v, o: schema.update(_seen(v), lambda c, o: {"age": c["age"] * o.max()}, o),
+        PEOPLE,
+    ),
+    Case(
+        "columns aggregated with outer data",
+        lambda v, o: schema.agg(_seen(v), lambda c, o: {"n": c["age"].intersection(o).count()}, o),
+        PEOPLE,
+    ),
+    Case(
+        "by a description, with outer data",
+        lambda v, o: v.select("age => a", lambda a, o, by: (a + o.count()) * by, o, 2),
+        PEOPLE,
+    ),
+    Case(
+        "whole by a description, with outer data",
+        lambda v, o: v.agg("age, name => a, n", lambda a, n, o: (a.union(o).max(), n.count()), o),
+        PEOPLE,
+    ),
+    Case(
+        "fields computed, of two collections a record",
+        lambda v: v.select("name => a, b", lambda n: (n.flat_map(list), n.flat_map(list))),
+        PEOPLE,
+    ),
     Case("fields computed of the group", lambda v: schema.select(v, lambda c: {"n": v.count()}), PEOPLE),
     Case("elements computed", lambda v: schema.select(_tuples(v), lambda n, a: (3, a + 1, n)), PEOPLE),
     Case("updated", lambda v: schema.update(_seen(v), {"age": lambda a: a + 1}), PEOPLE),
@@ -97,6 +127,42 @@ CASES = [
     Case("left joined", lambda v: schema.left_join(*_two(_seen(v)), fields="town, age"), PEOPLE),
     Case("right joined", lambda v: schema.right_join(*_two(_seen(v)), fields="age", merge=True), PEOPLE),
     Case("full joined", lambda v: schema.full_join(*_two(_seen(v)), fields="name", merge=True), PEOPLE),
+    Case(
+        "joined by fields, three sides",
+        lambda v: schema.left_join(_seen(v), *_two(_seen(v)), fields="name, age"),
+        PEOPLE,
+    ),
+    Case("full joined, not merged", lambda v: schema.full_join(*_two(_seen(v)), fields="age"), PEOPLE),
+    Case(
+        "left joined and merged",
+        lambda v: schema.left_join(*_two(_seen(v)), fields="age", merge=True),
+        PEOPLE,
+    ),
+    Case("right joined, not merged", lambda v: schema.right_join(*_two(_seen(v)), fields=["age"]), PEOPLE),
+    Case("distinct by elements", lambda v: schema.distinct(_tuples(v), [1, 0]), PEOPLE),
+    Case(
+        "grouped by fields, then by others",
+        lambda v: schema.flatten(
+            schema.group_by(_seen(v), "name").apply_values(
+                lambda g: schema.group_by(g, ["age", "town"]).apply_values(
+                    schema.agg, lambda c: {"n": c["age"].count()}
+                )
+            )
+        ),
+        PEOPLE,
+    ),
+    Case(
+        "grouped by elements, flattened",
+        lambda v: schema.flatten(
+            schema.group_by(_tuples(v), [0]).apply_values(schema.agg, lambda n, a: (a.max(), a.min()))
+        ),
+        PEOPLE,
+    ),
+    Case(
+        "described, chosen, and to tuples",
+        lambda v: schema.dict_to_tuple(schema.select(_seen(v), "age"), "age, x"),
+        PEOPLE,
+    ),
     Case("distinct by fields", lambda v: schema.distinct(_seen(v), "name"), PEOPLE),
     Case("tuples to dicts", lambda v: schema.tuple_to_dict(_tuples(v), "a, b"), PEOPLE),
     Case("by a description", lambda v: v.select("age, name => a", lambda a, n: a), PEOPLE),

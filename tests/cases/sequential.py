@@ -80,6 +80,14 @@ CASES = [
     Case("transform after sort", lambda v: v.sort().transform(lambda emitter: 0, _running, _ended)),
     Case("transform that is done early", lambda v: v.transform(lambda emitter: 0, _until, _ended)),
     Case(
+        "transform that is done at once",
+        lambda v: v.transform(lambda emitter: emitter.done(), _running, lambda s, e: e.emit(("end", s))),
+    ),
+    Case(
+        "transform with a finalizer that gives something",
+        lambda v: v.transform(lambda emitter: 0, _running, lambda status, emitter: [status]),
+    ),
+    Case(
         "transform with an open status",
         lambda v: v.transform(
             lambda emitter: (n for n in range(99)),

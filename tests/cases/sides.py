@@ -87,6 +87,22 @@ CASES = [
             lambda e, s: 0, lambda n, e, x, s: n, lambda n, e, s: None, v.filter(lambda x: False).first()
         ),
     ),
+    Case(
+        "empty PObject for a callable zero",
+        lambda v: v.filter(lambda x: False).aggregate(
+            lambda s: 0, lambda n, x, s: n, lambda a, b, s: a, v.filter(lambda x: False).first()
+        ),
+    ),
+    Case(
+        "empty PObject for the callable zero of a fold",
+        lambda v: v.filter(lambda x: False).accumulate(
+            lambda s: 0, lambda n, x, s: n, v.filter(lambda x: False).first()
+        ),
+    ),
+    Case(
+        "empty PObject beside a zero that is no function",
+        lambda v: v.take(0).accumulate(0, lambda n, x, s: n, v.take(0).first()),
+    ),
     Case("side of a side", lambda v: v.map(lambda x, m: x - m, v.map(lambda x, n: x * n, v.count()).max())),
     Case(
         "side input after a grouping",

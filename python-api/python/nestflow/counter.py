@@ -8,7 +8,7 @@ until they are reset. Must not count anything itself.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import NestflowPlanningException, NestflowRuntimeException
 from .host import counting
@@ -93,17 +93,17 @@ def get_all(grouped: bool = False) -> dict[str, int] | dict[str, dict[str, int]]
         return {_shown(name): total for name, total in _totals.items()}
 
 
-def get_group_counter(group: str = DEFAULT_GROUP, *others: str) -> dict[str, int] | list[dict[str, int]]:
-    """Give the totals of a group by name; of several groups, a list with one dict for each.
+def get_group_counter(group: str = DEFAULT_GROUP, *others: str) -> dict[str, Any]:
+    """Give the totals of a group by name; of several groups, a dict from group to such a dict.
 
     Example:
         >>> reset_all()
-        >>> get_group_counter("requests")
-        {}
+        >>> get_group_counter("requests"), get_group_counter("requests", "answers")
+        ({}, {'requests': {}, 'answers': {}})
     """
     groups = _groups()
-    wanted = [groups.get(name, {}) for name in (group, *others)]
-    return wanted if others else wanted[0]
+    wanted = {name: groups.get(name, {}) for name in (group, *others)}
+    return wanted if others else wanted[group]
 
 
 def reset(name: object) -> None:
@@ -176,4 +176,12 @@ def _refuse_remote(what: str) -> None:
 
 
 # The names under which Bigflow programs read counters.
-_get, _get_all, _get_group_counter = get, get_all, get_group_counter
+_get, _get_group_counter = get, get_group_counter
+
+
+def _get_all(grouped: bool = False) -> dict[str, int] | dict[str, dict[str, int]]:
+    """Give all totals as `get_all` does, but each with its group in front of its name."""
+    if grouped:
+        return _groups()
+    with _lock:
+        return dict(_totals)

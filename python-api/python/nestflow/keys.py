@@ -5,7 +5,6 @@ The engine decides what is one group; here its rows are only put together again.
 
 from __future__ import annotations
 
-import pickle
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ def nested_dict(rows: Iterable[tuple[Any, ...]], many: bool) -> dict[Any, Any]:
         many: values are lists of the values of one key, in the order of the rows.
 
     Raises:
-        InvalidDataException: a key that a dict cannot have.
+        InvalidDataException: a key that a dict cannot have, or single values of equal keys.
 
     Example:
         >>> nested_dict([("a", 1, 5), ("a", 1, 6), ("b", 2, 7)], many=True)
@@ -44,8 +43,14 @@ def nested_dict(rows: Iterable[tuple[Any, ...]], many: bool) -> dict[Any, Any]:
             within = _entry(within, key, {})[1]
         if many:
             _entry(within, keys[-1], [])[1].append(value)
-        else:
-            _entry(within, keys[-1], value)
+            continue
+        known = len(within)
+        _entry(within, keys[-1], value)
+        if len(within) == known:
+            raise InvalidDataException(
+                f"two values of a table have the key {keys[-1]!r:.100}, which a dict has once; "
+                "use flatten() to get pairs of key and value"
+            )
     return _shown(top, levels)
 
 
@@ -87,9 +92,8 @@ def _identity(key: Any, whole: Any) -> Any:
         return key
     if isinstance(key, tuple):
         return tuple(_identity(part, whole) for part in key)
-    own = getattr(kind, "__nestflow_key__", None)
-    if own is not None:
-        return (kind, _identity(own(key), whole))
+    if hasattr(kind, "__nestflow_key__"):
+        return _as_the_engine_has_it(key)
     try:
         hash(key)
     except TypeError:
@@ -99,10 +103,17 @@ def _identity(key: Any, whole: Any) -> Any:
             "use flatten() to get pairs of key and value"
         ) from None
     if vars(object)["__eq__"] is kind.__eq__ and not isinstance(key, Enum):
-        return (kind, pickle.dumps(key, 5))
+        return _as_the_engine_has_it(key)
     if key is not None and _is_nan(key):
         return _NAN if hasattr(key, "__float__") else (kind, *_NAN)
     return key
+
+
+def _as_the_engine_has_it(key: Any) -> Any:
+    """Give the identity of an object that Python tells from all others: by what it holds."""
+    from .schema.row_values import identity
+
+    return identity(key)
 
 
 def _is_nan(key: Any) -> bool:

@@ -166,6 +166,24 @@ def as_settings(given: Any, what: str) -> dict[str, str]:
     return {str(key): str(value) for key, value in (given or {}).items()}
 
 
+def hadoop_settings(options: Mapping[str, Any]) -> dict[str, str]:
+    """Give the settings of Hadoop's that a pipeline brings: of the two options, the first that is there.
+
+    Raises:
+        ValueError: not a dict.
+
+    Example:
+        >>> hadoop_settings({"hadoop_job_conf": {"a": 1}})
+        {'a': '1'}
+        >>> hadoop_settings({"hadoop_conf": {}, "hadoop_job_conf": {"a": 1}})
+        {}
+    """
+    for name in ("hadoop_conf", "hadoop_job_conf"):
+        if options.get(name) is not None:
+            return as_settings(options[name], name)
+    return {}
+
+
 def byte_size(value: int | str, what: str) -> int:
     """Give a number of bytes from a number or a text with a unit.
 

@@ -100,16 +100,19 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
         """
         return Pipeline(str(kind).upper(), by_name(kind, options), options)
 
-    def parallelize(self, data: object, **options: Any) -> Any:
+    def parallelize(self, data: object, serde: Any = None, **options: Any) -> Any:
         """Make a dataset of Python data, which are stored now: later changes are not seen.
 
         Args:
             data: a list gives a PCollection; a dict a PTable, nested as deep as its first values are
                 dicts, of PCollections if its leaves are lists, of PObjects otherwise; anything else
                 a PObject. ``{}`` gives a table without keys; ``{k: []}`` one with an empty group.
+            serde: what records keep to, of a table tuples of all keys and the value; a serde, or a type that
+                ``serde.of`` takes. None: the pipeline's default.
             options: hints, without effect on the result.
 
         Raises:
+            InvalidDataException: a record that the serde does not fit.
             ValueError: a dataset, a dict whose leaves do not agree, or what cannot be stored, such as
                 a generator.
 
@@ -120,7 +123,7 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
             >>> p.parallelize([1]), p.parallelize((1, 2)), p.parallelize({"a": {"b": [1]}})
             ([...], o, {k0: {k1: [...]}})
         """
-        return parallelized(self, data, options)
+        return parallelized(self, data, {**options, "serde": serde})
 
     def read(self, source: Any) -> Any:
         """Make a dataset of a source, such as ``nf.TextFile(path)``; files are looked at by the run.

@@ -165,6 +165,9 @@ class PObject(Dataset):
 
     __hash__ = object.__hash__
 
+    # NumPy leaves an operator with an array on the left to us, instead of making an array of PObjects.
+    __array_ufunc__ = None
+
     def _unary(self, name: str, function: Callable[[Any], Any]) -> PObject:
         return nestflow.transforms.arithmetic.unary(name, function, self)
 

@@ -69,7 +69,7 @@ class Surroundings:
             raise ValueError(f"{what} needs the path of a file, or from_bytes=True")
         if _is_remote(path):
             if executable:
-                warnings.warn(f"{what}: executable is ignored for {path}", UserWarning, stacklevel=4)
+                _warn(what, f"executable is ignored for {path}")
             self._add(target or os.path.basename(path), _File(path, "file", False), what)
             return
         if not os.path.isfile(path):
@@ -153,11 +153,14 @@ class Surroundings:
         if target.endswith("/") and file.kind == "import":
             name += "/"
         if name in self._files:
-            site = call_site(what)
-            message = f"{what}: there is a resource {name!r} already; this one is ignored"
-            warnings.warn_explicit(message, UserWarning, site.file, site.line)
+            _warn(what, f"there is a resource {name!r} already; this one is ignored")
             return
         self._files[name] = file
+
+
+def _warn(what: str, message: str) -> None:
+    site = call_site(what)
+    warnings.warn_explicit(f"{what}: {message}", UserWarning, site.file, site.line)
 
 
 def _below(folder: str) -> Iterator[str]:

@@ -24,9 +24,9 @@ def __getattr__(name: str) -> Callable[..., Callable[..., Any]]:
         raise AttributeError(f"there is no transform {name!r}")
     transform = getattr(transforms, name)
 
-    def arguments(*args: Any) -> Callable[..., Any]:
+    def arguments(*args: Any, **known: Any) -> Callable[..., Any]:
         def call(pvalue: Any, *more: Any, **options: Any) -> Any:
-            return transform(pvalue, *args, *more, **options)
+            return transform(pvalue, *args, *more, **{**known, **options})
 
         return call
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import collections
+import copy
 import math
 import operator
 import pickle
+import types
 import warnings
 
 import pytest
@@ -33,11 +36,20 @@ from nestflow.errors import (
         ({"a": 1}, "{k0: o}"),
         ({"a": {"b": [1]}}, "{k0: {k1: [...]}}"),
         ({"a": {}}, "{k0: {k1: [...]}}"),
+        (collections.OrderedDict(a=[1]), "{k0: [...]}"),
+        (collections.defaultdict(list, {"a": [1]}), "{k0: [...]}"),
+        (collections.UserDict({"a": collections.OrderedDict(b=1)}), "{k0: {k1: o}}"),
+        ({"a": (1, 2)}, "{k0: o}"),
+        (range(3), "o"),
+        (frozenset([1]), "o"),
+        (collections.deque([1]), "o"),
+        (types.SimpleNamespace(a=1), "o"),
     ],
 )
 def test_types_of_literals(p, data, shape):
     dataset = p.parallelize(data)
     assert repr(dataset) == str(dataset) == shape
+    assert dataset.get() == data or not data or data == {"a": []} or data == {"a": {}}
 
 
 @pytest.mark.parametrize(
@@ -105,6 +117,9 @@ def test_shapes_of_tables(p):
 def test_str_shows_data_where_the_environment_asks(p, monkeypatch):
     monkeypatch.setenv("BIGFLOW_PTYPE_GET_ON_STR", "true")
     assert str(p.parallelize([1])) == "PCollection: [1]"
+    assert str(p.parallelize("a")) == "PObject: a"
+    assert str(p.parallelize({"a": {"b": [1]}})) == "PTable: {'a': {'b': [1]}}"
+    assert str(p.parallelize([{"a": 1}]).as_schema(["a", "b"])) == "SchemaPCollection(a,b)"
     assert "PCollection" in p.parallelize([1])._repr_html_()
 
 
@@ -161,8 +176,10 @@ def test_captured_datasets_are_named(p):
         words.filter(known)
     with pytest.raises(InvalidLogicalPlanException):
         words.accumulate(p.parallelize(1), lambda a, b: a)
-    with pytest.raises(InvalidLogicalPlanException):
-        pickle.dumps({"a": words})
+    for dataset in (words, words.count(), words.group_by(len), words.as_schema((str,))):
+        for copied in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(InvalidLogicalPlanException, match="side input"):
+                copied({"a": [dataset]} if copied is not copy.copy else dataset)
 
 
 def test_what_cannot_be_shipped_is_named(p):
@@ -186,6 +203,7 @@ def test_pipelines_pickle_to_a_shell(p):
             return 2 * x
 
     assert p.parallelize([1]).map(Job().double).get() == [2]
+    assert type(pickle.loads(pickle.dumps(p))) is nf.Pipeline
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,9 @@ def test_what_is_one_key():
         (nan, float("nan")),
         ((nan,), (Decimal("nan"),)),
         (Point(1), Point(1)),
+        (Point(1), Point(True)),
+        (Point({"a": 1, "b": {2, 3}}), Point({"b": {3.0, 2}, "a": 1})),
+        ((Point([1.0]), "x"), (Point([1]), "x")),
         (Named("A"), Named("a")),
     ]
     for a, b in same:
@@ -83,6 +86,14 @@ def test_keys_without_a_hash(p, key, what):
     with pytest.raises(InvalidDataException, match=r"flatten\(\)") as caught:
         nested_dict([(key, 1)], many=False)
     assert f"{what}, which cannot be a key of a dict: {key!r};" in str(caught.value)
+
+
+def test_a_key_has_one_value():
+    for key in (1, 1.0, True):
+        with pytest.raises(InvalidDataException, match="two values"):
+            nested_dict([(1, None), (key, None)], many=False)
+    with pytest.raises(InvalidDataException, match="two values"):
+        nested_dict([("a", "x", 1), ("b", "x", 1), ("a", "x", 2)], many=False)
 
 
 def test_ranks():

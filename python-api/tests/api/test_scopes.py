@@ -123,6 +123,12 @@ def test_results_that_are_tuples(p, table):
         lambda t: t.node(),
         lambda t: t.cache(),
         T.to_pobject,
+        lambda t: t.serde(),
+        lambda t: t.extract_values(),
+        lambda t: T.foreach(t, print),
+        lambda t: T.pipe(t, "cat"),
+        lambda t: p.write(t, nf.output.TextFile("o")),
+        lambda t: p.get(t),
     ):
         with pytest.raises(BigflowPlanningException, match="tuple"):
             use(several)

@@ -60,7 +60,14 @@ fn show(cell: &Cell<'_>, out: &mut String) {
         }
         Cell::Uuid(bytes) => write!(out, "UUID('{:032x}')", u128::from_be_bytes(*bytes)),
         Cell::Object(pickle) => write!(out, "<object, {} bytes pickled>", pickle.len()),
-        Cell::ObjectKey(state) => write!(out, "<object as a key, {} bytes>", state.len()),
+        Cell::ObjectKey(state) => match Cell::read(state) {
+            Ok(parts @ Cell::Tuple(_)) => {
+                out.push_str("<object as a key: ");
+                show(&parts, out);
+                write!(out, ">")
+            }
+            _ => write!(out, "<object as a key, {} bytes>", state.len()),
+        },
     };
 }
 

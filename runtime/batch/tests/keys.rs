@@ -12,6 +12,7 @@ use nestflow_batch::key::{
     KeyForm, check_comparable, check_comparable_strictly, check_order_comparable, key_of, put_beyond_key,
     put_f64_key, put_order_component, rank_cmp,
 };
+use nestflow_batch::put::put_object_key;
 use nestflow_batch::tag;
 use proptest::prelude::*;
 
@@ -209,6 +210,20 @@ fn incomparable_keys_show_both() {
     assert_eq!(
         error.to_string(),
         "'<' not supported between instances of 'int' and 'str': the keys (1, 2) and (1, 'a')"
+    );
+    let object = |number| {
+        let mut key = vec![];
+        put_object_key(
+            &mut key,
+            &model::key(&Tuple(vec![Str("complex".chars().map(u32::from).collect()), Int(number)])),
+            false,
+        );
+        key
+    };
+    assert_eq!(
+        check_comparable(&object(1), &object(2)).unwrap_err().to_string(),
+        "'<' not supported between instances of 'object' and 'object': the keys \
+         <object as a key: ('complex', 1)> and <object as a key: ('complex', 2)>"
     );
     assert!(check(&Dict(vec![]), &Dict(vec![])).is_err());
     assert!(check(&Set(vec![Int(1)]), &Set(vec![Int(2)])).is_err());

@@ -27,7 +27,8 @@ def install(name: str) -> None:
         'nestflow.transforms'
     """
     if not any(isinstance(finder, _Finder) and finder.name == name for finder in sys.meta_path):
-        sys.meta_path.append(_Finder(name))
+        # In front: in a package of ours, Python would find its files, and make a second module of each.
+        sys.meta_path.insert(0, _Finder(name))
 
 
 class _Finder(MetaPathFinder):

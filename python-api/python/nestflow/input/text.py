@@ -22,7 +22,8 @@ class TextFile(FileInput):
 
     Args:
         paths: files, directories (the files in them, not deeper) and globs; read in this order,
-            inside a directory or glob by path. What is missing fails the run, and so does a file
+            inside a directory or glob by path. Neither finds what begins with ``.`` or ``_``, as in Hadoop,
+            unless a glob does so too. What is missing fails the run, and so does a file
             that changes while it runs. A path without a scheme is of this machine, on every engine;
             on Spark, ``file:`` is a path that all machines have. There are those of other file systems
             (``hdfs:``, ``s3a:``, …), on the local engine by a Hadoop client of this machine.

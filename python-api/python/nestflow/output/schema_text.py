@@ -26,8 +26,8 @@ class SchemaTextFile(TextFile):
         options: as for `TextFile`.
 
     Raises:
-        ValueError: the path is not a text, columns of another form; by ``write``: records are dicts, and
-            there are no columns.
+        ValueError: the path is not a text, columns of another form; by ``write``, or by the run where only
+            that can see it: records are dicts, and there are no names of columns.
 
     Example:
         >>> import nestflow as nf
@@ -67,7 +67,7 @@ class _Line:
         columns = self.columns
         if isinstance(record, dict):
             if not isinstance(columns, (list, tuple)):
-                raise InvalidDataException("a SchemaTextFile of dicts needs the names of its columns")
+                raise ValueError("a SchemaTextFile of dicts needs the names of its columns")
             parts = [record.get(name) for name in columns]
         elif isinstance(record, (tuple, list)):
             parts = list(record[:columns] if isinstance(columns, int) else record)

@@ -17,11 +17,13 @@ Example:
 from __future__ import annotations
 
 from ..pcollection import SchemaPCollection
+from ..serde import FieldsDictSerde
 from .columns import agg, select, update
 from .groups import cogroup, distinct, flatten, full_join, group_by, join, left_join, right_join
 from .records import describe, dict_to_tuple, of, tuple_to_dict
 
 __all__ = [
+    "FieldsDictSerde",
     "SchemaPCollection",
     "agg",
     "cogroup",

@@ -56,6 +56,8 @@ def select(pvalue: PCollection, columns: Any, *args: Any, **options: Any) -> PCo
 
 
 def _selected(pvalue: PCollection, columns: Any, args: tuple[Any, ...]) -> PCollection:
+    if width(pvalue) is not None and not callable(columns):
+        raise ValueError(f"select of tuples needs a function of their elements, not {columns!r:.100}")
     if isinstance(columns, (str, list, tuple)):
         names = names_of(columns)
         known = getattr(pvalue._serde, "fields", {})

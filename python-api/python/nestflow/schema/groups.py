@@ -8,7 +8,7 @@ from ..options import TRANSFORM_OPTIONS, warn_unknown
 from ..pcollection import PCollection, SchemaPCollection, collection_at
 from ..plan.nodes import JoinKind
 from ..ptable import PTable
-from ..serde import DefaultSerde, FieldsDictSerde, TupleSerde
+from ..serde import DefaultSerde, FieldsDictSerde, TupleSerde, origin
 from ..transforms import grouping, joins
 from ..transforms.aggregation import first
 from ..transforms.call import need
@@ -48,8 +48,11 @@ def group_by(pvalue: PCollection, fields: Any, **options: Any) -> PTable:
     need(PCollection, pvalue, "group_by")
     if width(pvalue) is not None:
         table = grouping.group_by(pvalue, Elements(_numbers(fields)), **{**_ANY_KEY, **options})
-        table._key_serde = TupleSerde(*[DefaultSerde()] * len(_numbers(fields)))
-        return table
+        values: Any = table._values()[0]
+        if isinstance(origin(values.serde()), TupleSerde):
+            values = SchemaPCollection(values)
+        key_serde = TupleSerde(*[DefaultSerde()] * len(_numbers(fields)))
+        return PTable(table._pipeline, table._scope, table._inner, values, key_serde)
     names = names_of(fields)
     table = grouping.group_by(pvalue, Chosen(names), **{**_ANY_KEY, **options})
     table._key_serde = FieldsDictSerde(names)

@@ -135,7 +135,7 @@ def chain_of(*serdes: Any) -> Serde:
     return ChainSerde(*serdes)
 
 
-def proto_of(message: Callable[[], Any], raise_exception_when_failed: bool = True) -> Serde:
+def proto_of(message: Any, raise_exception_when_failed: bool = True) -> Serde:
     """Give a serde of protobuf messages, and None.
 
     Example:
@@ -159,8 +159,8 @@ def of(kind: Any) -> Serde:
     """Give the serde of a type: ``int``, ``(int, str)``, ``[int]``, ``{int}``, ``{int: str}``.
 
     Args:
-        kind: a serde stays as it is; one of int, float, bool, str, bytes; a tuple, list, set or dict of
-            such; a class of protobuf messages.
+        kind: a serde stays as it is, also one that only has the two methods; one of int, float, bool, str,
+            bytes; a tuple, list, set or dict of such; a class of protobuf messages.
 
     Raises:
         AssertionError: something else.
@@ -169,8 +169,9 @@ def of(kind: Any) -> Serde:
         >>> of({int: [str]})
         dict_of(int_(), list_of(str_()))
     """
-    if isinstance(kind, Serde):
-        return kind
+    if isinstance(kind, Serde) or _acts_as_one(kind):
+        made: Serde = kind
+        return made
     if kind is any:
         return DefaultSerde()
     if isinstance(kind, type) and kind in _TYPES:
@@ -214,15 +215,14 @@ def sample(value: Any) -> Serde:
 def common_serde(*serdes: Serde) -> Serde | None:
     """Give the serde of the records of several collections together; None: there is none.
 
-    Equal ones are kept, other built-in ones become the default.
+    Equal ones are kept, other built-in ones become the default. Of no collection there is none.
 
     Example:
         >>> common_serde(int_(), int_()), common_serde(int_(), str_())
         (int_(), any())
     """
-    first = serdes[0]
-    if builtins.all(serde == first for serde in serdes):
-        return first
+    if builtins.all(serde == serdes[0] for serde in serdes):
+        return serdes[0] if serdes else None
     return DefaultSerde() if builtins.all(_is_built_in(serde) for serde in serdes) else None
 
 
@@ -250,6 +250,10 @@ def extract_elem(serde: Serde, n: int, if_not: Serde | None = None) -> Serde:
     if isinstance(whole, (TupleSerde, ListSerde)) and n < len(whole.elements):
         return whole.elements[n]
     return otherwise
+
+
+def _acts_as_one(kind: Any) -> bool:
+    return not isinstance(kind, type) and hasattr(kind, "serialize") and hasattr(kind, "deserialize")
 
 
 def _is_built_in(serde: Serde) -> bool:

@@ -99,7 +99,7 @@ class ProtobufSerde(Serde):
     """Protobuf messages in their own format.
 
     Args:
-        message: the message's class, or a function that makes an empty message.
+        message: the message's class, a message of it, or a function that makes an empty message.
         raise_exception_when_failed: False gives None for bytes that are no such message.
 
     Example:
@@ -107,15 +107,17 @@ class ProtobufSerde(Serde):
         proto_of(dict)
     """
 
-    def __init__(self, message: Callable[[], Any], raise_exception_when_failed: bool = True) -> None:
+    def __init__(self, message: Any, raise_exception_when_failed: bool = True) -> None:
         """Keep the class.
 
         Raises:
-            ValueError: it is not callable.
+            ValueError: it is none of these.
         """
         if not callable(message):
-            raise ValueError(f"a ProtobufSerde needs a message class or a function, not {message!r:.100}")
-        self.message = message
+            if not hasattr(message, "SerializeToString"):
+                raise ValueError(f"a ProtobufSerde needs a message class or a function, not {message!r:.100}")
+            message = type(message)
+        self.message: Callable[[], Any] = message
         self.raise_exception_when_failed = raise_exception_when_failed
 
     def serialize(self, obj: Any) -> bytes:

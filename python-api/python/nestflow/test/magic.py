@@ -6,22 +6,26 @@ Nothing is patched: datasets keep their own operators.
 from __future__ import annotations
 
 from collections import Counter
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from ..keys import identity
 from ..pcollection import PCollection
 from ..pobject import PObject
 from ..ptype import PType
+from ..serde import DefaultSerde
+from ..transforms.aggregation import to_list_pobject
 from ..transforms.elementwise import filter, foreach, map
 from ..transforms.sets import make_tuple, union
+from ..transforms.sorting import take
 from ..transforms.tables import to_pobject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def passert(condition: PObject, message: str = "") -> None:
-    """Have the next run fail unless the value is true.
+def passert(condition: Any, message: str = "") -> None:
+    """Have the next run fail unless the value is true; what is no dataset is looked at now.
 
     Raises:
         AssertionError: at the run.
@@ -32,13 +36,18 @@ def passert(condition: PObject, message: str = "") -> None:
         >>> passert(p.parallelize([1, 2]).count() == 2)
         >>> p.run()
     """
-    foreach(condition, _Holds(message or "the value is not true"))
+    holds = _Holds(message or "the value is not true")
+    if isinstance(condition, PType):
+        foreach(condition, holds)  # type: ignore[arg-type]
+    else:
+        holds(condition)
 
 
-def passert_eq(expected: Any, found: PType, message: str = "") -> None:
+def passert_eq(expected: Any, found: Any, message: str = "") -> None:
     """Have the next run fail unless two datasets, or data and a dataset, are equal.
 
-    Collections are compared without their order; what else is given is made a dataset.
+    Collections are compared without their order; what else is given is made a dataset. Two values are
+    compared now.
 
     Raises:
         AssertionError: at the run.
@@ -47,13 +56,20 @@ def passert_eq(expected: Any, found: PType, message: str = "") -> None:
         >>> import nestflow as nf
         >>> p = nf.Pipeline.create("local")
         >>> passert_eq([2, 1], p.parallelize([1, 2]))
+        >>> passert_eq(p.parallelize([1, 2]).sum(), 3)
         >>> p.run()
     """
-    if not isinstance(expected, PType):
-        expected = found.pipeline().parallelize(expected)
-    many = isinstance(found, PCollection)
-    sides = [to_pobject(side) for side in (expected, found)]
-    foreach(make_tuple(*sides), _Equal(many, message))
+    datasets = [side for side in (expected, found) if isinstance(side, PType)]
+    if not datasets:
+        _Equal(False, message)((expected, found))
+        return
+    pipeline = datasets[0].pipeline()
+    both = [
+        side if isinstance(side, PType) else pipeline.parallelize(side, serde=DefaultSerde())
+        for side in (expected, found)
+    ]
+    many = isinstance(datasets[0], PCollection)
+    foreach(make_tuple(*(to_pobject(side) for side in both)), _Equal(many, message))
 
 
 def _if(condition: PObject, then: Any, otherwise: Any) -> Any:
@@ -70,8 +86,29 @@ def _if(condition: PObject, then: Any, otherwise: Any) -> Any:
     return both.first() if objects else both
 
 
+def at(pvalue: PCollection, n: int | PObject) -> PObject:
+    """Give the n-th record in the order of the dataset, from 0.
+
+    Args:
+        pvalue: a PCollection.
+        n: a number or a PObject; the run fails with Python's ``IndexError`` where there is no such record.
+
+    Raises:
+        ValueError: an operand or number of another type.
+
+    Example:
+        >>> import nestflow as nf
+        >>> p = nf.Pipeline.create("local")
+        >>> at(p.parallelize(["a", "b", "c"]), 1).get()
+        'b'
+    """
+    if isinstance(n, PObject):
+        return map(to_list_pobject(take(pvalue, n + 1)), _nth, n)
+    return map(to_list_pobject(take(pvalue, n + 1)), _Get(n))
+
+
 def col(n: int) -> Callable[[Any], Any]:
-    """Give the function from a record to its n-th element.
+    """Give the function from a record to its n-th element; `map_on` takes it as a place too.
 
     Example:
         >>> col(1)(("a", "b"))
@@ -80,29 +117,36 @@ def col(n: int) -> Callable[[Any], Any]:
     return _Get(n)
 
 
-at = col
-
-
 def field(name: str) -> Callable[[Any], Any]:
-    """Give the function from a record to one of its fields.
+    """Give the function from a record to one of its fields, or attributes; `map_on` takes it as a place too.
 
     Example:
-        >>> field("age")({"age": 5})
-        5
+        >>> field("age")({"age": 5}), field("real")(3)
+        (5, 3)
     """
-    return _Get(name)
+    return _Field(name)
 
 
 def map_on(pvalue: Any, where: Any, fn: Callable[[Any], Any]) -> Any:
     """Give records with one element or field replaced by what a function makes of it.
 
+    Args:
+        pvalue: a PCollection or PObject.
+        where: ``col(n)`` or ``field(name)``, or such a number or name alone.
+        fn: from the old value to the new one.
+
     Example:
         >>> import nestflow as nf
         >>> p = nf.Pipeline.create("local")
-        >>> map_on(p.parallelize([("a", 1)]), 1, lambda x: x + 1).get()
+        >>> map_on(p.parallelize([("a", 1)]), col(1), lambda x: x + 1).get()
         [('a', 2)]
     """
-    return map(pvalue, _Replace(where, fn))
+    place = where if isinstance(where, _Get) else _Field(where) if isinstance(where, str) else _Get(where)
+    return map(pvalue, _Replace(place, fn))
+
+
+def _nth(records: list[Any], n: int) -> Any:
+    return records[n]
 
 
 def _keep(record: Any, condition: Any) -> bool:
@@ -142,21 +186,42 @@ def _counted(records: list[Any]) -> Any:
 
 
 class _Get:
+    """A place in records: an element."""
+
     def __init__(self, where: Any) -> None:
         self.where = where
 
     def __call__(self, record: Any) -> Any:
         return record[self.where]
 
+    def replaced(self, record: Any, value: Any) -> Any:
+        if isinstance(record, tuple):
+            items = [*record]
+            items[self.where] = value
+            return tuple(items) if type(record) is tuple else type(record)(*items)
+        changed = copy(record)
+        changed[self.where] = value
+        return changed
+
+
+class _Field(_Get):
+    """A place in records: a field of a dict, an attribute of another object."""
+
+    def __call__(self, record: Any) -> Any:
+        return record[self.where] if isinstance(record, dict) else getattr(record, self.where)
+
+    def replaced(self, record: Any, value: Any) -> Any:
+        if isinstance(record, dict):
+            return super().replaced(record, value)
+        changed = copy(record)
+        setattr(changed, self.where, value)
+        return changed
+
 
 class _Replace:
-    def __init__(self, where: Any, fn: Callable[[Any], Any]) -> None:
-        self.where = where
+    def __init__(self, place: _Get, fn: Callable[[Any], Any]) -> None:
+        self.place = place
         self.fn = fn
 
     def __call__(self, record: Any) -> Any:
-        if isinstance(record, tuple):
-            return (*record[: self.where], self.fn(record[self.where]), *record[self.where + 1 :])
-        changed = record.copy()
-        changed[self.where] = self.fn(record[self.where])
-        return changed
+        return self.place.replaced(record, self.fn(self.place(record)))

@@ -102,6 +102,7 @@ def foreach(
 
     Raises:
         ValueError: an operand of another type.
+        NestflowPlanningException: the values of the table are a tuple.
 
     Example:
         >>> import nestflow as nf
@@ -110,6 +111,7 @@ def foreach(
         >>> p.run()
     """
     if isinstance(pvalue, PTable):
+        pvalue._leaf("foreach")
         pvalue.apply_values(_visit, fn, *side_inputs, **options)
         return
     call = Call("foreach", options, [pvalue], side_inputs)

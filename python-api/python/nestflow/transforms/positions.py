@@ -126,14 +126,7 @@ def map_partitions(
         >>> sum(nf.transforms.map_partitions(numbers, lambda part: [sum(part)]).get())
         4950
     """
-    from ..host.batches import Batches, Settings
-
-    ship_function(fn, "function")
-    call = Call("map_partitions", options, [pvalue])
-    function = ship_function(placed.OfPart(fn))
-    batches = Batches(function.pickled, None, Settings("list", placed.BATCH, placed.BATCH_BYTES, True))
-    walker = call.value(batches, function_name(fn))
-    return call.collection(op.Transformer(call.input(pvalue), walker, parts=True))
+    return _of_parts("map_partitions", pvalue, fn, options)
 
 
 def glom(pvalue: PCollection | PObject, **options: Any) -> PCollection:
@@ -148,7 +141,7 @@ def glom(pvalue: PCollection | PObject, **options: Any) -> PCollection:
         >>> [x for part in nf.transforms.glom(p.parallelize([1, 2, 3])).get() for x in part]
         [1, 2, 3]
     """
-    return map_partitions(pvalue, placed.as_one, **options)
+    return _of_parts("glom", pvalue, placed.as_one, options)
 
 
 def group_by_every_record(pvalue: PCollection | PObject, **options: Any) -> PTable:
@@ -172,6 +165,22 @@ def group_by_every_record(pvalue: PCollection | PObject, **options: Any) -> PTab
     return PTable(
         table._pipeline, table._scope, table._inner, _known(leaf, pvalue._serde, options), table._key_serde
     )
+
+
+def _of_parts(
+    name: str,
+    pvalue: PCollection | PObject,
+    fn: Callable[[Iterator[Any]], Iterable[Any]],
+    options: dict[str, Any],
+) -> PCollection:
+    from ..host.batches import Batches, Settings
+
+    ship_function(fn, "function")
+    call = Call(name, options, [pvalue])
+    function = ship_function(placed.OfPart(fn))
+    batches = Batches(function.pickled, None, Settings("list", placed.BATCH, placed.BATCH_BYTES, True))
+    walker = call.value(batches, function_name(fn))
+    return call.collection(op.Transformer(call.input(pvalue), walker, parts=True))
 
 
 def _known(made: PCollection, serde: Serde | None, options: dict[str, Any]) -> PCollection:

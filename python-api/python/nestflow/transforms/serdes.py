@@ -118,7 +118,7 @@ def result_serde(name: str, inputs: Sequence[Dataset]) -> Serde | None:
         return int_()
     if name == "is_empty":
         return bool_()
-    if name in ("to_list_pobject", "to_pobject"):
+    if name in ("to_list_pobject", "to_pobject", "glom"):
         return list_of(first)
     if name in ("cartesian", "make_tuple"):
         return tuple_of(*(value.serde() for value in inputs))

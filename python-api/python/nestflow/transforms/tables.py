@@ -54,10 +54,7 @@ def extract_values(ptable: PTable, **options: Any) -> PCollection:
         >>> sorted(nf.transforms.extract_values(p.parallelize({"a": [1, 2], "b": [3]})).get())
         [1, 2, 3]
     """
-    site = _begin("extract_values", ptable, options)
-    leaf, levels = _leaf_and_levels(ptable, "extract_values")
-    node = ptable._pipeline._builder.add(ptable._scope, Values(leaf._node, levels), False, site)
-    return kept_to(collection_at(ptable._pipeline, ptable._scope, node, leaf._serde), options, site)
+    return _values("extract_values", ptable, options)
 
 
 def flatten(pvalue: Any, **options: Any) -> Any:
@@ -103,8 +100,7 @@ def flatten_values(pvalue: Any, **options: Any) -> Any:
     """
     if isinstance(pvalue, Dataset):
         return _unchanged("flatten_values", pvalue, options)
-    warn_unknown(options, TRANSFORM_OPTIONS, "flatten_values")
-    return extract_values(pvalue, **options)
+    return _values("flatten_values", pvalue, options)
 
 
 def to_pobject(pvalue: PType, **options: Any) -> PObject:
@@ -188,6 +184,13 @@ def _begin(name: str, ptable: object, options: dict[str, Any]) -> CallSite:
     assert isinstance(ptable, PTable)
     check_visible(ptable._pipeline, ptable, site)
     return site
+
+
+def _values(name: str, ptable: PTable, options: dict[str, Any]) -> PCollection:
+    site = _begin(name, ptable, options)
+    leaf, levels = _leaf_and_levels(ptable, name)
+    node = ptable._pipeline._builder.add(ptable._scope, Values(leaf._node, levels), False, site)
+    return kept_to(collection_at(ptable._pipeline, ptable._scope, node, leaf._serde), options, site)
 
 
 def _leaf_and_levels(ptable: PTable, name: str) -> tuple[Dataset, int]:

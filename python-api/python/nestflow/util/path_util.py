@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 
-_ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip", ".jar")
+_ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip", ".jar", "qp")
 
 
 def to_abs_local_path(path: str) -> str:
@@ -29,22 +29,22 @@ def is_hdfs_path(path: str) -> bool:
     return path.startswith("hdfs://")
 
 
-def get_hdfs_name_node(path: str) -> str:
-    """Give the part of a path of HDFS that names the name node; nothing if the default one is meant.
+def extract_namenode(path: str) -> str | None:
+    """Give the part of a path of HDFS that names the name node; None: it is no such path.
 
     Example:
-        >>> get_hdfs_name_node("hdfs://host:9000/x")
-        'hdfs://host:9000'
+        >>> extract_namenode("hdfs://host:9000/x"), extract_namenode("hdfs:///x"), extract_namenode("/x")
+        ('hdfs://host:9000', 'hdfs://', None)
     """
-    found = re.match(r"hdfs://[^/]+", path)
-    return found[0] if found else ""
+    found = re.match(r"(hdfs://[^/]*)/", path, re.IGNORECASE)
+    return found[1] if found else None
 
 
-def is_archive(path: str) -> bool:
+def can_be_archive_path(path: str) -> bool:
     """Whether the name is one of an archive.
 
     Example:
-        >>> is_archive("data.tar.gz"), is_archive("data.txt")
+        >>> can_be_archive_path("data.tar.gz"), can_be_archive_path("data.txt")
         (True, False)
     """
     return path.endswith(_ARCHIVES)

@@ -34,16 +34,24 @@ def is_infinite(value: object) -> bool:
     return False
 
 
-def flatten_runtime_value(value: Any) -> list[tuple[Any, ...]]:
+def flatten_runtime_value(value: Any) -> list[Any]:
     """Give a (nested) dict as tuples of all keys and the value; of lists, one for each element.
+
+    Of a list alone, give its elements; of anything else, that alone.
 
     Example:
         >>> flatten_runtime_value({"a": {1: [2, 3]}, "b": {4: [5]}})
         [('a', 1, 2), ('a', 1, 3), ('b', 4, 5)]
+        >>> flatten_runtime_value([1, 2]), flatten_runtime_value("text")
+        ([1, 2], ['text'])
     """
-    if isinstance(value, MutableMapping):
-        return [(key, *rest) for key, inner in value.items() for rest in flatten_runtime_value(inner)]
-    return [(item,) for item in value] if isinstance(value, list) else [(value,)]
+    if not isinstance(value, MutableMapping):
+        return list(value) if isinstance(value, list) else [value]
+    rows: list[Any] = []
+    for key, inner in value.items():
+        nested = isinstance(inner, MutableMapping)
+        rows += [(key, *(row if nested else (row,))) for row in flatten_runtime_value(inner)]
+    return rows
 
 
 def detect_ptype(value: Any) -> tuple[int, type[PType]]:

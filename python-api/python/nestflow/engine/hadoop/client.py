@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from ...errors import InvalidConfException, NestflowHDFSException
-from ...options import as_settings
+from ...options import hadoop_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -137,8 +137,7 @@ class Client:
     @contextmanager
     def _settings(self) -> Iterator[list[str]]:
         """A file with the settings of the pipeline: on a command line, others could read them."""
-        given = self._options.get("hadoop_conf") or self._options.get("hadoop_job_conf")
-        conf = as_settings(given, "hadoop_conf")
+        conf = hadoop_settings(self._options)
         if not conf:
             yield []
             return

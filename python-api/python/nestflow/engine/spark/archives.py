@@ -20,9 +20,10 @@ from ...bundle.hadoop import Hadoop
 from ...bundle.publish import Published, publish
 from ...bundle.store import Local
 from ...options import folder as path_of
+from ...options import hadoop_settings
 from . import yarn
 from .context import before_context
-from .settings import hadoop_file, of_hadoop
+from .settings import hadoop_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -132,7 +133,7 @@ def bring(jvm: Any, configuration: Any, options: Mapping[str, Any]) -> None:
     file = hadoop_file(options)
     if file is not None:
         configuration.addResource(jvm.org.apache.hadoop.fs.Path(file))
-    for key, value in of_hadoop(options).items():
+    for key, value in hadoop_settings(options).items():
         configuration.set(key, value)
 
 

@@ -10,7 +10,15 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ...options import LEGACY_PIPELINE_OPTIONS, byte_size, concurrency, folder, progress_wish, warn_unknown
+from ...options import (
+    LEGACY_PIPELINE_OPTIONS,
+    byte_size,
+    concurrency,
+    folder,
+    hadoop_settings,
+    progress_wish,
+    warn_unknown,
+)
 from ...plan.encode import encode_plan
 from ..failure import rebuilt
 from ..interrupts import Interrupts
@@ -73,7 +81,7 @@ class SparkEngine(Closing):
         if self._host not in HOSTS:
             raise ValueError(f"on Spark, host has to be one of {', '.join(HOSTS)}, not {self._host!r}")
         self._session = options.get("session")
-        self._hadoop = settings.of_hadoop(options)
+        self._hadoop = hadoop_settings(options)
         self._wishes = dict(options)
         self._name = settings.name(options)
         wanted = options.get("tmp_dir")

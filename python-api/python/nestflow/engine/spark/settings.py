@@ -81,15 +81,6 @@ def home(options: Mapping[str, Any]) -> str | None:
     return path
 
 
-def of_hadoop(options: Mapping[str, Any]) -> dict[str, str]:
-    """Give the settings of Hadoop's that a pipeline brings.
-
-    Raises:
-        ValueError: not a dict.
-    """
-    return as_settings(options.get("hadoop_conf") or options.get("hadoop_job_conf"), "hadoop_conf")
-
-
 def hadoop_file(options: Mapping[str, Any]) -> str | None:
     """Give the address of the file of Hadoop's settings: by ``hadoop_config_path``, or by HADOOP_CONF_PATH.
 
