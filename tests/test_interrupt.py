@@ -55,6 +55,44 @@ def test_interrupt(body: str) -> None:
         assert not list(Path(folder).iterdir())
 
 
+BATCHES = """
+    import os, threading, time
+    import nestflow as nf
+
+    def busy(batches):
+        os.write(1, b"busy\\n")
+        while True:
+            pass
+
+    p = nf.Pipeline.create("local", host="in_process")
+    try:
+        p.parallelize([1, 2, 3]).map_batches(busy, iterator=True).get()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+
+    def goes_on():
+        return any(thread.name == "nestflow-batches" for thread in threading.enumerate())
+
+    deadline = time.monotonic() + 20
+    while goes_on() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    print(goes_on(), flush=True)
+"""
+
+
+def test_a_function_of_an_iterator_of_batches_ends_too() -> None:
+    """It runs in a thread of its own."""
+    command = [sys.executable, "-c", textwrap.dedent(BATCHES)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "busy\n"
+    time.sleep(0.5)  # whoever waits for it has waited more than once
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert [line for line in said.splitlines() if line != "busy"] == ["interrupted", "False"]
+    assert errors == ""
+
+
 AGAIN_AND_AGAIN = """
     import os, signal, threading
     import nestflow as nf

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import random
 import signal
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import processes
@@ -19,8 +21,7 @@ from users import EXPECTED, LINES
 import nestflow as nf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     Make = Callable[..., nf.Pipeline]
 
@@ -34,6 +35,7 @@ POINTS = {
     "a worker dies": ["shuffle write", "shuffle read"],
     "the first attempt is killed": ["shuffle write", "shuffle read", "output"],
     "the run is cancelled": ["shuffle write", "cache read", "output"],
+    "the files of a shuffle are lost": ["shuffle read"],
 }
 """What happens, and where."""
 
@@ -80,6 +82,23 @@ def kill_attempts(p: nf.Pipeline) -> bool:
     return killed
 
 
+def tried_again(p: nf.Pipeline) -> bool:
+    """Whether a stage of the last job had more than one attempt."""
+    store = p._engine._context._jsc.sc().statusStore()  # type: ignore[attr-defined]
+    stages = store.jobsList(None).apply(0).stageIds()  # the newest job is the first
+    numbers = [stages.apply(number) for number in range(stages.size())]
+    return any(store.lastStageAttempt(number).attemptId() > 0 for number in numbers)
+
+
+def lose_the_files_of_shuffles(p: nf.Pipeline) -> None:
+    """Remove what shuffles have written so far, on both executors."""
+    folder = p._engine._context._conf.get("spark.local.dir", tempfile.gettempdir())  # type: ignore[attr-defined]
+    lost = [path for path in Path(folder).glob("spark-*/executor-*/blockmgr-*/*/shuffle_*") if path.is_file()]
+    assert lost
+    for path in lost:
+        path.unlink()
+
+
 @pytest.mark.parametrize(("fault", "where", "seed"), CASES)
 def test_a_fault_at_a_point(
     spark: Make, source: Path, tmp_path: Path, fault: str, where: str, seed: int
@@ -99,6 +118,8 @@ def test_a_fault_at_a_point(
             os.kill(process, signal.SIGKILL)
         elif fault == "the run is cancelled":
             p.cancel()
+        elif fault == "the files of a shuffle are lost":
+            lose_the_files_of_shuffles(p)
         else:
             # Spark's listeners hear of tasks a moment after they have begun.
             until = time.monotonic() + 10
@@ -114,9 +135,43 @@ def test_a_fault_at_a_point(
         else:
             work(p, source, target, where, point)
     assert point.was_reached
+    assert fault != "the files of a shuffle are lost" or tried_again(p)
     processes.leave_nothing(tmp_path / "data")
     if fault == "the run is cancelled":  # nothing of it is in the way of the next
         work(spark(), source, target, where, point)
+
+
+@pytest.mark.parametrize("seed", range(TIMES))
+def test_first_attempts_fail_while_they_read(spark: Make, tmp_path: Path, seed: int) -> None:
+    """What a part comes from fails, when native code has been given some of its records."""
+    p = spark()
+    p._engine._opened()  # type: ignore[attr-defined]
+    dice = random.Random(f"attempts {seed}")
+    bad = set(dice.sample(range(len(LINES)), 3))
+    failed = tmp_path / "failed"
+
+    def read(lines: Iterator[tuple[str, int]]) -> Iterator[str]:
+        from pyspark import TaskContext
+
+        for line, number in lines:
+            if number in bad and TaskContext.get().attemptNumber() == 0:
+                (failed / str(number)).touch()
+                raise ConnectionError(f"line {number} cannot be reached")
+            yield line
+
+    failed.mkdir()
+    context = p._engine._context  # type: ignore[attr-defined]
+    numbered = context.parallelize(LINES, 6).zipWithIndex()
+    users = p.read(nf.from_spark(numbered.mapPartitions(read))).map(lambda line: line.split()[0]).cache()
+    (tmp_path / "data").mkdir()
+    p.write(users, nf.output.TextFile(str(tmp_path / "data" / "out")))
+    counts = users.group_by(lambda user: user).apply_values(lambda group: group.count())
+    assert counts.get() == EXPECTED
+    parts = sorted((tmp_path / "data" / "out").glob("part-*"))
+    written = [line for part in parts for line in part.read_text().splitlines()]
+    assert written == [line.split()[0] for line in LINES]
+    assert any(failed.iterdir())
+    processes.leave_nothing(tmp_path / "data")
 
 
 @pytest.mark.parametrize("seed", range(TIMES))

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from nestflow.host.interrupt import interrupt
+from nestflow.host import batches
+from nestflow.host.interrupt import Interruptible, interrupt
 
 SLOW = """
 import test_interrupt_gates as gates
@@ -118,3 +119,85 @@ def test_what_a_thread_did_not_live_to_get_is_forgotten():
     command = [sys.executable, "-W", "ignore", "-c", PROFILED.format(settle="settle()")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.stdout == "went on\n"
+
+
+def test_what_is_interrupted_before_it_begins_does_not_begin():
+    code = Interruptible()
+    code.interrupt()
+    with pytest.raises(KeyboardInterrupt), code:
+        raise AssertionError("it began")
+
+
+def test_an_interrupt_at_the_end_stays_there():
+    """It comes while the thread is about to say that its code is over, and does not get out of that."""
+    code, inside, leave = Interruptible(), threading.Event(), threading.Event()
+    after = []
+
+    def work():
+        with code:
+            inside.set()
+            leave.wait()
+        after.append(True)
+
+    worker = Worker(work)
+    assert inside.wait(20)
+    with code._lock:
+        leave.set()
+        wait_for(lambda: sys._current_frames()[worker.ident].f_code.co_name == "__exit__")
+        time.sleep(0.05)  # by now it waits for the lock
+        interrupt([worker.ident])
+    worker.join(20)
+    assert (worker.raised, after) == (None, [True])
+
+
+def test_a_stream_whose_function_is_over_is_not_interrupted(monkeypatch):
+    """Whoever waits for it is, and passes that on: to a thread that is doing something else by now."""
+    over, leave, raised = threading.Event(), threading.Event(), []
+
+    class Lingering(threading.Thread):
+        def run(self):
+            super().run()
+            over.set()
+            try:
+                leave.wait(30)
+            except KeyboardInterrupt as error:
+                raised.append(error)
+
+    monkeypatch.setattr(batches.threading, "Thread", Lingering)
+    stream = batches._Stream(lambda records: records, ())
+    monkeypatch.undo()
+    assert list(stream.send([1])) == [[1]]
+    assert list(stream.finish()) == []
+    assert over.wait(20)
+    waiting = Worker(stream._next)
+    wait_for(lambda: sys._current_frames()[waiting.ident].f_code.co_name == "_waited")
+    interrupt([waiting.ident])
+    waiting.join(20)
+    assert isinstance(waiting.raised, KeyboardInterrupt)
+    leave.set()
+    wait_for(lambda: not any(isinstance(thread, Lingering) for thread in threading.enumerate()))
+    assert raised == []
+
+
+def test_the_function_of_a_stream_is_interrupted_with_whoever_waits_for_it():
+    begun, raised = threading.Event(), []
+
+    def endless(records):
+        try:
+            begun.set()
+            while True:
+                pass
+        except BaseException as error:
+            raised.append(error)
+            raise
+        yield from records
+
+    stream = batches._Stream(endless, ())
+    waiting = Worker(lambda: list(stream.send([1])))
+    assert begun.wait(20)
+    time.sleep(0.2)  # a few rounds of waiting
+    interrupt([waiting.ident])
+    waiting.join(20)
+    assert isinstance(waiting.raised, KeyboardInterrupt)
+    wait_for(lambda: raised)
+    assert isinstance(raised[0], KeyboardInterrupt)

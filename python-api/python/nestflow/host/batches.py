@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nestflow.host import formats, functions
-from nestflow.host.interrupt import interrupt
+from nestflow.host.interrupt import Interruptible
 from nestflow.host.program import Unloadable
 from nestflow.transformer import Transformer
 
@@ -201,10 +201,10 @@ class _Stream:
     def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         self._in: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._out: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._inside = Interruptible()
         self.ended = False
-        run = (function, arguments, self._in, self._out)
-        self._thread = threading.Thread(target=_run_stream, args=run, name="nestflow-batches", daemon=True)
-        self._thread.start()
+        run = (function, arguments, self._in, self._out, self._inside)
+        threading.Thread(target=_run_stream, args=run, name="nestflow-batches", daemon=True).start()
 
     def send(self, batch: Any) -> Iterator[Any]:
         """Hand a batch over; gives what comes out until the next one is wanted."""
@@ -232,15 +232,19 @@ class _Stream:
 
     def _next(self) -> tuple[str, Any]:
         try:
-            while True:
-                try:
-                    return self._out.get(timeout=_LOOK)
-                except queue.Empty:
-                    continue
+            return self._waited()
         except BaseException:
             # An interrupt is meant for the function.
-            interrupt([self._thread.ident or 0])
+            self._inside.interrupt()
             raise
+
+    def _waited(self) -> tuple[str, Any]:
+        # Apart: CPython 3.11 takes an interrupt between two rounds for one outside a `try` that begins there.
+        while True:
+            try:
+                return self._out.get(timeout=_LOOK)
+            except queue.Empty:
+                continue
 
     def __del__(self) -> None:
         if not self.ended:
@@ -252,6 +256,7 @@ def _run_stream(
     arguments: tuple[Any, ...],
     inputs: queue.SimpleQueue[tuple[str, Any]],
     outputs: queue.SimpleQueue[tuple[str, Any]],
+    inside: Interruptible,
 ) -> None:
     first = inputs.get()
 
@@ -265,10 +270,11 @@ def _run_stream(
             raise _Closed
 
     try:
-        for result in function(batches(), *arguments):
-            outputs.put(("out", result))
-            if inputs.get()[0] == "closed":
-                return
+        with inside:
+            for result in function(batches(), *arguments):
+                outputs.put(("out", result))
+                if inputs.get()[0] == "closed":
+                    return
         outputs.put(("done", None))
     except _Closed:
         return

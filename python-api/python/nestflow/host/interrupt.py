@@ -32,6 +32,41 @@ def interrupt(threads: Iterable[int]) -> None:
             _raise_in(thread, KeyboardInterrupt)
 
 
+class Interruptible:
+    """What a thread runs within ``with``, for others to interrupt: never what that thread does afterwards,
+    and never another thread that has come to have its number. None ends with an interrupt that is left.
+    """
+
+    def __init__(self) -> None:
+        """Nothing runs yet."""
+        self._lock = threading.Lock()
+        self._thread: int | None = None
+        self._wanted = False
+
+    def __enter__(self) -> None:
+        """Begin, unless it was interrupted already."""
+        with self._lock:
+            if not self._wanted:
+                self._thread = threading.get_ident()
+                return
+        raise KeyboardInterrupt
+
+    def __exit__(self, *_: object) -> None:
+        """End. An interrupt from before comes no later than here: nothing is left to stop."""
+        try:
+            with self._lock:
+                self._thread = None
+        except KeyboardInterrupt:
+            pass
+
+    def interrupt(self) -> None:
+        """Interrupt it now, or as soon as it begins; nothing if it has ended."""
+        with self._lock:
+            self._wanted = True
+            if self._thread is not None:
+                interrupt([self._thread])
+
+
 def settle() -> None:
     """Let the interpreter forget interrupts of threads that ended before they got them.
 
