@@ -243,3 +243,41 @@ def test_two_clients_put_a_bundle_at_once(fetched: list[str], store: str, tmp_pa
     # The next one uploads nothing.
     submit().communicate(timeout=300)
     assert files() == put
+
+
+FROM_A_BUNDLE = """
+    import json, os, sys
+    import nestflow as nf
+
+    def where(_):
+        return [os.path.realpath(sys.executable), os.path.realpath(nf.__file__)]
+
+    for _ in range(2):
+        p = nf.Pipeline.create(
+            "spark", progress=False, spark_conf={conf!r}, tmp_data_path="s3a://bucket/nestflow"
+        )
+        words = p.parallelize(["a", "b", "a"] * 1000).group_by(lambda word: word)
+        assert words.apply_values(lambda group: group.count()).get() == {{"a": 2000, "b": 1000}}
+        print("where", json.dumps(p.parallelize([1]).map(where).get()[0]))
+        p.close()
+"""
+
+
+def test_executors_run_what_lies_in_a_bucket(
+    fetched: list[str], store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    # Where it names an interpreter of the machines, that one is used.
+    monkeypatch.delenv("PYSPARK_PYTHON", raising=False)
+    conf = {**settings(store, fetched[1]), "spark.nestflow.bundle.folder": str(tmp_path / "nodes")}
+    ended = apart.run(FROM_A_BUNDLE, conf={**conf, "spark.master": "local-cluster[1,1,1024]"})
+    assert ended.returncode == 0, ended.stderr[-5000:]
+    bundles = (tmp_path / "buckets" / "bucket" / "nestflow").rglob("*.tar.gz")
+    (name,) = (path.name.removesuffix(".tar.gz") for path in bundles)
+    (tree,) = (path for path in (tmp_path / "nodes").iterdir() if path.is_dir())
+    assert tree.name == name
+    first, second = (
+        json.loads(line.split(" ", 1)[1]) for line in ended.stdout.splitlines() if line.startswith("where ")
+    )
+    assert first == second
+    assert [path.startswith(f"{tree}/") for path in first] == [True, True], first
