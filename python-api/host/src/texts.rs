@@ -83,7 +83,7 @@ impl<'py> Texts<'py> {
 
     /// Keeps the object of a text that was not found.
     pub(crate) fn keep(&mut self, short: Short, object: Bound<'py, PyAny>) {
-        if self.looked_for % TRIAL == 0 && self.found < self.looked_for / 4 {
+        if self.looked_for.is_multiple_of(TRIAL) && self.found < self.looked_for / 4 {
             self.slots = Vec::new();
             return;
         }

@@ -64,8 +64,11 @@ pub(crate) struct Pool {
     /// The workers of programs that may run in a few only.
     few: Mutex<HashMap<u64, Vec<Weak<Worker>>>>,
     /// The side inputs of the last chains, and the last number that one was given.
-    sides: Mutex<(u64, Kept<(u128, Arc<Packed>)>)>,
+    sides: Mutex<(u64, Sides)>,
 }
+
+/// Side inputs by what they hold.
+type Sides = Kept<(u128, Arc<Packed>)>;
 
 fn closed() -> io::Error {
     io::Error::other("the pool is closed")

@@ -8,7 +8,6 @@
 #![allow(unsafe_code)]
 
 use std::io::{self, Read, Write};
-use std::mem::size_of;
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -172,7 +171,7 @@ pub(crate) fn kill(process: u32) {
 
 /// Sends a few bytes, and files with them.
 fn send_with(stream: &UnixStream, bytes: &mut [u8], files: &[RawFd]) -> io::Result<()> {
-    let length = size_of::<RawFd>() * files.len();
+    let length = size_of_val(files);
     // Words, so that the header in it lies where it has to; room for eight files.
     let mut control = [0_u64; 8];
     let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
