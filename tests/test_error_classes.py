@@ -172,6 +172,57 @@ def test_classes_of_the_main_program(tmp_path: Path, host: str) -> None:
     assert ran.stdout.strip() == f"caught 5 True {noted}".strip()
 
 
+SLOTS = """
+import sys
+from typing import NamedTuple
+
+import nestflow as nf
+
+class Row(NamedTuple):
+    x: int
+
+class Base:
+    __slots__ = ("x", "__hidden")
+
+    def __init__(self, x):
+        self.x, self.__hidden = x, -x
+
+    def both(self):
+        return self.x, self.__hidden, hasattr(self, "__dict__")
+
+class Below(Base):
+    __slots__ = "y"
+
+class Open(Base):
+    pass
+
+def make(x):
+    found = [Base(x), Below(x), Open(x)]
+    found[1].y = found[2].z = x
+    return found
+
+if __name__ == "__main__":
+    p = nf.Pipeline.create("local", host=sys.argv[1], threads=2, progress=False)
+    made = p.parallelize([1]).flat_map(make)
+    given = p.parallelize(make(1)).map(lambda record: record)
+    for dataset in (made, given):
+        records = dataset.get()
+        print([record.both() for record in records], records[1].y, records[2].z)
+        print([type(record) is kind for record, kind in zip(records, (Base, Below, Open))])
+        print(dataset.map(lambda record: Row(record.x)).get() == [Row(1)] * 3)
+        print(dataset.map(Base.both).get() == [record.both() for record in records])
+"""
+
+
+@pytest.mark.parametrize("host", ["in_process", "workers"])
+def test_slots_of_classes_of_the_main_program(tmp_path: Path, host: str) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(SLOTS)
+    ran = subprocess.run([sys.executable, str(script), host], capture_output=True, text=True, check=True)
+    expected = "[(1, -1, False), (1, -1, False), (1, -1, True)] 1 1\n[True, True, True]\nTrue\nTrue\n"
+    assert ran.stdout == 2 * expected
+
+
 WARNING = """
 import sys, time, warnings
 import nestflow as nf

@@ -116,6 +116,7 @@ FIFTEEN_IN_THE_EAST = datetime.datetime(2024, 5, 1, 15, tzinfo=EAST)
 
 EQUAL: dict[str, list[list[Any]]] = {
     "dataclass": [[Site("a"), Site("a", 80)], [Site("a", 81)], [Site("b")]],
+    "dataclass that holds no number": [[Site("a", math.nan), Site("a", -math.nan)], [Site("a")]],
     "attrs": [[Point(1), Point(1, 0.0)], [Point(1, 0.5)], [Point(2)]],
     "enum": [[Colour.RED, Colour.CRIMSON], [Colour.GREEN]],
     "int enum": [[Level.LOW, 1, True], [Level.HIGH, 2.0], [3]],

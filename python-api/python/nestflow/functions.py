@@ -98,9 +98,11 @@ def _cloudpickle() -> types.ModuleType:
 
 
 def _pickle(value: object, name: str) -> bytes:
-    cloudpickle = _cloudpickle()
+    _cloudpickle()
+    from .host.pickles import by_value
+
     try:
-        return bytes(cloudpickle.dumps(value, protocol=5))
+        return by_value(value)
     except InvalidLogicalPlanException as error:
         held, where = _culprit(value)
         raise InvalidLogicalPlanException(

@@ -5,7 +5,6 @@ The engine decides what is one group; here its rows are only put together again.
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from .errors import InvalidDataException
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 _SIMPLE = frozenset({str, bytes, int, type(None)})
 _NUMBERS = (int, float, bool)
-_NAN = ("not a number",)
 
 
 def nested_dict(rows: Iterable[tuple[Any, ...]], many: bool) -> dict[Any, Any]:
@@ -92,8 +90,6 @@ def _identity(key: Any, whole: Any) -> Any:
         return key
     if isinstance(key, tuple):
         return tuple(_identity(part, whole) for part in key)
-    if hasattr(kind, "__nestflow_key__"):
-        return _as_the_engine_has_it(key)
     try:
         hash(key)
     except TypeError:
@@ -102,25 +98,10 @@ def _identity(key: Any, whole: Any) -> Any:
             f"a key of this table {what}, which cannot be a key of a dict: {whole!r:.100}; "
             "use flatten() to get pairs of key and value"
         ) from None
-    if vars(object)["__eq__"] is kind.__eq__ and not isinstance(key, Enum):
-        return _as_the_engine_has_it(key)
-    if key is not None and _is_nan(key):
-        return _NAN if hasattr(key, "__float__") else (kind, *_NAN)
-    return key
-
-
-def _as_the_engine_has_it(key: Any) -> Any:
-    """Give the identity of an object that Python tells from all others: by what it holds."""
+    # As the engine has it: Python may tell two objects, or two not-a-numbers, apart that are one key.
     from .schema.row_values import identity
 
     return identity(key)
-
-
-def _is_nan(key: Any) -> bool:
-    try:
-        return bool(key != key)
-    except Exception:
-        return False  # pandas' NA answers no comparison; it is equal to itself by identity
 
 
 def rank(key: Any) -> tuple[int, ...]:
@@ -157,6 +138,10 @@ def _entry(within: dict[Any, list[Any]], key: Any, fresh: Any) -> list[Any]:
 
 
 def _shown(within: dict[Any, list[Any]], levels: int) -> dict[Any, Any]:
-    if levels <= 1:
-        return dict(within.values())
-    return {key: _shown(inner, levels - 1) for key, inner in within.values()}
+    shown = {key: inner if levels <= 1 else _shown(inner, levels - 1) for key, inner in within.values()}
+    if len(shown) < len(within):
+        raise InvalidDataException(
+            f"a dict takes some keys of this table for one, such as {next(iter(shown))!r:.100}, by an __eq__ "
+            "that contradicts __nestflow_key__; use flatten() to get pairs of key and value"
+        )
+    return shown

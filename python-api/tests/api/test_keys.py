@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -19,6 +20,11 @@ class Color(Enum):
 class Point:
     def __init__(self, x):
         self.x = x
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    x: float
 
 
 class Named:
@@ -61,6 +67,8 @@ def test_what_is_one_key():
         ((nan,), (Decimal("nan"),)),
         (Point(1), Point(1)),
         (Point(1), Point(True)),
+        (Frozen(nan), Frozen(float("nan"))),
+        (frozenset([nan, 1]), frozenset([True, Decimal("nan")])),
         (Point({"a": 1, "b": {2, 3}}), Point({"b": {3.0, 2}, "a": 1})),
         ((Point([1.0]), "x"), (Point([1]), "x")),
         (Named("A"), Named("a")),
@@ -86,6 +94,27 @@ def test_keys_without_a_hash(p, key, what):
     with pytest.raises(InvalidDataException, match=r"flatten\(\)") as caught:
         nested_dict([(key, 1)], many=False)
     assert f"{what}, which cannot be a key of a dict: {key!r};" in str(caught.value)
+
+
+def test_keys_that_only_a_dict_takes_for_one():
+    class Loose:
+        def __init__(self, name):
+            self.name = name
+
+        def __eq__(self, other):
+            return isinstance(other, Loose)
+
+        def __hash__(self):
+            return 0
+
+        def __nestflow_key__(self):
+            return self.name
+
+    for many in (True, False):
+        for rows in ([(Loose("a"), 1), (Loose("b"), 2)], [("x", Loose("a"), 1), ("x", Loose("b"), 2)]):
+            with pytest.raises(InvalidDataException, match=r"takes some keys .* flatten\(\)"):
+                nested_dict(rows, many=many)
+        assert len(nested_dict([("x", Loose("a"), 1), ("y", Loose("b"), 2)], many=many)) == 2
 
 
 def test_a_key_has_one_value():

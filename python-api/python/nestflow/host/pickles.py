@@ -106,6 +106,32 @@ def defined(name: str, definition: bytes | None = None) -> type:
     return found  # type: ignore[no-any-return]
 
 
+def by_value(value: Any) -> bytes:
+    """The pickle of a function, a constant or a class; what no other process could import goes along."""
+    file = io.BytesIO()
+    _WithSlots(file, 5).dump(value)
+    return file.getvalue()
+
+
+class _WithSlots(cloudpickle.CloudPickler):  # type: ignore[misc]
+    """Makes classes with the slots that they have.
+
+    Cloudpickle sets `__slots__` when a class is made already: objects would have a dict in one process, and
+    none in another.
+    """
+
+    def reducer_override(self, obj: Any) -> Any:
+        reduced = super().reducer_override(obj)
+        # Tuples have no slots of their own, and a NamedTuple does not let anybody say so.
+        slotted = isinstance(obj, type) and "__slots__" in vars(obj) and not issubclass(obj, tuple)
+        if slotted and isinstance(reduced, tuple):
+            make, (kind, name, bases, members, *rest), *state = reduced
+            if make is _cloudpickle._make_skeleton_class:
+                members = {**members, "__slots__": vars(obj)["__slots__"]}
+                return make, (kind, name, bases, members, *rest), *state
+        return reduced
+
+
 class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
     """Refers to a class by the name of its definition, which is written once and not per value."""
 
@@ -131,7 +157,7 @@ def _define(kind: type) -> tuple[str] | tuple[str, bytes]:
             _write(name, kind)
         elif _found(name) is None:
             # Nobody else has heard of it.
-            reference = name, cloudpickle.dumps(kind, 5)
+            reference = name, by_value(kind)
         _defined[kind] = reference
     return reference
 
@@ -142,7 +168,7 @@ def _write(name: str, kind: type) -> None:
         # Other processes see it whole or not at all.
         part = f"{path}.{os.getpid()}"
         with open(part, "wb") as file:
-            file.write(cloudpickle.dumps(kind, 5))
+            file.write(by_value(kind))
         os.replace(part, path)
 
 
