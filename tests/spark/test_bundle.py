@@ -92,7 +92,7 @@ def test_everything_comes_in_the_bundle(tmp_path: Path) -> None:
     assert first[2] == second[2]
     assert sorted(path.suffix for path in archive.parent.iterdir()) == [".gz", ".json"]
     (cache,) = (tmp_path / "nodes").iterdir()
-    assert sorted(path.name for path in cache.iterdir()) == [name, f"{name}.lock"]
+    assert sorted(path.name for path in cache.iterdir()) == [name, f"{name}.lock", f"{name}.mark"]
 
 
 def test_what_cannot_be_run(tmp_path: Path) -> None:

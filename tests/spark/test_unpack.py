@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    Unpack = Callable[[Archive, Path], tuple[bool, str]]
+    Unpack = Callable[..., tuple[bool, str]]
 
 REPETITIONS = int(os.environ.get("NESTFLOW_REPETITIONS", "2"))
 FILES = [(f"folder{number % 7}/file{number}", os.urandom(50_000) * (number % 3)) for number in range(200)]
@@ -50,7 +50,7 @@ def test_it_is_unpacked_once(archive: Archive, tmp_path: Path, unpack: Unpack) -
     # Found as it is: without the archive.
     archive.path.unlink()
     assert unpack(archive, cache) == (True, str(cache / "thing"))
-    assert sorted(path.name for path in cache.iterdir()) == ["thing", "thing.lock"]
+    assert sorted(path.name for path in cache.iterdir()) == ["thing", "thing.lock", "thing.mark"]
 
 
 def test_what_somebody_took_is_unpacked_again(archive: Archive, tmp_path: Path, unpack: Unpack) -> None:
@@ -59,6 +59,85 @@ def test_what_somebody_took_is_unpacked_again(archive: Archive, tmp_path: Path, 
     (tmp_path / "cache" / "thing" / "a" / "b").write_bytes(b"only half of it")
     assert unpack(archive, tmp_path / "cache")[0]
     assert is_whole(tmp_path / "cache" / "thing", [("a/b", b"one"), ("e", b"two")])
+
+
+def change(file: Path) -> None:
+    """Change a file so that neither its size nor its time says so."""
+    state = file.stat()
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[::-1])
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    file.chmod(state.st_mode)
+
+
+def test_what_somebody_changed_is_unpacked_again(archive: Archive, tmp_path: Path, unpack: Unpack) -> None:
+    assert unpack(archive, tmp_path / "cache")[0]
+    change(tmp_path / "cache" / "thing" / "a" / "b")
+    assert unpack(archive, tmp_path / "cache")[0]
+    assert is_whole(tmp_path / "cache" / "thing", [("a/b", b"one"), ("e", b"two")])
+    # What was only touched is read again, and stays.
+    archive.path.unlink()
+    (tmp_path / "cache" / "thing" / "e").touch()
+    assert unpack(archive, tmp_path / "cache")[0]
+
+
+def test_what_is_not_what_the_client_knows(archive: Archive, tmp_path: Path, unpack: Unpack) -> None:
+    """Who put the archive has written its hash into the manifest; the key, a client knows of itself."""
+    other = packed(tmp_path / "other.tar.gz", [("a/b", b"ONE"), ("a/c d", b""), ("e", b"two")])
+    worked, error = unpack(other.changed(key=archive.key), tmp_path / "cache")
+    assert not worked
+    assert f"{other.path} is damaged: " in error and ".nestflow-files is damaged: its SHA-256 is" in error
+    assert not (tmp_path / "cache" / "thing").exists()
+
+
+@pytest.fixture
+def brought(archive: Archive, tmp_path: Path) -> Path:
+    """Where the archive lies unpacked, as a node manager does that."""
+    with tarfile.open(archive.path) as opened:
+        opened.extractall(tmp_path / "brought", filter="tar")
+    return tmp_path / "brought"
+
+
+def test_what_yarn_has_unpacked(archive: Archive, brought: Path, tmp_path: Path, unpack: Unpack) -> None:
+    archive.path.unlink()
+    # As an interpreter of somebody else leaves it, and as no archive of ours could have it.
+    (brought / "a" / "__pycache__").mkdir()
+    (brought / "a" / "__pycache__" / "b.pyc").write_bytes(b"another program")
+    (brought / "sitecustomize.py").symlink_to(brought / "e")
+    (tmp_path / "link").symlink_to(brought)
+    for _ in range(2):
+        assert unpack(archive, tmp_path / "cache", tmp_path / "link") == (True, str(brought))
+        assert sorted(path.name for path in brought.rglob("*") if not path.is_dir()) == [
+            ".nestflow-files",
+            "b",
+            "c d",
+            "e",
+        ]
+    # Nothing but what says that all of it was read.
+    lock, mark = sorted((tmp_path / "cache").iterdir(), reverse=True)
+    assert (lock.name, mark.suffix, mark.stat().st_size) == ("thing.lock", ".mark", 64)
+
+
+@pytest.mark.parametrize("marked", [False, True])
+@pytest.mark.parametrize("damage", ["changed", "gone", "list", "link"])
+def test_what_yarn_has_unpacked_is_damaged(
+    archive: Archive, brought: Path, tmp_path: Path, unpack: Unpack, damage: str, marked: bool
+) -> None:
+    if marked:
+        assert unpack(archive, tmp_path / "cache", brought)[0]
+    file = brought / (".nestflow-files" if damage == "list" else "a/b")
+    if damage == "gone":
+        file.unlink()
+    elif damage == "link":
+        file.rename(tmp_path / "moved")
+        file.symlink_to(tmp_path / "moved")
+    else:
+        change(file)
+    worked, error = unpack(archive, tmp_path / "cache", brought)
+    assert not worked
+    assert str(file) in error
+    assert f"{brought} is damaged (" in error
+    assert f"): this node's manager has to fetch file://{archive.path} anew" in error
 
 
 @pytest.mark.parametrize("seed", range(REPETITIONS))
@@ -154,7 +233,7 @@ def test_processes_that_race_and_are_killed(tmp_path: Path, classes: Path, seed:
         assert unpacker.end() == (True, str(cache / "thing"))
         unpacker.kill()
     assert is_whole(cache / "thing", FILES)
-    assert sorted(path.name for path in cache.iterdir()) == ["thing", "thing.lock"]
+    assert sorted(path.name for path in cache.iterdir()) == ["thing", "thing.lock", "thing.mark"]
 
 
 def test_what_a_killed_process_left(archive: Archive, tmp_path: Path, unpack: Unpack) -> None:
@@ -165,5 +244,5 @@ def test_what_a_killed_process_left(archive: Archive, tmp_path: Path, unpack: Un
     (cache / "thing.archive").write_bytes(b"half")
     (cache / "thing").mkdir()  # as if moved without its list
     assert unpack(archive, cache)[0]
-    assert sorted(path.name for path in cache.iterdir()) == ["thing", "thing.lock"]
+    assert sorted(path.name for path in cache.iterdir()) == ["thing", "thing.lock", "thing.mark"]
     assert is_whole(cache / "thing", [("a/b", b"one"), ("e", b"two")])

@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nestflow.bundle.archive import LIST
 from nestflow.engine.spark.jars import jar_for
 
 PROGRAM = Path(__file__).parent / "unpack" / "Unpack.java"
@@ -20,6 +21,7 @@ class Archive(NamedTuple):
 
     path: Path
     sha256: str
+    key: str
     unpacked: int
 
     def changed(self, **values: Any) -> Archive:
@@ -27,10 +29,13 @@ class Archive(NamedTuple):
 
 
 def packed(path: Path, entries: list[tarfile.TarInfo | tuple[str, bytes]]) -> Archive:
-    """Make an archive of files, or of entries of any kind."""
+    """Make an archive of files, or of entries of any kind; its list says what the files hold."""
+    files = [entry for entry in entries if not isinstance(entry, tarfile.TarInfo)]
+    lines = [f"{hashlib.sha256(data).hexdigest()} - {name}\n" for name, data in files]
+    listed = "".join(["the format\n", *lines]).encode()
     size = 0
     with tarfile.open(path, "w:gz") as archive:
-        for entry in entries:
+        for entry in [(LIST, listed), *entries]:
             if isinstance(entry, tarfile.TarInfo):
                 archive.addfile(entry)
                 continue
@@ -39,7 +44,8 @@ def packed(path: Path, entries: list[tarfile.TarInfo | tuple[str, bytes]]) -> Ar
             file.size = len(data)
             size += len(data)
             archive.addfile(file, io.BytesIO(data))
-    return Archive(path, hashlib.sha256(path.read_bytes()).hexdigest(), size)
+    key = hashlib.sha256(listed).hexdigest()
+    return Archive(path, hashlib.sha256(path.read_bytes()).hexdigest(), key, size)
 
 
 class Unpacker:
@@ -58,10 +64,11 @@ class Unpacker:
         assert self.process.stdout is not None
         return self.process.stdout.readline().removesuffix("\n")
 
-    def begin(self, archive: Archive, cache: Path) -> None:
-        """Let it unpack an archive; it is about to."""
+    def begin(self, archive: Archive, cache: Path, brought: Path | str = "") -> None:
+        """Let it unpack an archive, or take one that lies unpacked somewhere; it is about to."""
         assert self.process.stdin is not None
-        words = ["thing", f"file://{archive.path}", archive.sha256, str(archive.unpacked), str(cache)]
+        words = ["thing", f"file://{archive.path}", archive.sha256, archive.key, str(archive.unpacked)]
+        words += [str(cache), str(brought)]
         print("\t".join(words), file=self.process.stdin, flush=True)
         assert self._line() == "ready"
 
@@ -70,9 +77,9 @@ class Unpacker:
         what, _, text = self._line().partition("\t")
         return what == "there", text
 
-    def unpack(self, archive: Archive, cache: Path) -> tuple[bool, str]:
-        """Unpack an archive: whether that worked, and the folder or the error."""
-        self.begin(archive, cache)
+    def unpack(self, archive: Archive, cache: Path, brought: Path | str = "") -> tuple[bool, str]:
+        """Do so: whether that worked, and the folder or the error."""
+        self.begin(archive, cache, brought)
         return self.end()
 
     def kill(self) -> None:

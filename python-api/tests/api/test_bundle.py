@@ -59,7 +59,7 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
     assert (first.sha256, first.bytes) == (second.sha256, Path(first.path).stat().st_size)
     with tarfile.open(first.path) as opened:
         entries = {entry.name: (entry.mode, entry.mtime, entry.uid, entry.linkname) for entry in opened}
-    assert list(entries) == ["a", "b/one", "b/one again", "b/two"]
+    assert list(entries) == [archive.LIST, "a", "b/one", "b/one again", "b/two"]
     assert entries["a"] == (0o755, 0, 0, "")
     assert entries["b/one again"] == (0o644, 0, 0, "b/one")
 
@@ -271,7 +271,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = Tree()
     interpreter.add_interpreter(tree, interpreter.ask(sys.executable))()
     with (folder / "archive").open("wb") as file:
-        archive.pack(tree, archive.content(tree).hashes, file)
+        archive.pack(tree, archive.content(tree), file)
     with tarfile.open(folder / "archive") as opened:
         opened.extractall(folder / "elsewhere")
     return folder / "elsewhere"

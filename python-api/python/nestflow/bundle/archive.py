@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
     from .tree import Tree
 
-FORMAT = 1
+FORMAT = 2
 """The layout of archives and manifests; a new one gets new names."""
+
+LIST = ".nestflow-files"
+"""The first file of an archive: a line for each other one, with its SHA-256. ``Content.scala`` reads it."""
 
 _LEVEL = 4
 """Of zlib: half again as fast as its default, for archives that are two percent larger."""
@@ -31,38 +34,46 @@ class Content(NamedTuple):
     """What an archive of a tree holds."""
 
     key: str
-    """The name of its content: another one if any byte, name or right to execute is another."""
+    """The SHA-256 of the list: another one if any byte, name or right to execute is another."""
     unpacked: int
     """The bytes of its files."""
-    files: int
-    """How many these are."""
     glibc: str
     """The oldest glibc that its programs and libraries run with."""
     hashes: dict[str, str]
     """The SHA-256 of each file."""
+    list: bytes
+    """What says so, in the archive itself."""
 
 
 def content(tree: Tree) -> Content:
-    """Read all files of a tree, and say what an archive of it holds."""
-    whole = hashlib.sha256(f"{FORMAT} {zlib.ZLIB_RUNTIME_VERSION} {_LEVEL}".encode())
+    """Read all files of a tree, and say what an archive of it holds.
+
+    Raises:
+        ValueError: a name that no list can have.
+    """
+    lines = [f"{FORMAT} {zlib.ZLIB_RUNTIME_VERSION} {_LEVEL}\n"]
     size, glibc = 0, (2, 0)
     hashes: dict[str, str] = {}
     for name, file in tree.files():
+        if "\n" in name or name == LIST:
+            raise ValueError(f"{file.path} has a name that no archive can have")
         data = file.read()
         hashes[name] = hashlib.sha256(data).hexdigest()
-        whole.update(f"\n{name} {file.executable} {hashes[name]}".encode())
+        lines.append(f"{hashes[name]} {'x' if file.executable else '-'} {name}\n")
         size += len(data)
         if elf.is_elf(data):
             glibc = max(glibc, elf.facts(data).glibc)
-    return Content(whole.hexdigest(), size, len(hashes), f"{glibc[0]}.{glibc[1]}", hashes)
+    listed = "".join(lines).encode()
+    key = hashlib.sha256(listed).hexdigest()
+    return Content(key, size + len(listed), f"{glibc[0]}.{glibc[1]}", hashes, listed)
 
 
-def pack(tree: Tree, hashes: dict[str, str], into: BinaryIO) -> tuple[str, int]:
+def pack(tree: Tree, known: Content, into: BinaryIO) -> tuple[str, int]:
     """Write the archive of a tree.
 
     Args:
         tree: the files.
-        hashes: the SHA-256 of each; of equal ones, the later are hard links.
+        known: what it holds; of equal files, the later are hard links.
         into: where the archive goes.
 
     Returns:
@@ -74,16 +85,19 @@ def pack(tree: Tree, hashes: dict[str, str], into: BinaryIO) -> tuple[str, int]:
     out = _Gzip(into)
     first: dict[tuple[str, bool], str] = {}
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.GNU_FORMAT) as archive:
+        entry = tarfile.TarInfo(LIST)
+        entry.size = len(known.list)
+        archive.addfile(entry, io.BytesIO(known.list))
         for name, file in tree.files():
             entry = tarfile.TarInfo(name)
             entry.mode = 0o755 if file.executable else 0o644
-            known = first.setdefault((hashes[name], file.executable), name)
-            if known != name:
-                entry.type, entry.linkname = tarfile.LNKTYPE, known
+            same = first.setdefault((known.hashes[name], file.executable), name)
+            if same != name:
+                entry.type, entry.linkname = tarfile.LNKTYPE, same
                 archive.addfile(entry)
                 continue
             data = file.read()
-            if hashlib.sha256(data).hexdigest() != hashes[name]:
+            if hashlib.sha256(data).hexdigest() != known.hashes[name]:
                 raise ValueError(f"{file.path} has changed while it was packed")
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))

@@ -71,7 +71,7 @@ class Prepared(NamedTuple):
         if found.key[:16] != self.name[-16:]:
             raise ValueError(f"files of {self.name} have changed while it was made")
         with open(path + ".part", "wb") as file:
-            made = archive.pack(tree, found.hashes, file)
+            made = archive.pack(tree, found, file)
         os.replace(path + ".part", path)
         _write(path + ".json", made)
 
@@ -104,7 +104,12 @@ def prepare(
             known = json.load(file)
     else:
         found = archive.content(whole())
-        known = {"key": found.key, "unpacked": found.unpacked, "files": found.files, "glibc": found.glibc}
+        known = {
+            "key": found.key,
+            "unpacked": found.unpacked,
+            "files": len(found.hashes),
+            "glibc": found.glibc,
+        }
         known["library"] = found.hashes.get("lib/libnestflow_jni.so")
         _write(path, known)
     name = f"{kind}-{platform}-{known['key'][:16]}"

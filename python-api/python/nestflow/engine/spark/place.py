@@ -122,7 +122,7 @@ def tell(driver: Any, conf: Any, place: Place) -> None:
     """Let the JVM know, and the log."""
     folder = conf.get(FOLDER, _DEFAULT_FOLDER)
     parcels = [
-        [each.name, each.uri, each.manifest["sha256"], str(each.manifest["unpacked"])]
+        [each.name, each.uri, *(str(each.manifest[key]) for key in ("sha256", "key", "unpacked"))]
         for each in place.published
     ]
     for each in place.published:

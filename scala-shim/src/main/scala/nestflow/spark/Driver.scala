@@ -39,9 +39,9 @@ final class Driver(java: JavaSparkContext) {
     settings.forEach((name, value) => own.set(name, value))
   }
 
-  /** What executors run: each archive is a name, an address, a hash and the bytes that it comes to. */
+  /** What executors run: each archive is a name, an address, two hashes and the bytes that it comes to. */
   def place(library: String, hash: String, cache: String, parcels: JavaList[JavaList[String]]): Unit = {
-    val each = parcels.asScala.map(parcel => Parcel(parcel.get(0), parcel.get(1), parcel.get(2), parcel.get(3).toLong))
+    val each = parcels.asScala.map(of => Parcel(of.get(0), of.get(1), of.get(2), of.get(3), of.get(4).toLong))
     settings = settings.copy(place = Place(library, hash, cache, each.toList))
   }
 

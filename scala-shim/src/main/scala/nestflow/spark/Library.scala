@@ -26,7 +26,7 @@ private[spark] object Library {
     for (parcel <- place.parcels if !LocalFiles.exists(folder.resolve(parcel.name))) {
       val brought = Paths.get(parcel.name).toAbsolutePath // by YARN, which has unpacked it for the driver too
       val there = sys.env.contains("CONTAINER_ID") && LocalFiles.isDirectory(brought)
-      LocalFiles.createSymbolicLink(folder.resolve(parcel.name), if (there) brought else parcel.place(cache, hadoop))
+      LocalFiles.createSymbolicLink(folder.resolve(parcel.name), if (there) parcel.brought(brought, cache) else parcel.place(cache, hadoop))
     }
     load(place, place.parcels.headOption.fold(Paths.get(place.library))(first => folder.resolve(first.name).resolve(place.library)))
     folder.toString

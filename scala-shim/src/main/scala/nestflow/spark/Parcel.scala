@@ -6,25 +6,34 @@ import java.nio.file.{FileAlreadyExistsException, Path, Paths, Files => LocalFil
 import java.nio.file.StandardCopyOption.REPLACE_EXISTING
 import java.nio.file.StandardOpenOption.{CREATE, WRITE}
 import java.nio.file.attribute.PosixFilePermissions
-import java.security.{DigestInputStream, MessageDigest}
-import scala.collection.JavaConverters._
+import java.security.DigestInputStream
 import scala.collection.mutable
+import org.apache.commons.codec.binary.Hex
+import org.apache.commons.codec.digest.DigestUtils
 import org.apache.commons.compress.archivers.tar.TarArchiveInputStream
 import org.apache.commons.compress.compressors.gzip.GzipCompressorInputStream
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{FileUtil, Path => RemotePath}
 
-/** An archive that is unpacked once on each machine; `unpacked`: the bytes that it comes to, at most. */
-private[spark] final case class Parcel(name: String, uri: String, hash: String, unpacked: Long) {
+/** An archive that is unpacked once on each machine; `key`: see `Content`, `unpacked`: the bytes that it comes to, at most. */
+private[spark] final case class Parcel(name: String, uri: String, hash: String, key: String, unpacked: Long) {
 
   /** Where it lies unpacked below `cache`. Another process may be at it, or may have been killed there. */
-  def place(cache: Path, hadoop: Configuration): Path = name.intern.synchronized {
-    val tree = Parcel.own(cache).resolve(name)
+  def place(cache: Path, hadoop: Configuration): Path =
+    whole(cache.resolve(name), cache, name)(_ => unpack(cache.resolve(name), hadoop))
+
+  /** Where YARN has unpacked it, which knows nothing of hashes: all files are read once for each such place. */
+  def brought(by: Path, cache: Path): Path =
+    whole(by.toRealPath(), cache, s"$name-${DigestUtils.sha256Hex(by.toRealPath().toString).take(16)}") { damaged =>
+      throw new IOException(s"$by is damaged ($damaged): this node's manager has to fetch $uri anew")
+    }
+
+  private def whole(tree: Path, cache: Path, mark: String)(repair: IOException => Unit): Path = name.intern.synchronized {
     // The lock is the process's, and ends with it.
-    val lock = FileChannel.open(cache.resolve(s"$name.lock"), CREATE, WRITE)
+    val lock = FileChannel.open(Parcel.own(cache).resolve(s"$name.lock"), CREATE, WRITE)
     try {
       lock.lock()
-      if (!Parcel.isWhole(tree)) unpack(tree, hadoop)
+      new Content(tree, key).ensure(cache.resolve(s"$mark.mark"))(repair)
     } finally lock.close()
     tree
   }
@@ -41,6 +50,7 @@ private[spark] final case class Parcel(name: String, uri: String, hash: String, 
     try extract(new TarArchiveInputStream(new GzipCompressorInputStream(stream, true)), part)
     finally stream.close()
     LocalFiles.delete(archive)
+    try new Content(part, key).check() catch { case error: IOException => throw Parcel.damaged(uri, error.getMessage) }
     LocalFiles.move(part, tree)
   }
 
@@ -61,32 +71,24 @@ private[spark] final case class Parcel(name: String, uri: String, hash: String, 
       if ((entry.getMode & 64) != 0) path.toFile.setExecutable(true)
       files += path
     }
-    val list = files.toSeq.map(path => s"${LocalFiles.size(path)} ${to.relativize(path)}")
-    LocalFiles.write(to.resolve(Parcel.List), list.asJava)
   }
 }
 
 private[spark] object Parcel {
-  /** Of a tree that is whole: sizes and names of its files. */
-  private val List = ".files"
-
   /** Copies what has the SHA-256 that it should have. */
   def copy(from: InputStream, to: Path, hash: String, what: String): Unit = {
-    val digest = MessageDigest.getInstance("SHA-256")
+    val digest = DigestUtils.getSha256Digest
     try LocalFiles.copy(new DigestInputStream(from, digest), to, REPLACE_EXISTING)
     finally from.close()
-    val found = digest.digest.map(byte => f"$byte%02x").mkString
+    val found = Hex.encodeHexString(digest.digest)
     if (found != hash) {
       LocalFiles.delete(to)
-      throw new IOException(s"$what is damaged: its SHA-256 is $found, not $hash; reprepare_cache_archive=True makes it anew")
+      throw damaged(what, s"its SHA-256 is $found, not $hash")
     }
   }
 
-  /** Who cleans temporary folders up may have taken some of it. */
-  private def isWhole(tree: Path): Boolean = LocalFiles.exists(tree.resolve(List)) &&
-    LocalFiles.readAllLines(tree.resolve(List)).asScala.map(_.split(" ", 2)).forall { line =>
-      tree.resolve(line(1)).toFile.length == line(0).toLong
-    }
+  private def damaged(what: String, how: String) =
+    new IOException(s"$what is damaged: $how; reprepare_cache_archive=True makes it anew")
 
   /** A folder that nobody else may write to: what lies there is run. */
   private def own(folder: Path): Path = {
