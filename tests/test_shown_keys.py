@@ -55,3 +55,15 @@ def test_a_group_that_nothing_is_left_of_shows_the_least(p: nf.Pipeline) -> None
     counts = groups.apply_values(lambda v: v.sort().take(0)).apply_values(T.count).flatten().get()
     assert sorted(map(repr, counts)) == ["(0, 0)", "(1.0, 0)"]
     assert repr(sorted(groups.apply_values(lambda v: v.take(0)).extract_keys().get())) == "[0, 1.0]"
+
+
+def test_only_the_inner_key_of_an_emptied_group_is_wanted(p: nf.Pipeline) -> None:
+    """What holds no record shows its group's key, though nobody asks for the one around it."""
+
+    def named(key: nf.PObject, rows: nf.PCollection) -> nf.PObject:
+        none = rows.filter(lambda row: False).sort().take(5)
+        return none.map(lambda row, key: key, key).count()
+
+    outer = p.parallelize([True, 2]).group_by(lambda x: x)
+    inner = outer.apply_values(lambda rows: rows.group_by(lambda x: x).apply_key_values(named))
+    assert inner.flatten_values().get() == [0, 0]

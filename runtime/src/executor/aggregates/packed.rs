@@ -318,7 +318,7 @@ pub fn packed_items(mut list: &[u8]) -> impl Iterator<Item = crate::error::Resul
 }
 
 /// What a row shows as its keys, a column a level; empty where all are what the key cells say.
-pub fn packed_shown(columns: &[&BinaryViewArray], row: usize) -> Vec<u8> {
+fn packed_shown(columns: &[&BinaryViewArray], row: usize) -> Vec<u8> {
     let mut keys = Vec::new();
     if columns.iter().any(|column| column.is_valid(row)) {
         columns.iter().for_each(|column| put_part(&mut keys, cell_at(column, row).unwrap_or_default()));

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, BinaryViewArray, RecordBatch, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
 use datafusion_physical_plan::ExecutionPlan;
 use nestflow_batch::columns::{CellBuilder, cell_at, null_column};
 
 use crate::error::Result;
-use crate::executor::aggregates::{packed_items, packed_shown, take_part};
+use crate::executor::aggregates::{packed_items, put_part, take_part};
 use crate::executor::columns::{self, cells, column, schema};
 use crate::executor::stream::{StreamExec, Tactic};
 use crate::plan::flat::{Col, FlatNode};
@@ -57,14 +57,36 @@ impl ShownKeys<'_> {
     }
 }
 
+/// The keys that a group shows, a column for each level down to the last that is wanted; none of those that
+/// nobody wants.
+fn shown_levels<'a>(cols: &[Col], batch: &'a RecordBatch) -> Result<Vec<Option<&'a BinaryViewArray>>> {
+    let level = |col: &Col| match col {
+        Col::Shown(level) => *level,
+        _ => 0,
+    };
+    let last = cols.iter().map(level).max().unwrap_or(0);
+    let wanted = |level| cols.contains(&Col::Shown(level)).then(|| cells(batch, Col::Shown(level)));
+    (1..=last).map(|level| wanted(level).transpose()).collect()
+}
+
+/// What a group shows as its keys, as records do it: a part for each level.
+fn packed_of_group(levels: &[Option<&BinaryViewArray>], row: usize) -> Vec<u8> {
+    let mut keys = Vec::new();
+    if levels.iter().any(|column| column.is_some_and(|column| column.is_valid(row))) {
+        for column in levels {
+            put_part(&mut keys, column.and_then(|column| cell_at(column, row)).unwrap_or_default());
+        }
+    }
+    keys
+}
+
 impl Tactic for Unpack {
     fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
         let lists = cells(&batch, self.packed)?;
         let mut rows: Vec<u32> = Vec::new();
         let mut values = CellBuilder::default();
         let mut shown = ShownKeys::default();
-        let of_group = self.cols.iter().filter(|col| matches!(col, Col::Shown(_)));
-        let of_group = of_group.map(|&col| cells(&batch, col)).collect::<Result<Vec<_>>>()?;
+        let of_group = shown_levels(&self.cols, &batch)?;
         for row in 0..batch.num_rows() {
             let before = rows.len();
             if let Some(list) = cell_at(lists, row) {
@@ -80,7 +102,7 @@ impl Tactic for Unpack {
             if rows.len() == before && self.markers {
                 values.append_null();
                 // A group without a record shows the key of the group.
-                let keys = packed_shown(&of_group, row);
+                let keys = packed_of_group(&of_group, row);
                 if !keys.is_empty() {
                     shown.rows.push((rows.len(), Cow::Owned(keys)));
                 }
