@@ -1,4 +1,7 @@
-"""Hadoop for tests: an HDFS, and a YARN of two nodes where one is wanted, in one process on this machine."""
+"""Hadoop for tests: an HDFS, and a YARN of two nodes where one is wanted, in one process on this machine.
+
+Where Kerberos says who may do what, the user ``tester`` has a ticket, which lies in a file.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ class Hadoop:
     def __init__(self, folder: Path, server: subprocess.Popen[str], ready: list[str]) -> None:
         self.folder = folder
         self.conf = folder / "conf"
+        self.kerberos, self.ticket = folder / "kerberos" / "krb5.conf", folder / "kerberos" / "ticket"
         self.hdfs, self._web = ready[:2]
         self.yarn = ready[2] if len(ready) > 2 else ""
         self._server = server
@@ -93,6 +97,23 @@ class Hadoop:
             found = json.load(answer)["apps"] or {"app": []}
         return sorted(found["app"], key=lambda app: app["id"])  # type: ignore[no-any-return]
 
+    def client(self, home: str, *arguments: str) -> str:
+        """Let Hadoop's own client do something with the ticket, and give what it prints.
+
+        Args:
+            home: where a Spark is, whose jars have the client.
+            arguments: what is done, such as ``-cat`` and an address.
+        """
+        ended = subprocess.run(
+            [*shell(home, self.kerberos, str(self.conf)), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "KRB5CCNAME": str(self.ticket)},
+        )
+        assert ended.returncode == 0, ended.stderr[-3000:]
+        return ended.stdout
+
     def said(self, application: str) -> str:
         """Give what the containers of an application have printed."""
         logs = sorted(self.folder.glob(f"data/yarn/*/*-logDir-*/{application}/*/std*"))
@@ -111,20 +132,39 @@ class Hadoop:
             return bytes(answer.read())
 
 
+def shell(home: str, kerberos: Path, settings: str) -> list[str]:
+    """Give the command of Hadoop's own client; it has the ticket that its environment names, or a token."""
+    options = ["-Xms16m", "-Xmx64m", *_OPTIONS[1:], f"-Djava.security.krb5.conf={kerberos}"]
+    return ["java", *options, "-cp", f"{settings}:{home}/jars/*", "org.apache.hadoop.fs.FsShell"]
+
+
 @contextmanager
-def started(folder: Path, yarn: bool = False) -> Iterator[Hadoop]:
-    """Start Hadoop, and stop it."""
+def started(folder: Path, yarn: bool = False, kerberos: bool = False) -> Iterator[Hadoop]:
+    """Start Hadoop, and stop it.
+
+    Args:
+        folder: for all that it writes.
+        yarn: with a YARN, and settings for its clients.
+        kerberos: let in only whom Kerberos knows; then what asks by HTTP does not work.
+    """
     found = subprocess.run(["scripts/hadoop"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    places = [str(folder), *([str(folder / "conf")] if yarn else [])]
+    places = [str(folder), *([str(folder / "conf")] if yarn or kerberos else [])]
+    classes = found.stdout.strip()
+    if kerberos:
+        (folder / "kerberos").mkdir()  # or a JVM would take it for an archive
+        places.append(str(folder / "kerberos"))
+        classes = f"{places[-1]}:{classes}"
+    # Neither what somebody calls himself here, nor his ticket, is the servers'.
+    own = {"HADOOP_USER_NAME", "KRB5CCNAME"}
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            ["java", *_OPTIONS, "-cp", found.stdout.strip(), "MiniHadoop", *places],
+            ["java", *_OPTIONS, "-cp", classes, "MiniHadoop", *places],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if name != "HADOOP_USER_NAME"},
+            env={name: value for name, value in os.environ.items() if name not in own},
         )
     try:
         assert server.stdout is not None

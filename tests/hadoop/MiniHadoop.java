@@ -16,9 +16,9 @@ import org.apache.hadoop.yarn.server.MiniYARNCluster;
 
 /**
  * An HDFS of one name node and one data node in one process, on this machine only, and YARN with two
- * nodes where it is given a second folder: that for the settings of clients. When all is ready, prints the
- * address of the HDFS, that of its web interface and that of YARN's. Its standard input says "safe" or "unsafe"; the
- * process ends with it, or when it is told to.
+ * nodes where it is given a second folder: that for the settings of clients; a third one is that of Kerberos, which
+ * then says who may do what. When all is ready, prints the address of the HDFS, that of its web interface and that of
+ * YARN's. Its standard input says "safe" or "unsafe"; the process ends with it, or when it is told to.
  *
  * <p>Blocks are small, so that files of the tests have several. Nodes kill what takes more memory than it
  * was granted, as those of real clusters do.
@@ -38,11 +38,12 @@ public final class MiniHadoop {
     File folder = new File(arguments[0]);
     System.setProperty("test.build.data", folder + "/data");
     System.setProperty("test.build.dir", folder + "/nodes");
-    MiniDFSCluster hdfs = hdfs(folder);
+    Kerberos kerberos = arguments.length > 2 ? new Kerberos(new File(arguments[2])) : null;
+    MiniDFSCluster hdfs = hdfs(folder, kerberos);
     String address = "hdfs://127.0.0.1:" + hdfs.getNameNodePort();
     String web = "http://" + hdfs.getNameNode().getHttpAddress().getAddress().getHostAddress()
         + ":" + hdfs.getNameNode().getHttpAddress().getPort();
-    String yarn = arguments.length > 1 ? yarn(address, new File(arguments[1])) : "";
+    String yarn = arguments.length > 1 ? yarn(address, new File(arguments[1]), kerberos) : "";
     System.out.println(address + " " + web + " " + yarn);
     BufferedReader input = new BufferedReader(new InputStreamReader(System.in));
     for (String line = input.readLine(); line != null; line = input.readLine()) {
@@ -52,8 +53,11 @@ public final class MiniHadoop {
     Runtime.getRuntime().halt(0); // its folder is thrown away
   }
 
-  private static MiniDFSCluster hdfs(File folder) throws IOException {
+  private static MiniDFSCluster hdfs(File folder, Kerberos kerberos) throws IOException {
     Configuration conf = new Configuration();
+    if (kerberos != null) {
+      kerberos.protect(conf);
+    }
     conf.set(MiniDFSCluster.HDFS_MINIDFS_BASEDIR, folder + "/dfs");
     conf.set("dfs.namenode.http-address", "127.0.0.1:0");
     conf.set("dfs.namenode.fs-limits.min-block-size", "1024");
@@ -70,8 +74,11 @@ public final class MiniHadoop {
   }
 
   /** Starts YARN, and gives the address of its web interface. */
-  private static String yarn(String hdfs, File settings) throws Exception {
+  private static String yarn(String hdfs, File settings, Kerberos kerberos) throws Exception {
     YarnConfiguration conf = new YarnConfiguration();
+    if (kerberos != null) {
+      kerberos.protect(conf);
+    }
     conf.set("fs.defaultFS", hdfs);
     conf.setBoolean("yarn.minicluster.fixed.ports", true);
     conf.set("yarn.resourcemanager.hostname", "127.0.0.1");
@@ -111,6 +118,9 @@ public final class MiniHadoop {
     settings.mkdirs();
     Configuration core = new Configuration(false);
     core.set("fs.defaultFS", hdfs);
+    if (kerberos != null) {
+      kerberos.clients(core);
+    }
     write(core, settings, "core-site.xml");
     Configuration files = new Configuration(false);
     files.set("dfs.replication", "1");
