@@ -22,6 +22,7 @@ use std::time::Duration;
 use jni::EnvUnowned;
 use jni::objects::{JByteArray, JClass, JLongArray, JObject, JString};
 use jni::sys::{jboolean, jint, jlong};
+use nestflow_runtime::error::Error;
 use nestflow_runtime::remote::{BUILD_ID, Step};
 
 use guard::guard;
@@ -101,6 +102,10 @@ pub extern "system" fn Java_nestflow_spark_Native_step<'l>(
                 NEED
             }
             Step::Block(channel, length) => {
+                if length > jint::MAX as usize {
+                    let message = format!("a block of {length} bytes is too large for Spark (limit 2 GiB)");
+                    return Err(Error::Data(message).into());
+                }
                 answer.set_region(env, 0, &[i64::from(channel), length as i64])?;
                 BLOCK
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -95,6 +96,64 @@ FAILING = """
 """
 
 
+LARGE = """
+    import os
+    size = int(os.environ.get("NESTFLOW_RECORD_MIB", "20")) << 20
+
+    def image(x):
+        return [(x % 3, b"%d" % x * size)] if x == 1 else [(x % 3, b"small")]
+
+    images = p.parallelize(list(range(30_000))).flat_map(image)
+    try:
+        for channels in (3, 201):
+            lengths = images.group_by_key(concurrency=channels).apply_values(
+                lambda group: group.accumulate(0, lambda total, image: total + len(image))
+            )
+            assert lengths.get() == {0: 50_000, 1: size + 49_995, 2: 50_000}
+        large = images.filter(lambda pair: len(pair[1]) > 5).cache()
+        assert large.map(lambda pair: len(pair[1])).get() == [size]
+        [(_, got)] = large.get()
+        assert got == b"1" * size
+    finally:
+        done()
+"""
+
+TOO_LARGE = """
+    images = data.map(lambda x: (x % 3, b"1" * (20 << 20 if x == numbers[0] else 5)))
+    lengths = images.group_by_key(concurrency=201).apply_values(
+        lambda group: group.accumulate(0, lambda total, image: total + len(image))
+    )
+    try:
+        lengths.get()
+    except nf.errors.NestflowRuntimeException as error:
+        assert "memory_limit" in str(error) and "concurrency=200" in str(error), error
+    else:
+        raise AssertionError("there was room")
+    finally:
+        done()
+"""
+
+MANY_CHANNELS = """
+    def lengths(pairs):
+        return pairs.group_by_key(concurrency=210).apply_values(
+            lambda group: group.accumulate(0, lambda total, piece: total + len(piece))
+        ).get()
+
+    def bytes_of(x):
+        return random.Random(x).randbytes(300)
+
+    try:
+        # One channel has most of it; and what is sorted is dealt while it is merged.
+        pairs = p.parallelize(list(range(60_000))).map(lambda x: (x % 2, bytes_of(x)))
+        assert lengths(pairs) == {0: 9_000_000, 1: 9_000_000}
+        pairs = p.parallelize(list(range(60_000))).map(lambda x: (x % 1000, bytes_of(x)))
+        merged = pairs.group_by_key().apply_values(lambda group: group.sort()).flatten()
+        assert sum(lengths(merged.map(lambda pair: (pair[0] % 400, pair[1]))).values()) == 18_000_000
+    finally:
+        done()
+"""
+
+
 def run(program: str, **options: object) -> tuple[int, int, str]:
     """The most that was borrowed, what is left of it at the end, and what was said."""
     program = textwrap.dedent(BEGIN).format(conf=CONF, options=options) + textwrap.dedent(program)
@@ -123,6 +182,27 @@ def test_little_memory_makes_tasks_spill() -> None:
 def test_beside_other_users_of_that_memory() -> None:
     most, left, _ = run(BESIDE_TUNGSTEN, memory_limit=24 << 20)
     assert most > 0
+    assert left == 0
+
+
+def test_more_channels_than_spark_has_files_for_in_little_memory() -> None:
+    """Spark's writer then takes pages of the same memory."""
+    limit = 8 << 20
+    most, left, _ = run(MANY_CHANNELS, memory_limit=limit)
+    assert 0 < most <= limit
+    assert left == 0
+
+
+def test_a_large_record_goes_through_exchanges_and_to_the_client() -> None:
+    """On a heap that has room for it, and not for it many times; `make soak` takes one of 256 MB."""
+    size = int(os.environ.get("NESTFLOW_RECORD_MIB", "20")) << 20
+    most, left, _ = run(LARGE, memory_limit=16 * size)
+    assert most > size
+    assert left == 0
+
+
+def test_a_record_that_spark_has_no_memory_for_is_an_error_that_says_so() -> None:
+    _, left, _ = run(TOO_LARGE, memory_limit=16 << 20)
     assert left == 0
 
 

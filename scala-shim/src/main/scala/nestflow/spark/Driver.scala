@@ -1,6 +1,7 @@
 package nestflow.spark
 
 import java.io.{BufferedOutputStream, ByteArrayOutputStream, DataOutputStream, OutputStream}
+import java.nio.ByteBuffer
 import java.nio.file.{Paths, Files => LocalFiles}
 import java.util.{List => JavaList, Map => JavaMap}
 import java.util.concurrent.{ConcurrentHashMap, CountDownLatch, TimeUnit}
@@ -111,15 +112,29 @@ final class Driver(java: JavaSparkContext) {
   def cancel(number: Long): Unit = runs.get(number).cancel()
 
   private def write(cache: Long, path: String): Unit = {
-    val Kept(rdd, small, _, _) = kept.get(cache)
+    val Kept(rdd, small, sizes, _) = kept.get(cache)
     val out = new BufferedOutputStream(LocalFiles.newOutputStream(Paths.get(path)), 1 << 20)
+    def fetch(parts: Range, from: Long, most: Int): Array[Array[Byte]] =
+      sc.runJob(rdd, (blocks: Iterator[Block]) => Driver.slice(blocks, from, most), parts)
     try {
       small match {
         case Some(blocks) => blocks.foreach(Driver.put(out, _))
         case None =>
-          for (parts <- rdd.partitions.indices.grouped(Driver.Together)) {
-            val blocks = sc.runJob(rdd, (blocks: Iterator[Block]) => blocks.map(_._2).toArray, parts)
-            blocks.foreach(_.foreach(Driver.put(out, _)))
+          var part = 0
+          while (part < sizes.size) {
+            // As many as are few bytes together; one that is more comes piece by piece.
+            val few = sizes.drop(part).scanLeft(0L)(_ + _).tail.takeWhile(_ <= Driver.Together).size
+            if (few > 0) fetch(part until part + few, 0, Int.MaxValue).foreach(out.write(_))
+            else {
+              val pieces = Iterator.iterate(0L)(_ + Driver.Together).map(fetch(part to part, _, Driver.Together).head)
+              var whole = false
+              while (!whole) {
+                val piece = pieces.next()
+                out.write(piece)
+                whole = piece.length < Driver.Together
+              }
+            }
+            part += math.max(few, 1)
           }
       }
     } finally out.close()
@@ -129,7 +144,7 @@ final class Driver(java: JavaSparkContext) {
   def adopt(cache: Long, elements: RDD[Array[Byte]]): Int = {
     // There is a task where there is no part.
     val parts = if (elements.partitions.isEmpty) sc.parallelize(Seq.empty[Array[Byte]], 1) else elements
-    kept.put(cache, Kept(Frames.blocks(parts), None, Long.MaxValue, Nil))
+    kept.put(cache, Kept(Frames.blocks(parts), None, Seq.fill(parts.partitions.length)(Long.MaxValue), Nil))
     parts.partitions.length
   }
 
@@ -138,7 +153,7 @@ final class Driver(java: JavaSparkContext) {
   def rows(cache: Long): RDD[InternalRow] = Frames.rows(kept.get(cache).rdd.map(_._2))
 
   /** The bytes of a kept dataset. */
-  def size(cache: Long): Long = kept.get(cache).bytes
+  def size(cache: Long): Long = kept.get(cache).sizes.sum
 
   /** Forgets a kept dataset. */
   def release(cache: Long): Unit = Option(kept.remove(cache)).foreach(_.release())
@@ -278,17 +293,17 @@ final class Driver(java: JavaSparkContext) {
 /** What a part of a result came to: its bytes, and its blocks if these are few. */
 private[spark] final case class Part(bytes: Long, blocks: Option[Array[Array[Byte]]])
 
-/** A kept dataset, with its blocks if these are few. */
-private final case class Kept(rdd: RDD[Block], small: Option[Seq[Array[Byte]]], bytes: Long, everywhere: Seq[RDD[Block]]) {
+/** A kept dataset: its blocks if these are few, and the bytes of each part. */
+private final case class Kept(rdd: RDD[Block], small: Option[Seq[Array[Byte]]], sizes: Seq[Long], everywhere: Seq[RDD[Block]]) {
   /** Frees it, and what executors fetched to make lost parts of it again. */
   def release(): Unit = (rdd +: everywhere).foreach(_.unpersist(blocking = false))
 }
 
 private object Kept {
   def of(rdd: RDD[Block], parts: Seq[Part], everywhere: Seq[RDD[Block]]): Kept = {
-    val bytes = parts.map(_.bytes).sum
-    val small = if (bytes <= Driver.Small && parts.forall(_.blocks.isDefined)) Some(parts.flatMap(_.blocks.get.toSeq)) else None
-    Kept(rdd, small, bytes, everywhere)
+    val sizes = parts.map(_.bytes)
+    val small = if (sizes.sum <= Driver.Small && parts.forall(_.blocks.isDefined)) Some(parts.flatMap(_.blocks.get.toSeq)) else None
+    Kept(rdd, small, sizes, everywhere)
   }
 }
 
@@ -315,8 +330,20 @@ private object Driver {
     Part(bytes, if (all || bytes <= SmallPart) Some(few.toArray) else None)
   }
 
-  /** Parts of a kept dataset that are fetched at a time. */
-  private val Together = 64
+  /** Bytes of a kept dataset that are fetched at a time. */
+  private val Together = 16 << 20
+
+  /** From blocks, each with its length in front: so many bytes at most, from a place on. */
+  def slice(blocks: Iterator[Block], from: Long, most: Int): Array[Byte] = {
+    val out = new ByteArrayOutputStream
+    var at = -from
+    for ((_, block) <- blocks.takeWhile(_ => at < most); bytes <- Seq(ByteBuffer.allocate(4).putInt(block.length).array, block)) {
+      val begin = math.min(math.max(-at, 0), bytes.length).toInt
+      out.write(bytes, begin, math.max(math.min(most - at, bytes.length).toInt - begin, 0))
+      at += bytes.length
+    }
+    out.toByteArray
+  }
 
   /** Nanoseconds that a failed run waits to be told why. */
   private val Patience = 500L * 1000 * 1000
