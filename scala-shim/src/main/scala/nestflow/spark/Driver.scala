@@ -1,6 +1,6 @@
 package nestflow.spark
 
-import java.io.{BufferedOutputStream, ByteArrayOutputStream, DataOutputStream, OutputStream}
+import java.io.{BufferedOutputStream, ByteArrayOutputStream, OutputStream}
 import java.nio.ByteBuffer
 import java.nio.file.{Paths, Files => LocalFiles}
 import java.util.{List => JavaList, Map => JavaMap}
@@ -64,10 +64,9 @@ final class Driver(java: JavaSparkContext) {
   /** Starts a job; its bytes are in a file. Gives the number of the run. */
   def start(description: String, bytes: String): Long = {
     val job = Job.parse(description, LocalFiles.readAllBytes(Paths.get(bytes)), settings)
-    if (job.build != Library.buildId) {
+    if (job.build != Library.buildId)
       throw new IllegalStateException(
         s"the package nestflow is of build ${job.build}, but the jar of build ${Library.buildId}")
-    }
     started(job.stages.lastOption.fold("nestflow")(_.name), job.stages.size)(execute(job, _))
   }
 
@@ -112,30 +111,21 @@ final class Driver(java: JavaSparkContext) {
   def cancel(number: Long): Unit = runs.get(number).cancel()
 
   private def write(cache: Long, path: String): Unit = {
-    val Kept(rdd, small, sizes, _) = kept.get(cache)
+    val data = kept.get(cache)
     val out = new BufferedOutputStream(LocalFiles.newOutputStream(Paths.get(path)), 1 << 20)
     def fetch(parts: Range, from: Long, most: Int): Array[Array[Byte]] =
-      sc.runJob(rdd, (blocks: Iterator[Block]) => Driver.slice(blocks, from, most), parts)
+      sc.runJob(data.rdd, (blocks: Iterator[Block]) => Driver.slice(blocks, from, most), parts)
+    def whole(part: Int): Unit =
+      Iterator.iterate(0L)(_ + Driver.Together).map(fetch(part to part, _, Driver.Together).head)
+        .find { piece => out.write(piece); piece.length < Driver.Together }
     try {
-      small match {
-        case Some(blocks) => blocks.foreach(Driver.put(out, _))
-        case None =>
-          var part = 0
-          while (part < sizes.size) {
-            // As many as are few bytes together; one that is more comes piece by piece.
-            val few = sizes.drop(part).scanLeft(0L)(_ + _).tail.takeWhile(_ <= Driver.Together).size
-            if (few > 0) fetch(part until part + few, 0, Int.MaxValue).foreach(out.write(_))
-            else {
-              val pieces = Iterator.iterate(0L)(_ + Driver.Together).map(fetch(part to part, _, Driver.Together).head)
-              var whole = false
-              while (!whole) {
-                val piece = pieces.next()
-                out.write(piece)
-                whole = piece.length < Driver.Together
-              }
-            }
-            part += math.max(few, 1)
-          }
+      var part = if (data.small.isDefined) data.parts.size else 0
+      data.small.foreach(_.foreach(Driver.put(out, _)))
+      while (part < data.parts.size) {
+        // As many as are few bytes together; one that is more comes piece by piece.
+        val few = data.parts.drop(part).scanLeft(0L)(_ + _.bytes).tail.takeWhile(_ <= Driver.Together).size
+        if (few > 0) fetch(part until part + few, 0, Int.MaxValue).foreach(out.write(_)) else whole(part)
+        part += math.max(few, 1)
       }
     } finally out.close()
   }
@@ -144,7 +134,7 @@ final class Driver(java: JavaSparkContext) {
   def adopt(cache: Long, elements: RDD[Array[Byte]]): Int = {
     // There is a task where there is no part.
     val parts = if (elements.partitions.isEmpty) sc.parallelize(Seq.empty[Array[Byte]], 1) else elements
-    kept.put(cache, Kept(Frames.blocks(parts), None, Seq.fill(parts.partitions.length)(Long.MaxValue), Nil))
+    kept.put(cache, Kept(Frames.blocks(parts), Seq.fill(parts.partitions.length)(Driver.Unknown), Nil))
     parts.partitions.length
   }
 
@@ -153,7 +143,7 @@ final class Driver(java: JavaSparkContext) {
   def rows(cache: Long): RDD[InternalRow] = Frames.rows(kept.get(cache).rdd.map(_._2))
 
   /** The bytes of a kept dataset. */
-  def size(cache: Long): Long = kept.get(cache).sizes.sum
+  def size(cache: Long): Long = kept.get(cache).bytes
 
   /** Forgets a kept dataset. */
   def release(cache: Long): Unit = Option(kept.remove(cache)).foreach(_.release())
@@ -191,10 +181,7 @@ final class Driver(java: JavaSparkContext) {
   private def explained(failed: Throwable, group: String): String = Fault.of(failed).getOrElse {
     val until = System.nanoTime + Driver.Patience
     var found = faults.of(group)
-    while (found.isEmpty && System.nanoTime < until) {
-      Thread.sleep(10)
-      found = faults.of(group)
-    }
+    while (found.isEmpty && System.nanoTime < until) { Thread.sleep(10); found = faults.of(group) }
     found.getOrElse(Fault.describe(failed, faults.lostOf(group)))
   }
 
@@ -242,7 +229,7 @@ final class Driver(java: JavaSparkContext) {
       for ((result, rdd) <- job.results.zip(results)) {
         val own = parts.slice(next, next + rdd.partitions.length)
         next += own.length
-        result.cache.foreach(kept.put(_, Kept.of(rdd, own.toSeq, everywhere)))
+        result.cache.foreach(kept.put(_, Kept(rdd, own.toSeq, everywhere)))
         if (result.kind == "files") own.flatMap(_.blocks).flatten.foreach(Driver.put(run.reported, _))
       }
     } catch {
@@ -293,18 +280,15 @@ final class Driver(java: JavaSparkContext) {
 /** What a part of a result came to: its bytes, and its blocks if these are few. */
 private[spark] final case class Part(bytes: Long, blocks: Option[Array[Array[Byte]]])
 
-/** A kept dataset: its blocks if these are few, and the bytes of each part. */
-private final case class Kept(rdd: RDD[Block], small: Option[Seq[Array[Byte]]], sizes: Seq[Long], everywhere: Seq[RDD[Block]]) {
+/** A kept dataset. */
+private final case class Kept(rdd: RDD[Block], parts: Seq[Part], everywhere: Seq[RDD[Block]]) {
+  val bytes: Long = if (parts.contains(Driver.Unknown)) Long.MaxValue else parts.map(_.bytes).sum
+  /** Its blocks if these are few. */
+  val small: Option[Seq[Array[Byte]]] =
+    if (parts.forall(_.blocks.isDefined) && bytes <= Driver.Small) Some(parts.flatMap(_.blocks.get)) else None
+
   /** Frees it, and what executors fetched to make lost parts of it again. */
   def release(): Unit = (rdd +: everywhere).foreach(_.unpersist(blocking = false))
-}
-
-private object Kept {
-  def of(rdd: RDD[Block], parts: Seq[Part], everywhere: Seq[RDD[Block]]): Kept = {
-    val sizes = parts.map(_.bytes)
-    val small = if (sizes.sum <= Driver.Small && parts.forall(_.blocks.isDefined)) Some(parts.flatMap(_.blocks.get.toSeq)) else None
-    Kept(rdd, small, sizes, everywhere)
-  }
 }
 
 private object Driver {
@@ -312,12 +296,12 @@ private object Driver {
   val Small: Long = 4L << 20
   private val SmallPart = 128L << 10
 
+  /** A part of which nothing is known. */
+  private val Unknown = Part(Long.MaxValue, None)
+
   /** A block with its length in front. */
-  def put(out: OutputStream, block: Array[Byte]): Unit = {
-    val data = new DataOutputStream(out)
-    data.writeInt(block.length)
-    data.write(block)
-  }
+  private def framed(block: Array[Byte]) = Seq(ByteBuffer.allocate(4).putInt(block.length).array, block)
+  def put(out: OutputStream, block: Array[Byte]): Unit = framed(block).foreach(out.write(_))
 
   /** Runs a task of the last stage to its end, and brings all of its blocks back, or few. */
   def drain(blocks: Iterator[Block], all: Boolean): Part = {
@@ -337,7 +321,7 @@ private object Driver {
   def slice(blocks: Iterator[Block], from: Long, most: Int): Array[Byte] = {
     val out = new ByteArrayOutputStream
     var at = -from
-    for ((_, block) <- blocks.takeWhile(_ => at < most); bytes <- Seq(ByteBuffer.allocate(4).putInt(block.length).array, block)) {
+    for ((_, block) <- blocks.takeWhile(_ => at < most); bytes <- framed(block)) {
       val begin = math.min(math.max(-at, 0), bytes.length).toInt
       out.write(bytes, begin, math.max(math.min(most - at, bytes.length).toInt - begin, 0))
       at += bytes.length

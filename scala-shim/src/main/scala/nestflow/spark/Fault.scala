@@ -57,11 +57,12 @@ private[spark] object Fault {
 
   private val json = new ObjectMapper
 
-  private val Memory = "\nThe processes of user functions take their memory from spark.executor.memoryOverhead: raise " +
-    "it, or lower spark.executor.cores, which is how many of them an executor has at a time"
-
-  private val Page = "\nWhere there are more than 200 channels, Spark's shuffle holds a whole block in the memory of its task, " +
-    "and the largest record is a block: raise spark.memory.offHeap.size (memory_limit), or say concurrency=200 or less"
+  /** What helps, by what Spark says. */
+  private val Hints = Seq(
+    "physical memory limits" -> ("\nThe processes of user functions take their memory from spark.executor.memoryOverhead: " +
+      "raise it, or lower spark.executor.cores, which is how many of them an executor has at a time"),
+    "UNABLE_TO_ACQUIRE_MEMORY" -> ("\nWhere there are more than 200 channels, Spark's shuffle holds a whole block in the memory of " +
+      "its task, and the largest record is a block: raise spark.memory.offHeap.size (memory_limit), or say concurrency=200 or less"))
 
   /** The kind that a description names. */
   def kind(description: String): String =
@@ -85,10 +86,7 @@ private[spark] object Fault {
     val description: ObjectNode = json.createObjectNode()
     val message = String.valueOf(error.getMessage)
     val more = lost.map(_.trim).filterNot(message.contains).fold("")(reason => s"\nAn executor was lost: $reason")
-    val hint =
-      if (s"$message$more".contains("physical memory limits")) Memory
-      else if (message.contains("UNABLE_TO_ACQUIRE_MEMORY")) Page
-      else ""
+    val hint = Hints.collectFirst { case (said, helps) if s"$message$more".contains(said) => helps }.getOrElse("")
     description.put("kind", "spark")
     description.put("message", s"$message$more$hint")
     description.put("class", error.getClass.getName)

@@ -136,8 +136,10 @@ final class Files(configuration: Configuration) {
   private def copy(from: Path, to: Path): String = {
     def local(path: Path) = path.toUri.getScheme == null || path.toUri.getScheme == "file"
     def here(path: Path) = new Path("file", null, path.toUri.getPath)
-    if (local(from)) system(to.toString).copyFromLocalFile(false, true, here(from), to)
-    else system(from.toString).copyToLocalFile(false, from, here(to), true)
+    if (local(from)) {
+      system(to.toString).copyFromLocalFile(false, true, here(from), to)
+      system(to.toString).setPermission(to, new FsPermission("600"))
+    } else system(from.toString).copyToLocalFile(false, from, here(to), true)
     null
   }
 
@@ -196,29 +198,25 @@ private object Files {
 /** Reads ranges of a file into a buffer that native code copies from: a direct one where the stream takes
   * it, else an array. */
 final class FileReader(files: Files, stream: FSDataInputStream) {
-  private val direct: ByteBuffer =
-    if (stream.hasCapability(StreamCapabilities.READBYTEBUFFER)) Buffers.take() else null
-  private val array: Array[Byte] = if (direct == null) new Array[Byte](Buffers.Size) else null
-
   /** One of the two, the other is null. */
-  def buffer: ByteBuffer = direct
-  def bytes: Array[Byte] = array
+  val buffer: ByteBuffer = if (stream.hasCapability(StreamCapabilities.READBYTEBUFFER)) Buffers.take() else null
+  val bytes: Array[Byte] = if (buffer == null) new Array[Byte](Buffers.Size) else null
 
   /** How many bytes are in the buffer now, from its start; 0: the end of the file. */
   def read(offset: Long, wanted: Int): Int = files.within {
     if (stream.getPos != offset) stream.seek(offset)
     val most = math.min(wanted, Buffers.Size)
-    val read = if (direct == null) stream.read(array, 0, most) else {
-      direct.clear()
-      direct.limit(most)
-      stream.read(direct)
+    val read = if (buffer == null) stream.read(bytes, 0, most) else {
+      buffer.clear()
+      buffer.limit(most)
+      stream.read(buffer)
     }
     math.max(read, 0)
   }
 
   /** Nobody looks into the buffer from here on. */
   def close(): Unit = {
-    if (direct != null) Buffers.give(direct)
+    if (buffer != null) Buffers.give(buffer)
     files.within(stream.close())
   }
 }
@@ -229,7 +227,6 @@ private object Buffers {
   private val free = new ConcurrentLinkedQueue[ByteBuffer]
 
   def take(): ByteBuffer = Option(free.poll()).getOrElse(ByteBuffer.allocateDirect(Size))
-
   def give(buffer: ByteBuffer): Unit = free.add(buffer)
 }
 

@@ -40,12 +40,10 @@ private[spark] object Job {
   def parse(description: String, bytes: Array[Byte], settings: Settings): Job = {
     val job = new ObjectMapper().readTree(description)
     val version = job.get("version").asInt
-    if (version != Version) {
+    if (version != Version)
       throw new IllegalArgumentException(s"a job of version $version; this jar knows version $Version")
-    }
 
-    def slice(range: JsonNode): Array[Byte] =
-      java.util.Arrays.copyOfRange(bytes, range.get(0).asInt, range.get(1).asInt)
+    def slice(range: JsonNode): Array[Byte] = java.util.Arrays.copyOfRange(bytes, range.get(0).asInt, range.get(1).asInt)
 
     val stages = each(job.get("stages")) { stage =>
       val inputs = each(stage.get("inputs")) { input =>
@@ -76,8 +74,7 @@ private[spark] object Job {
     val (first, count) = (output.get("first").asInt, output.get("channels").asInt)
     if (output.get("kind").asText == "broadcast") first until first + count else Range(0, 0)
   }.flatten.toSet
-  private def present(node: JsonNode, name: String): Option[JsonNode] =
-    Option(node.get(name)).filterNot(_.isNull)
+  private def present(node: JsonNode, name: String): Option[JsonNode] = Option(node.get(name)).filterNot(_.isNull)
   private def each[T](list: JsonNode)(read: JsonNode => T): IndexedSeq[T] =
     (0 until list.size).map(index => read(list.get(index)))
 }

@@ -31,8 +31,7 @@ private[spark] final class TaskIterator(
   // Before there is a task: what can fail or be killed from here on finds it registered.
   context.addTaskCompletionListener[Unit](_ => close())
   private val folder = Library.ready(settings.place, hadoop.fold(new Configuration)(_.value.value))
-  handle =
-    Native.create(stage, task, folder, settings.slots, settings.memory, files, memory.orNull)
+  handle = Native.create(stage, task, folder, settings.slots, settings.memory, files, memory.orNull)
 
   private def files: Files = hadoop.map(configuration => new Files(configuration.value.value)).orNull
 
