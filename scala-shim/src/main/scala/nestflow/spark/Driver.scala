@@ -297,7 +297,7 @@ private object Driver {
   private val SmallPart = 128L << 10
 
   /** A part of which nothing is known. */
-  private val Unknown = Part(Long.MaxValue, None)
+  val Unknown: Part = Part(Long.MaxValue, None)
 
   /** A block with its length in front. */
   private def framed(block: Array[Byte]) = Seq(ByteBuffer.allocate(4).putInt(block.length).array, block)
