@@ -136,8 +136,10 @@ final class Files(configuration: Configuration) {
   private def copy(from: Path, to: Path): String = {
     def local(path: Path) = path.toUri.getScheme == null || path.toUri.getScheme == "file"
     def here(path: Path) = new Path("file", null, path.toUri.getPath)
-    if (local(from)) system(to.toString).copyFromLocalFile(false, true, here(from), to)
-    else system(from.toString).copyToLocalFile(false, from, here(to), true)
+    if (local(from)) {
+      system(to.toString).copyFromLocalFile(false, true, here(from), to)
+      system(to.toString).setPermission(to, Files.OnlyMine)
+    } else system(from.toString).copyToLocalFile(false, from, here(to), true)
     null
   }
 
@@ -162,6 +164,8 @@ private object Files {
 
   /** Where blocks are smaller than this, it does not matter where they lie. */
   private val LeastBlock = 4096L
+
+  private val OnlyMine = new FsPermission("600")
 
   /** The setting that tells which settings are those of a client of ours, beside the application's. */
   val Own = "nestflow.hadoop_conf"
