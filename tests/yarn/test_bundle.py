@@ -147,6 +147,19 @@ def test_a_driver_on_a_node(yarn: Yarn, bare: dict[str, str], tmp_path: Path) ->
     assert "; 0 bytes uploaded" in ended.text
 
 
+def test_nothing_is_put_for_another_python(yarn: Yarn, bare: dict[str, str], tmp_path: Path) -> None:
+    other = tmp_path / "opt" / "python3.99"
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\necho 3.99.1\n")
+    other.chmod(0o755)
+    options = json.dumps({"tmp_data_path": "hdfs:///tmp/another", "python_env": str(other)})
+    ended = yarn.submit("client", "runs.py", options, conf=bare, python=False)
+    assert ended.status == 1, ended.text[-20_000:]
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert f"{other} of the machines has Python 3.99.1, but this program runs on {here}" in ended.text
+    assert yarn.hadoop.status("/tmp/another") is None
+
+
 def test_a_driver_with_packages_of_the_user(yarn: Yarn, bare: dict[str, str], tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     (site,) = (tmp_path / "venv" / "lib").glob("python3.*/site-packages")

@@ -145,7 +145,10 @@ def test_files_of_this_machine(create: Make, yarn: Yarn, tmp_path: Path) -> None
     status = hdfs.status(f"/tmp/copies/{mine}")
     assert status is not None and status["permission"] == "700"
     assert lines.count().get() == len(LINES) + 1
-    assert [name.split("-")[0] for name in hdfs.names(f"/tmp/copies/{mine}")] == ["input", "input", "owner"]
+    names = hdfs.names(f"/tmp/copies/{mine}")
+    assert [name.split("-")[0] for name in names] == ["input", "input", "owner"]
+    rights = [(hdfs.status(f"/tmp/copies/{mine}/{name}") or {})["permission"] for name in names[:2]]
+    assert rights == ["600", "600"]
     # A run of this pipeline reads what it has read before, or fails.
     (tmp_path / "in.gz").unlink()
     with pytest.raises(nf.errors.NestflowRuntimeException, match=r"in\*: no such file|in\.gz"):

@@ -127,15 +127,19 @@ def _brought(
     with _reading(given.properties_file):
         jvm, hadoop = before_context(spark.SparkContext, settings)
     store = partial(archives.store_by, jvm, hadoop)
-    told = archives.put_in(given.tmp_data_path, given.python_env, nodes, False, store)
+    needs = archives.needed(given.python_env, nodes, False)
+    # A driver here asks the nodes which Python they have; one there runs in it.
+    put = archives.put_in if cluster else archives.put_unasked
+    told = put(given.tmp_data_path, given.python_env, needs, False, store)
     get = {**there, **conf}.get
-    found = {archives.FOLDER: given.tmp_data_path, **yarn.tags(get, told.published)}
-    if cluster:
+    published = [archives.made_here(needs.bundle)] if told is None else told.published
+    found = {archives.FOLDER: given.tmp_data_path, **yarn.tags(get, published)}
+    if cluster and told is not None:
         found |= {archives.RECORD: told.setting()}
         return found | yarn.driver(get, told.published, told.interpreter, os.path.basename(jars[0]))
     if given.python_env is not None:
         found |= {archives.ENVIRONMENT: given.python_env}
-    return found | yarn.brought(get, jvm, hadoop, told.published)
+    return found if told is None else found | yarn.brought(get, jvm, hadoop, told.published)
 
 
 @contextmanager

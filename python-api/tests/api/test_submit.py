@@ -143,11 +143,18 @@ def put(monkeypatch: pytest.MonkeyPatch, theirs: str | None = None) -> list[obje
         Published("environment-y", "hdfs://n/tmp/environment-y.tar.gz", own, 0),
     ]
 
-    def put_in(folder: str, env: str | None, nodes: str | None, again: bool, store: object) -> archives.Told:
-        asked[:] = [folder, env, nodes, again]
+    def needed(env: str | None, nodes: str | None, again: bool) -> archives.Needs:
+        asked[:] = [env, nodes, again]
+        return archives.Needs(thing, None, nodes)  # type: ignore[arg-type]
+
+    def put_in(folder: str, env: str | None, *_: object) -> archives.Told:
+        asked.insert(0, folder)
         return archives.Told(folder, env, theirs, published if env else published[:1])
 
+    made = SimpleNamespace(path="/cache/nestflow-x.tar.gz", sha256="22", bytes=7)
+    thing = SimpleNamespace(name="nestflow-x", facts=says, archive=lambda again: made)
     pyspark = SimpleNamespace(SparkConf=Conf, SparkContext=None)
+    monkeypatch.setattr(archives, "needed", needed)
     monkeypatch.setattr(archives, "put_in", put_in)
     monkeypatch.setattr(nestflow.submit, "before_context", lambda *_: (None, None))
     monkeypatch.setattr(nestflow.submit, "find_pyspark", lambda: pyspark)
@@ -210,6 +217,24 @@ def test_a_driver_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
     assert archives.named_environment({}, conf) == ".venv"
     assert archives.named_environment({"python_env": "other"}, conf) == "other"
     assert archives.named_environment({}, {}) is None
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_nodes_are_asked_before_something_is_put(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    asked = put(monkeypatch, "/opt/python")
+    monkeypatch.setattr(archives, "store_by", lambda *_: None)
+    monkeypatch.setattr(archives, "there", lambda *_: there or None)
+    monkeypatch.setattr(
+        yarn, "brought", lambda *_: {"spark.yarn.dist.files": "hdfs://n/tmp/nestflow-x.tar.gz"}
+    )
+    line = ["--master=yarn", "--tmp-data-path=hdfs:///tmp", "--python=/opt/python", "app.py"]
+    conf = settings(shlex.split(typed(capsys, *line)))
+    # Where it is to be put yet, the driver does that when it has an application.
+    assert asked == [*(["hdfs:///tmp"] if there else []), None, "/opt/python", False]
+    assert ("spark.yarn.dist.files" in conf) == there
+    assert "nestflow-bundle-22" in conf["spark.yarn.tags"]
 
 
 def test_a_driver_in_an_interpreter_of_the_nodes(

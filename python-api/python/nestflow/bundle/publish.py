@@ -46,17 +46,11 @@ def publish(store: Store, folder: str, prepared: Prepared, again: bool = False) 
         OSError: the store cannot be read or written, or a private folder is not this user's alone.
     """
     store.check(folder)
+    found = None if again else there(store, folder, prepared)
+    if found is not None:
+        return found
     name = f"{folder}/{prepared.name}"
     archive, manifest = f"{name}.tar.gz", f"{name}.json"
-    there = None if again else read_manifest(store, manifest)
-    size = store.size(archive) if there is not None else None
-    if there is not None and size is not None:
-        _compare(store, manifest, there, prepared)
-        if size != there["bytes"]:
-            raise _spoiled(store, archive, f"it has {size} bytes instead of {there['bytes']}")
-        with suppress(OSError):  # only its owner can; the archive itself must stay as it is
-            store.mark(manifest)
-        return Published(prepared.name, store.uri(archive), there, 0)
     made = prepared.archive(again)
     says = {**prepared.facts, "name": prepared.name, "sha256": made.sha256, "bytes": made.bytes}
     text = (json.dumps(says, indent=1, sort_keys=True) + "\n").encode()
@@ -65,10 +59,31 @@ def publish(store: Store, folder: str, prepared: Prepared, again: bool = False) 
         store.remove(manifest)
     if store.put(manifest, text):
         uploaded += len(text)
-    there = read_manifest(store, manifest)
-    if there is None or there["sha256"] != made.sha256:
+    put = read_manifest(store, manifest)
+    if put is None or put["sha256"] != made.sha256:
         raise _spoiled(store, manifest, "it does not fit the archive beside it")
-    return Published(prepared.name, store.uri(archive), there, uploaded)
+    return Published(prepared.name, store.uri(archive), put, uploaded)
+
+
+def there(store: Store, folder: str, prepared: Prepared) -> Published | None:
+    """Give an archive that is in a store, and mark it as used; None: it is not there.
+
+    Raises:
+        NestflowRuntimeException: what is there under its name is something else; the text names the file.
+        OSError: the store cannot be read.
+    """
+    name = f"{folder}/{prepared.name}"
+    archive, manifest = f"{name}.tar.gz", f"{name}.json"
+    says = read_manifest(store, manifest)
+    size = store.size(archive) if says is not None else None
+    if says is None or size is None:
+        return None
+    _compare(store, manifest, says, prepared)
+    if size != says["bytes"]:
+        raise _spoiled(store, archive, f"it has {size} bytes instead of {says['bytes']}")
+    with suppress(OSError):  # only its owner can; the archive itself must stay as it is
+        store.mark(manifest)
+    return Published(prepared.name, store.uri(archive), says, 0)
 
 
 def _compare(store: Store, name: str, there: dict[str, Any], prepared: Prepared) -> None:

@@ -10,6 +10,7 @@ import getpass
 import json
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlparse
@@ -17,7 +18,7 @@ from urllib.parse import urlparse
 from ...bundle import product
 from ...bundle.environment import environment
 from ...bundle.hadoop import Hadoop
-from ...bundle.publish import Published, publish
+from ...bundle.publish import Published, publish, there
 from ...bundle.store import Local
 from ...options import folder as path_of
 from ...options import hadoop_settings
@@ -44,6 +45,16 @@ FOLDER = "spark.nestflow.tmp_data_path"
 
 ENVIRONMENT = "spark.nestflow.python_env"
 """Spark's setting for the ``python_env`` of pipelines that name none."""
+
+
+class Needs(NamedTuple):
+    """What executors of a pipeline need."""
+
+    bundle: Prepared
+    environment: Prepared | None
+    """The packages of the user with an interpreter for them, if they come along."""
+    interpreter: str | None
+    """That of the machines, if functions run in that."""
 
 
 class Told(NamedTuple):
@@ -118,12 +129,12 @@ def before(options: Mapping[str, Any], context: Any, settings: Settings) -> Star
     bring(jvm, configuration, options)
     again = bool(options.get("reprepare_cache_archive"))
     folder = path_of(wanted, "tmp_data_path")
-
-    def store(uri: str, private: bool) -> Store:
-        return store_by(jvm, configuration, uri, private)
-
+    store = partial(store_by, jvm, configuration)
     named = named_environment(options, settings)
-    found = put_in(folder, named, interpreter_of_nodes(settings), again, store)
+    needs = needed(named, interpreter_of_nodes(settings), again)
+    found = put_unasked(folder, named, needs, again, store)
+    if found is None:
+        return None, yarn.tags(settings.get, [made_here(needs.bundle)])
     more = yarn.brought(settings.get, jvm, configuration, found.published)
     return found, more | yarn.tags(settings.get, found.published)
 
@@ -137,13 +148,40 @@ def bring(jvm: Any, configuration: Any, options: Mapping[str, Any]) -> None:
         configuration.set(key, value)
 
 
-def put_in(folder: str, env: str | None, nodes: str | None, again: bool, store: Callable[..., Store]) -> Told:
+def needed(env: str | None, nodes: str | None, again: bool) -> Needs:
+    """Say what executors need; nothing of it is put.
+
+    Args:
+        env: what the user names as environment.
+        nodes: the interpreter that machines have, if one is named.
+        again: look up anew what requirements mean.
+    """
+    own = None if env is None else environment(env, again)
+    theirs = nodes if own is None else own.program if own.archive is None else None
+    bundle = product.bundle(interpreter=theirs is None and own is None)
+    return Needs(bundle, None if own is None else own.archive, theirs)
+
+
+def put_all(put: Put, needs: Needs) -> list[Published]:
+    """Put what executors need; gives the archives, the bundle first.
+
+    Args:
+        put: puts an archive into a folder; whether only this user may read it.
+        needs: the archives.
+    """
+    published = [put(needs.bundle, str(needs.bundle.facts["version"]), False)]
+    if needs.environment is not None:
+        published.append(put(needs.environment, f"environments-{getpass.getuser()}", True))
+    return published
+
+
+def put_in(folder: str, env: str | None, needs: Needs, again: bool, store: Callable[..., Store]) -> Told:
     """Put what executors need into a folder that all machines see.
 
     Args:
         folder: its address.
         env: what the user names as environment.
-        nodes: the interpreter that machines have, if one is named.
+        needs: the archives.
         again: make all of it anew.
         store: opens a folder by its address; whether only this user may read what is put.
     """
@@ -151,35 +189,28 @@ def put_in(folder: str, env: str | None, nodes: str | None, again: bool, store: 
     def put(prepared: Prepared, inside: str, private: bool) -> Published:
         return publish(store(folder, private), inside, prepared, again)
 
-    # Whoever is to say which interpreter the machines have is not there yet.
-    published, theirs = put_all(put, env, nodes, again, lambda program: None)
-    return Told(folder, env, theirs, published)
+    return Told(folder, env, needs.interpreter, put_all(put, needs))
 
 
-def put_all(
-    put: Put, env: str | None, nodes: str | None, again: bool, check: Callable[[str], None]
-) -> tuple[list[Published], str | None]:
-    """Put what executors need.
+def put_unasked(
+    folder: str, env: str | None, needs: Needs, again: bool, store: Callable[..., Store]
+) -> Told | None:
+    """Do so where machines cannot be asked yet which Python they have, as they can by an application.
 
-    Args:
-        put: puts an archive into a folder; whether only this user may read it.
-        env: what the user names as environment.
-        nodes: the interpreter that machines have, if one is named.
-        again: make all of it anew.
-        check: raises where the interpreter of the machines cannot run functions; nothing is put then.
-
-    Returns:
-        the archives, the bundle first, and the interpreter of the machines, if functions run in that.
+    None: functions are to run in that, and there is something to put, which waits for the answer.
     """
-    own = None if env is None else environment(env, again)
-    theirs = nodes if own is None else own.program if own.archive is None else None
-    if theirs is not None:
-        check(theirs)
-    bundle = product.bundle(interpreter=theirs is None and own is None)
-    published = [put(bundle, str(bundle.facts["version"]), False)]
-    if own is not None and own.archive is not None:
-        published.append(put(own.archive, f"environments-{getpass.getuser()}", True))
-    return published, theirs
+    if needs.interpreter is not None:
+        version = str(needs.bundle.facts["version"])
+        if again or there(store(folder, False), version, needs.bundle) is None:
+            return None
+    return put_in(folder, env, needs, again, store)
+
+
+def made_here(prepared: Prepared, again: bool = False) -> Published:
+    """Give an archive that is on this machine only, made now if it is not there."""
+    made = prepared.archive(again)
+    says = {**prepared.facts, "name": prepared.name, "sha256": made.sha256, "bytes": made.bytes}
+    return Published(prepared.name, f"file://{made.path}", says, 0)
 
 
 def store_by(jvm: Any, configuration: Any, uri: str, private: bool = False) -> Store:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...bundle import product
@@ -95,8 +94,11 @@ def place(context: Any, conf: Any, options: Mapping[str, Any], told: Told | None
             store = store_at(context, path_of(wanted, "tmp_data_path"), options, private)
             return publish(store, folder, prepared, again)
 
-        nodes = archives.interpreter_of_nodes(conf)
-        published, theirs = archives.put_all(put, env, nodes, again, partial(_check_nodes, context))
+        needs = archives.needed(env, archives.interpreter_of_nodes(conf), again)
+        theirs = needs.interpreter
+        if theirs is not None:
+            _check_nodes(context, theirs)
+        published = archives.put_all(put, needs)
     return Place(product.LIBRARY, published[0].manifest["library"], published, _started(published, theirs))
 
 
@@ -158,9 +160,9 @@ def _started(published: list[Published], theirs: str | None) -> Interpreter:
 
 def _given_to_spark(context: Any, prepared: Prepared, again: bool) -> Published:
     """Let executors have an archive for which there is no place: from the driver, or from this machine."""
-    made = prepared.archive(again)
-    manifest = {**prepared.facts, "sha256": made.sha256, "bytes": made.bytes}
+    made = archives.made_here(prepared, again)
     if str(context.master).startswith("local"):
-        return Published(prepared.name, f"file://{made.path}", manifest, 0)
-    context.addFile(made.path)
-    return Published(prepared.name, os.path.basename(made.path), manifest, made.bytes)
+        return made
+    path = made.uri.removeprefix("file://")
+    context.addFile(path)
+    return made._replace(uri=os.path.basename(path), uploaded=made.manifest["bytes"])
