@@ -39,6 +39,17 @@ def jvm_of(process: int) -> int:
     return process
 
 
+def folders(executor: int) -> list[Path]:
+    """The folders for temporary files that Spark has given one of the executors."""
+    variables = Path("/proc", str(executor), "environ").read_bytes().split(b"\0")
+    [given] = [
+        value
+        for name, _, value in (each.partition(b"=") for each in variables)
+        if name == b"SPARK_EXECUTOR_DIRS"
+    ]
+    return [Path(folder) for folder in given.decode().split(":")]
+
+
 def kill(victims: Callable[[], list[int]], dice: random.Random, over: threading.Event | None = None) -> bool:
     """Kill one of them as soon as there are any, but not once it is over; say whether it was done."""
     until = time.monotonic() + 5

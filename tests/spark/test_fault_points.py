@@ -8,9 +8,7 @@ from __future__ import annotations
 import os
 import random
 import signal
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import processes
@@ -22,6 +20,7 @@ import nestflow as nf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     Make = Callable[..., nf.Pipeline]
 
@@ -90,13 +89,13 @@ def tried_again(p: nf.Pipeline) -> bool:
     return any(store.lastStageAttempt(number).attemptId() > 0 for number in numbers)
 
 
-def lose_the_files_of_shuffles(p: nf.Pipeline) -> None:
+def lose_the_files_of_shuffles() -> None:
     """Remove what shuffles have written so far, on both executors."""
-    folder = p._engine._context._conf.get("spark.local.dir", tempfile.gettempdir())  # type: ignore[attr-defined]
-    lost = [path for path in Path(folder).glob("spark-*/executor-*/blockmgr-*/*/shuffle_*") if path.is_file()]
-    assert lost
-    for path in lost:
-        path.unlink()
+    folders = [folder for executor in processes.executors() for folder in processes.folders(executor)]
+    files = [path for folder in folders for path in folder.glob("blockmgr-*/*/shuffle_*")]
+    assert files
+    for path in files:
+        path.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(("fault", "where", "seed"), CASES)
@@ -119,7 +118,7 @@ def test_a_fault_at_a_point(
         elif fault == "the run is cancelled":
             p.cancel()
         elif fault == "the files of a shuffle are lost":
-            lose_the_files_of_shuffles(p)
+            lose_the_files_of_shuffles()
         else:
             # Spark's listeners hear of tasks a moment after they have begun.
             until = time.monotonic() + 10

@@ -29,6 +29,8 @@ pub struct LentPool {
     share: Arc<dyn Pool>,
     lender: Arc<dyn Lender>,
     step: usize,
+    /// Borrowed, taken or not: never more than the share, since the rest is for others of the same task.
+    borrowed: AtomicUsize,
     /// Borrowed and not taken.
     slack: AtomicUsize,
     /// Taken although nobody lent it, since it could not wait.
@@ -40,15 +42,17 @@ impl LentPool {
     /// Nothing is borrowed yet.
     pub fn new(share: Arc<dyn Pool>, lender: Arc<dyn Lender>) -> LentPool {
         let step = (share.limit() / STEPS).clamp(SMALLEST_STEP, LARGEST_STEP);
-        let (slack, owed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        LentPool { share, lender, step, slack, owed, pressed: AtomicBool::new(false) }
+        let [borrowed, slack, owed] = [0, 0, 0].map(AtomicUsize::new);
+        LentPool { share, lender, step, borrowed, slack, owed, pressed: AtomicBool::new(false) }
     }
 
     /// Gives up what is not in use, without a wait; says how much that is. The lender counts it as given
     /// back. The next growth of an operator that can spill is refused, so that more follows.
     pub fn press(&self) -> usize {
         self.pressed.store(true, Ordering::Relaxed);
-        self.slack.swap(0, Ordering::Relaxed)
+        let given = self.slack.swap(0, Ordering::Relaxed);
+        self.borrowed.fetch_sub(given, Ordering::Relaxed);
+        given
     }
 
     /// Takes from what is borrowed and unused.
@@ -60,10 +64,15 @@ impl LentPool {
     /// Borrows until so many bytes are there, and takes them.
     fn borrow(&self, bytes: usize) -> bool {
         let missing = bytes.saturating_sub(self.slack.load(Ordering::Relaxed));
-        // Beyond the share there is nothing to take: that is for others.
-        let room = self.share.limit().saturating_sub(self.share.taken());
-        let wanted = missing.max(self.step.min(missing + room));
+        let wanted = |borrowed: usize| {
+            let room = self.share.limit().saturating_sub(borrowed);
+            (missing <= room).then(|| self.step.clamp(missing, room))
+        };
+        let more = |borrowed| Some(borrowed + wanted(borrowed)?);
+        let before = self.borrowed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        let Some(wanted) = before.ok().and_then(wanted) else { return false };
         let lent = self.lender.borrow(wanted);
+        self.borrowed.fetch_sub(wanted - lent, Ordering::Relaxed);
         self.slack.fetch_add(lent, Ordering::Relaxed);
         if self.use_slack(bytes) {
             return true;
@@ -81,6 +90,7 @@ impl LentPool {
         };
         let _ = self.slack.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
         if given > 0 {
+            self.borrowed.fetch_sub(given, Ordering::Relaxed);
             self.lender.give_back(given);
         }
     }
@@ -190,6 +200,18 @@ mod tests {
         assert!(pool.try_take(3 * MIB + MIB / 2));
         assert!(pool.try_take(MIB / 4));
         assert_eq!(*bank.has.lock().unwrap(), 60 * MIB);
+    }
+
+    #[test]
+    fn what_cannot_wait_is_not_borrowed_beyond_the_share_either() {
+        let (pool, bank) = pool(4 * MIB, 64 * MIB);
+        pool.take(3 * MIB);
+        pool.take(3 * MIB);
+        assert_eq!(pool.taken(), 6 * MIB);
+        assert!(*bank.has.lock().unwrap() >= 60 * MIB);
+        pool.give(6 * MIB);
+        assert_eq!(pool.press() + *bank.has.lock().unwrap(), 64 * MIB);
+        assert!(pool.try_take(4 * MIB));
     }
 
     #[test]
