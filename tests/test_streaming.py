@@ -198,3 +198,15 @@ def test_a_command_reads_on_after_it_has_ended_its_output(p: nf.Pipeline, tmp_pa
     parts = [part.read_text().split() for part in tmp_path.glob("got.*")]
     assert [line for part in sorted(parts, key=lambda part: int(part[0])) for line in part] == lines
     assert T.pipe(p.parallelize(lines), "head -2").get()[:2] == lines[:2]
+
+
+def test_take_of_what_inner_groups_give(p: nf.Pipeline) -> None:
+    """What gives the records counts them by its own group, whose key nobody else asks for."""
+
+    def first(rows: nf.PCollection) -> nf.PCollection:
+        sums = rows.group_by(lambda x: x % 3).apply_values(
+            lambda group: group.aggregate(0, lambda a, x: a + x, lambda a, b: a + b).map(lambda x: x + 1)
+        )
+        return sums.flatten_values().take(1)
+
+    assert p.parallelize([1, 4, 7]).group_by(lambda x: x % 2).apply_values(first).get() == {1: [9], 0: [5]}

@@ -48,7 +48,11 @@ fn trim(node: &mut FlatNode, wanted: &Cols) {
         }
         _ => {}
     }
-    let always = own_columns(&node.op);
+    let mut always = own_columns(&node.op);
+    if matches!(node.op, FlatOp::Chain { most: Some(_), .. }) {
+        // It counts what each group has given.
+        always.extend(keys(node.depth));
+    }
     node.cols.retain(|col| wanted.contains(col) || always.contains(col));
 }
 
