@@ -82,7 +82,7 @@ def kill_attempts(p: nf.Pipeline) -> bool:
 
 
 def lose_the_files_of_shuffles() -> None:
-    """Remove what shuffles have written so far, on both executors. Who has read it already does not notice."""
+    """Remove what shuffles have written so far, on both executors; who has read it does not notice."""
     folders = [folder for executor in processes.executors() for folder in processes.folders(executor)]
     files = [path for folder in folders for path in folder.glob("blockmgr-*/*/shuffle_*")]
     assert files
