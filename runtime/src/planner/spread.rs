@@ -10,7 +10,9 @@ use crate::plan::stage::{Part, Spread};
 pub fn after(id: FlatId, node: &FlatNode, input: Option<(&Spread, u32)>) -> Spread {
     match (&node.op, kept_by(node, input)) {
         // No two rows share a position, so that whatever it is the key of lies in one part.
-        (FlatOp::Project(exprs), Spread::Any) if exprs.iter().any(begins_with_position) => {
+        (FlatOp::Project(exprs), Spread::Any)
+            if matches!(first_of_pair(exprs), Some(Expr::Position { .. })) =>
+        {
             Spread::First { part: Part::Numbered(id) }
         }
         (_, spread) => spread,
@@ -41,14 +43,11 @@ fn after_together(node: &FlatNode, op: &FlatOp, by: &[Col], part: Part) -> Sprea
         return Spread::Together { by: by.to_vec(), part };
     }
     // Pairs that begin with the key: `flatten`, and what a join gives.
-    let pairs = match op {
-        FlatOp::Project(exprs) if node.depth == 0 => {
-            exprs.iter().find(|(col, _)| *col == Col::Value).map(|(_, expr)| expr)
-        }
-        _ => None,
-    };
-    match pairs.and_then(first_of_pair) {
-        Some(first) if by == [first] => Spread::First { part },
+    match op {
+        FlatOp::Project(exprs) if node.depth == 0 => match first_of_pair(exprs) {
+            Some(Expr::Given(_, first)) if by == [*first] => Spread::First { part },
+            _ => Spread::Any,
+        },
         _ => Spread::Any,
     }
 }
@@ -59,21 +58,15 @@ fn is_col(expr: &Expr, col: Col) -> bool {
     matches!(expr, Expr::Col(of) | Expr::Coalesce(of, _) if *of == col)
 }
 
-/// Whether the records are pairs of a position and something.
-fn begins_with_position((col, expr): &(Col, Expr)) -> bool {
-    let expr = match expr {
-        Expr::Where(_, inner) => inner,
-        expr => expr,
-    };
-    *col == Col::Value
-        && matches!(expr, Expr::Tuple(parts) if matches!(parts[..], [Expr::Position { .. }, _]))
-}
-
-fn first_of_pair(expr: &Expr) -> Option<Col> {
-    match expr {
-        Expr::Where(_, inner) => first_of_pair(inner),
+/// The first element of the records, where these are made as pairs.
+fn first_of_pair(exprs: &[(Col, Expr)]) -> Option<&Expr> {
+    let mut value = exprs.iter().find(|(col, _)| *col == Col::Value).map(|(_, expr)| expr)?;
+    while let Expr::Where(_, inner) = value {
+        value = inner;
+    }
+    match value {
         Expr::Tuple(parts) => match parts.as_slice() {
-            [Expr::Given(_, key), _] => Some(*key),
+            [first, _] => Some(first),
             _ => None,
         },
         _ => None,

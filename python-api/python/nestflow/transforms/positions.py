@@ -157,8 +157,7 @@ def group_by_every_record(pvalue: PCollection | PObject, **options: Any) -> PTab
         >>> alone.apply_values(nf.transforms.count).flatten_values().get()
         [1, 1]
     """
-    call = Call("group_by_every_record", {**options, "serde": None}, [pvalue])
-    named = call.collection(op.Numbered(call.input(pvalue), text=True))
+    named = numbered("group_by_every_record", pvalue, options, text=True)
     table = group_by_key(named, value_serde=options.get("serde"))
     leaf = table._values()[0]
     assert isinstance(leaf, PCollection)
@@ -190,10 +189,13 @@ def _known(made: PCollection, serde: Serde | None, options: dict[str, Any]) -> P
     return collection_at(made._pipeline, made._scope, made._node, serde)
 
 
-def numbered(name: str, pvalue: PCollection | PObject, options: dict[str, Any]) -> PCollection:
+def numbered(
+    name: str, pvalue: PCollection | PObject, options: dict[str, Any], text: bool = False
+) -> PCollection:
     """Give ``(position, record)`` for each record, for the transform ``name`` and its options.
 
-    A serde among these is for the records of the transform, not for such pairs.
+    A serde among these is for the records of the transform, not for such pairs. ``text``: positions are
+    hexadecimal texts.
 
     Raises:
         ValueError: an operand of another type.
@@ -204,4 +206,4 @@ def numbered(name: str, pvalue: PCollection | PObject, options: dict[str, Any]) 
         [...]
     """
     call = Call(name, {**options, "serde": None}, [pvalue])
-    return call.collection(op.Numbered(call.input(pvalue)))
+    return call.collection(op.Numbered(call.input(pvalue), text))

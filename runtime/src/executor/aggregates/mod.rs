@@ -28,7 +28,7 @@ use crate::error::Result;
 use crate::internal;
 use crate::plan::flat::{Agg, AggFn};
 
-pub use packed::{compare_sorted, packed_items, put_part, put_sort_key, sort_key, take_part};
+pub use packed::{compare_sorted, packed_items, packed_shown, put_sort_key, sort_key, take_part};
 
 /// One aggregate as DataFusion sees it.
 pub struct CellAggregate {

@@ -317,19 +317,21 @@ pub fn packed_items(mut list: &[u8]) -> impl Iterator<Item = crate::error::Resul
     })
 }
 
-/// What a row shows as its keys, a column a level; empty where all are what the key cells say.
-fn packed_shown(columns: &[&BinaryViewArray], row: usize) -> Vec<u8> {
+/// What a row shows as its keys, a column a level, or none where nobody wants that one; empty where all are
+/// what the key cells say.
+pub fn packed_shown(columns: &[Option<&BinaryViewArray>], row: usize) -> Vec<u8> {
+    let cell = |column: &Option<_>| column.and_then(|column| cell_at(column, row));
     let mut keys = Vec::new();
-    if columns.iter().any(|column| column.is_valid(row)) {
-        columns.iter().for_each(|column| put_part(&mut keys, cell_at(column, row).unwrap_or_default()));
+    if columns.iter().any(|column| cell(column).is_some()) {
+        columns.iter().for_each(|column| put_part(&mut keys, cell(column).unwrap_or_default()));
     }
     keys
 }
 
 /// The columns that some row shows as its keys; none where every row shows what its key cells say.
-fn shown_columns(columns: &[ArrayRef]) -> crate::error::Result<Vec<&BinaryViewArray>> {
+fn shown_columns(columns: &[ArrayRef]) -> crate::error::Result<Vec<Option<&BinaryViewArray>>> {
     if columns.iter().all(|column| column.null_count() == column.len()) {
         return Ok(vec![]);
     }
-    columns.iter().map(cells).collect()
+    columns.iter().map(|column| cells(column).map(Some)).collect()
 }

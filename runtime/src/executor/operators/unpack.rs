@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BinaryViewArray, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, BinaryViewArray, RecordBatch, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
 use datafusion_physical_plan::ExecutionPlan;
 use nestflow_batch::columns::{CellBuilder, cell_at, null_column};
 
 use crate::error::Result;
-use crate::executor::aggregates::{packed_items, put_part, take_part};
+use crate::executor::aggregates::{packed_items, packed_shown, take_part};
 use crate::executor::columns::{self, cells, column, schema};
 use crate::executor::stream::{StreamExec, Tactic};
 use crate::plan::flat::{Col, FlatNode};
@@ -69,17 +69,6 @@ fn shown_levels<'a>(cols: &[Col], batch: &'a RecordBatch) -> Result<Vec<Option<&
     (1..=last).map(|level| wanted(level).transpose()).collect()
 }
 
-/// What a group shows as its keys, as records do it: a part for each level.
-fn packed_of_group(levels: &[Option<&BinaryViewArray>], row: usize) -> Vec<u8> {
-    let mut keys = Vec::new();
-    if levels.iter().any(|column| column.is_some_and(|column| column.is_valid(row))) {
-        for column in levels {
-            put_part(&mut keys, column.and_then(|column| cell_at(column, row)).unwrap_or_default());
-        }
-    }
-    keys
-}
-
 impl Tactic for Unpack {
     fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
         let lists = cells(&batch, self.packed)?;
@@ -102,7 +91,7 @@ impl Tactic for Unpack {
             if rows.len() == before && self.markers {
                 values.append_null();
                 // A group without a record shows the key of the group.
-                let keys = packed_of_group(&of_group, row);
+                let keys = packed_shown(&of_group, row);
                 if !keys.is_empty() {
                     shown.rows.push((rows.len(), Cow::Owned(keys)));
                 }
