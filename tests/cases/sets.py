@@ -59,6 +59,17 @@ CASES = [
     Case("count of subtract from an outer one", lambda v, o: o.subtract(v).count()),
     Case("subtract nothing", lambda v: v.subtract(v.filter(lambda x: False))),
     Case("subtract mixed numbers", lambda v, o: v.subtract(o).count(), _MIXED, [1, 2.0, "1"]),
+    Case(
+        "what subtract leaves is as it was",
+        lambda v, o: v.subtract(o).map(repr),
+        [0, False, 0.0, 1, True, 2, 2.0, "a", "a"],
+        [True, "b", 7],
+    ),
+    Case(
+        "subtract one with an equal key",
+        lambda v: v.subtract(v.take(1).map(float)).map(repr),
+        [1, True, 2, 2.0],
+    ),
     Case("intersection", lambda v, o: v.intersection(o)),
     Case("intersection with an outer one first", lambda v, o: o.intersection(v)),
     Case("intersection with copies", lambda v, o: v.intersection(o, output_duplicated=True)),

@@ -315,6 +315,7 @@ fn join(left: Plan, right: Plan, on: &[(Col, Col)], kind: FlatJoin, heavy: bool)
         let join_type = match kind {
             FlatJoin::Inner | FlatJoin::Cross => JoinType::Inner,
             FlatJoin::Left => JoinType::Left,
+            FlatJoin::Anti => JoinType::LeftAnti,
             FlatJoin::Full => JoinType::Full,
         };
         let options = vec![SortOptions { descending: false, nulls_first: true }; on.len()];
@@ -328,11 +329,15 @@ fn join(left: Plan, right: Plan, on: &[(Col, Col)], kind: FlatJoin, heavy: bool)
     let join_type = match kind {
         FlatJoin::Inner | FlatJoin::Cross => JoinType::Inner,
         FlatJoin::Left => JoinType::Right,
+        FlatJoin::Anti => JoinType::RightAnti,
         FlatJoin::Full => JoinType::Full,
     };
     let nulls = NullEquality::NullEqualsNothing;
     let mode = PartitionMode::CollectLeft;
     let join = HashJoinExec::try_new(right, left, pairs, None, &join_type, None, mode, nulls, false)?;
+    if kind == FlatJoin::Anti {
+        return Ok(Arc::new(join));
+    }
     // Put the sides back in order: left columns first.
     let schema = join.schema();
     let right_width = join.left().schema().fields().len();

@@ -9,7 +9,7 @@ use nestflow_chain::{CallSite, ChainSpec, Emit, Program, SideFrom, SideShape, St
 use serde::{Deserialize, Serialize};
 
 use super::literal::Literal;
-use super::logical::{Compare, FileSink, FileSource};
+use super::logical::{FileSink, FileSource};
 
 /// Index of a node in a [`FlatPlan`]; inputs are always smaller.
 pub type FlatId = usize;
@@ -199,10 +199,23 @@ pub enum FlatJoin {
     Inner,
     /// Matching pairs and left rows without a match; keeps the order of the left side.
     Left,
+    /// Left rows without a match, with no column of the right side; keeps the order of the left side.
+    Anti,
     /// All rows of both sides.
     Full,
     /// All pairs; the rows of the left side within the order of the right side.
     Cross,
+}
+
+/// What is made of the counts of an element on two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Counted {
+    /// Each element of both sides, once.
+    Intersection,
+    /// As often as it occurs on both sides.
+    IntersectionAll,
+    /// `(element, (count left, count right))` where the counts differ.
+    Diff,
 }
 
 /// By what rows are sorted.
@@ -257,7 +270,7 @@ pub enum FlatOp {
     /// One row per element of a packed list in the column, as the value.
     Unpack(Col),
     /// Rows `(element, count left, count right)` to the rows of a multiset operation.
-    Compared(Compare),
+    Compared(Counted),
     /// Numbers the rows: adds `Pos`.
     Number,
     /// Finds for each row the part of the sorted dataset that it belongs to, by the sample that the

@@ -12,16 +12,15 @@ use nestflow_batch::{put, tag};
 use crate::error::Result;
 use crate::executor::columns::{self, cells, schema};
 use crate::executor::stream::{StreamExec, Tactic};
-use crate::plan::flat::{Col, FlatNode};
-use crate::plan::logical::Compare;
+use crate::plan::flat::{Col, Counted, FlatNode};
 
 struct Compared {
-    kind: Compare,
+    kind: Counted,
     out: SchemaRef,
 }
 
 /// The plan node of a multiset operation.
-pub fn plan(input: Arc<dyn ExecutionPlan>, node: &FlatNode, kind: Compare) -> Arc<dyn ExecutionPlan> {
+pub fn plan(input: Arc<dyn ExecutionPlan>, node: &FlatNode, kind: Counted) -> Arc<dyn ExecutionPlan> {
     let out = schema(&node.cols);
     StreamExec::tactic("Compared", out.clone(), input, Box::new(Compared { kind, out }))
 }
@@ -36,14 +35,12 @@ impl Tactic for Compared {
             let count = |column| cell_at(column, row).map(super::int_of).transpose();
             let (a, b) = (count(left)?.unwrap_or(0), count(right)?.unwrap_or(0));
             let copies = match self.kind {
-                Compare::Subtract if b == 0 => a,
-                Compare::Subtract => 0,
-                Compare::Intersection => i64::from(a > 0 && b > 0),
-                Compare::IntersectionAll => a.min(b),
-                Compare::Diff => i64::from(a != b),
+                Counted::Intersection => i64::from(a > 0 && b > 0),
+                Counted::IntersectionAll => a.min(b),
+                Counted::Diff => i64::from(a != b),
             };
             rows.extend(std::iter::repeat_n(row as u32, copies as usize));
-            if self.kind == Compare::Diff && copies > 0 {
+            if self.kind == Counted::Diff && copies > 0 {
                 let buffer = built.buffer();
                 put::open(buffer, tag::TUPLE);
                 put::put_item(buffer, cell_at(values, row).unwrap_or(&[tag::NONE]));
@@ -58,7 +55,7 @@ impl Tactic for Compared {
         let indices = UInt32Array::from(rows);
         let mut arrays: Vec<ArrayRef> = Vec::new();
         for field in self.out.fields() {
-            let of_diff = self.kind == Compare::Diff && field.name() == "v";
+            let of_diff = self.kind == Counted::Diff && field.name() == "v";
             arrays.push(match of_diff {
                 true => Arc::new(built.finish()?),
                 false => {

@@ -48,6 +48,38 @@ impl Lift<'_> {
     }
 
     pub(super) fn compare(&mut self, left: NodeId, right: NodeId, kind: Compare, at: &At) -> Result<FlatId> {
+        match kind {
+            Compare::Subtract => self.subtract(left, right, at),
+            Compare::Intersection => self.counted(left, right, Counted::Intersection, at),
+            Compare::IntersectionAll => self.counted(left, right, Counted::IntersectionAll, at),
+            Compare::Diff => self.counted(left, right, Counted::Diff, at),
+        }
+    }
+
+    /// The left records as they are, where the right side has none that is equal.
+    fn subtract(&mut self, left: NodeId, right: NodeId, at: &At) -> Result<FlatId> {
+        let left = self.operand(left, at)?;
+        let left = self.without_markers(left, at);
+        let left = self.emit(left, Emit::Key, at);
+        let right = self.dataset(right)?;
+        let of_right = At { depth: self.depth(right), ..at.clone() };
+        let right = self.without_markers(right, &of_right);
+        let right = self.emit(right, Emit::Key, &of_right);
+        let mut by = keys(of_right.depth);
+        by.push(Col::Join);
+        let on = by.iter().map(|col| (*col, *col)).collect();
+        // Once each, so that a record with many copies is neither moved nor held with all of them.
+        let once =
+            FlatOp::Aggregate { keys: by.clone(), aggs: vec![], phase: Phase::Single, at_least_one: false };
+        let right = self.push(once, vec![right], of_right.depth, by, &of_right);
+        let cols = self.cols(left);
+        let take = cols.iter().map(|col| (false, *col, *col)).collect();
+        let op = FlatOp::Join { on, kind: FlatJoin::Anti, take };
+        let rest = self.push(op, vec![left, right], at.depth, cols, at);
+        Ok(self.project_value(rest, Expr::Given(Col::JoinShown, Col::Join), at))
+    }
+
+    fn counted(&mut self, left: NodeId, right: NodeId, kind: Counted, at: &At) -> Result<FlatId> {
         let one = Expr::Cell(vec![nestflow_batch::tag::NONE]);
         let mut sides = Vec::new();
         for (number, side) in [left, right].into_iter().enumerate() {
