@@ -458,6 +458,10 @@ def test_schemas() -> None:
     assert repr(rows.as_schema({"a": int})) == "[...]"
     assert rows.as_schema(["a", "b"]).get() == [{"a": 1}]
     assert str(rows.as_schema(["a"]).sort_by(len)) == "SchemaPCollection(a)"
+    mapped = rows.as_schema(["a"]).map(lambda row: {"b": row["a"] + 1})
+    assert type(mapped) is nf.schema.SchemaPCollection and str(mapped) == "SchemaPCollection(?)"
+    assert str(mapped.as_schema(["b"])) == "SchemaPCollection(b)" and mapped.get() == [{"b": 2}]
+    assert nf.schema.select(mapped, "b").get() == [{"b": 2}]
     tuples = p.parallelize([(1, "x")]).as_schema((int, str))
     assert type(tuples) is nf.PCollection
     assert str(tuples.serde()) == "tuple_of(int_(), str_())"

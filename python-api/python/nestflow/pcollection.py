@@ -262,10 +262,18 @@ class SchemaPCollection(PCollection):
             )
         super().__init__(pvalue._pipeline, pvalue._scope, pvalue._node, pvalue._serde)
 
+    @classmethod
+    def _with_any_fields(cls, pvalue: PCollection) -> SchemaPCollection:
+        """See a collection as one with a schema, whatever its records are."""
+        made = cls.__new__(cls)
+        PCollection.__init__(made, pvalue._pipeline, pvalue._scope, pvalue._node, pvalue._serde)
+        return made
+
     def __str__(self) -> str:
-        """Show the fields."""
+        """Show the fields, or `?` where nobody knows them."""
         serde = origin(self.serde())
-        assert isinstance(serde, (FieldsDictSerde, TupleSerde))
+        if not isinstance(serde, (FieldsDictSerde, TupleSerde)):
+            return "SchemaPCollection(?)"
         return f"SchemaPCollection({','.join(map(str, serde.get_fields()))})"
 
 

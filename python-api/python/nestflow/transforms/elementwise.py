@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..pcollection import PCollection
+from ..pcollection import PCollection, SchemaPCollection
 from ..plan.nodes import Filter, FlatMap, Foreach, Map
 from ..pobject import PObject
 from ..ptable import PTable
@@ -22,7 +22,8 @@ def map(pvalue: D, fn: Callable[..., Any], *side_inputs: PType, **options: Any) 
     """Give ``fn(record, *side_inputs)`` for each record.
 
     Args:
-        pvalue: a PCollection gives a PCollection, a PObject a PObject; empty gives empty.
+        pvalue: a PCollection gives a PCollection, a PObject a PObject; empty gives empty. A
+            SchemaPCollection gives one whose fields nobody knows, until `as_schema` says them.
         fn: any result is a record, None too.
         side_inputs: arrive as a value (PObject), a sequence (PCollection) or a dict (PTable).
         options: hints, without effect on the result.
@@ -38,7 +39,10 @@ def map(pvalue: D, fn: Callable[..., Any], *side_inputs: PType, **options: Any) 
     """
     call = Call("map", options, [pvalue], side_inputs)
     op = Map(call.input(pvalue), call.function(fn), call.sides)
-    return call.object(op) if isinstance(pvalue, PObject) else call.collection(op)
+    if isinstance(pvalue, PObject):
+        return call.object(op)
+    made = call.collection(op)
+    return SchemaPCollection._with_any_fields(made) if isinstance(pvalue, SchemaPCollection) else made
 
 
 def flat_map(
