@@ -24,7 +24,16 @@ export PATH=$tools/bin:$venv/bin:$PATH
 
 # Zig links for glibc 2.17; elsewhere, the build is for this system only (requirements.txt says where).
 case $(uname -sm) in
-    "Linux x86_64") triple=x86_64-unknown-linux-gnu compiled=$CARGO_TARGET_DIR/$triple/release library_suffix=so ;;
-    Darwin*) triple='' compiled=$CARGO_TARGET_DIR/release library_suffix=dylib ;;
-    *) triple='' compiled=$CARGO_TARGET_DIR/release library_suffix=so ;;
+    "Linux x86_64" | "Linux aarch64") triple=$(uname -m)-unknown-linux-gnu ;;
+    *) triple='' ;;
 esac
+compiled=$CARGO_TARGET_DIR/$triple/release
+[ -n "$triple" ] || compiled=$CARGO_TARGET_DIR/release
+case $(uname -s) in
+    Darwin) library_suffix=dylib ;;
+    *) library_suffix=so ;;
+esac
+
+# The processors of 2009 and later. What newer ones can do is looked for when the program runs, by the
+# libraries that search, hash, compress and check text.
+[ "$(uname -m)" != x86_64 ] || export RUSTFLAGS="-C target-cpu=x86-64-v2${RUSTFLAGS:+ $RUSTFLAGS}"

@@ -56,8 +56,8 @@ def main(folder: str) -> None:
 
 def _system() -> str:
     # Linked for glibc 2.17 where Zig is (scripts/env.sh).
-    linux = (platform.system(), platform.machine()) == ("Linux", "x86_64")
-    return "manylinux2014_x86_64" if linux else f"linux_{platform.machine()}"
+    old = platform.system() == "Linux" and platform.machine() in ("x86_64", "aarch64")
+    return f"{'manylinux2014' if old else 'linux'}_{platform.machine()}"
 
 
 def _package() -> dict[str, bytes]:

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,18 @@ class Hadoop:
         with urlopen(f"{self.yarn}/ws/v1/cluster/apps") as answer:
             found = json.load(answer)["apps"] or {"app": []}
         return sorted(found["app"], key=lambda app: app["id"])  # type: ignore[no-any-return]
+
+    def ended_since(self, before: set[str]) -> list[dict[str, Any]]:
+        """Describe the applications that have come since then, when they are over, or a minute has gone.
+
+        The program of a client ends while its application still says good-bye.
+        """
+        until = time.monotonic() + 60
+        while True:
+            new = [app for app in self.applications() if app["id"] not in before]
+            if all(app["finalStatus"] != "UNDEFINED" for app in new) or time.monotonic() > until:
+                return new
+            time.sleep(0.2)
 
     def client(self, home: str, *arguments: str) -> str:
         """Let Hadoop's own client do something with the ticket, and give what it prints.

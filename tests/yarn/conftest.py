@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,19 +103,7 @@ class Yarn:
         if not python:
             environment["PYSPARK_DRIVER_PYTHON"] = environment.pop("PYSPARK_PYTHON")
         ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        return Ended(self.hadoop, ended, self._ended(before))
-
-    def _ended(self, before: set[str]) -> list[dict]:
-        """Describe the applications that have come since then, when they are over, or a minute has gone.
-
-        The program of a client ends while its application still says good-bye.
-        """
-        until = time.monotonic() + 60
-        while True:
-            new = [app for app in self.hadoop.applications() if app["id"] not in before]
-            if all(app["finalStatus"] != "UNDEFINED" for app in new) or time.monotonic() > until:
-                return new
-            time.sleep(0.2)
+        return Ended(self.hadoop, ended, self.hadoop.ended_since(before))
 
 
 class Ended:
