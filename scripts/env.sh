@@ -36,4 +36,7 @@ esac
 
 # The processors of 2009 and later. What newer ones can do is looked for when the program runs, by the
 # libraries that search, hash, compress and check text.
-[ "$(uname -m)" != x86_64 ] || export RUSTFLAGS="-C target-cpu=x86-64-v2${RUSTFLAGS:+ $RUSTFLAGS}"
+case "$(uname -m) ${RUSTFLAGS:-}" in
+    *target-cpu=*) ;; # said already: another one means that all is compiled again
+    x86_64*) export RUSTFLAGS="-C target-cpu=x86-64-v2${RUSTFLAGS:+ $RUSTFLAGS}" ;;
+esac
