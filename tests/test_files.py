@@ -41,6 +41,20 @@ def texts(folder: Path) -> list[str]:
     return [(folder / name).read_text() for name in parts(folder)]
 
 
+def test_two_outputs_of_one_path(p: nf.Pipeline, tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    p.write(p.parallelize([1]), nf.output.TextFile(str(path)))
+    with pytest.raises(
+        nf.errors.NestflowPlanningException, match=r"two outputs .* the first at .*test_files"
+    ):
+        p.write(p.parallelize([2]), nf.output.TextFile(f"{path}/"))
+    p.run()
+    assert (path / "part-00000").read_text() == "1\n"
+    p.write(p.parallelize([3]), nf.output.TextFile(str(path)))
+    p.run()
+    assert (path / "part-00000").read_text() == "3\n"
+
+
 def test_text_by_file(p: nf.Pipeline, tmp_path: Path) -> None:
     """A table from file to lines; a file without lines is an empty group."""
     (tmp_path / "a.txt").write_text("one\ntwo\n")

@@ -58,6 +58,38 @@ def test_every_kind_of_function_counts(p: nf.Pipeline, name: str) -> None:
     assert counter.get("seen") == calls
 
 
+def test_each_run_starts_with_what_was_captured(create: Create, tmp_path: Path) -> None:
+    """What a function remembers is forgotten by another run or pipeline, and after a failure."""
+    known: set[int] = set()
+    flag = tmp_path / "tried"
+
+    def is_new(x: int) -> bool:
+        if x in known:
+            return False
+        known.add(x)
+        return True
+
+    def fails_once(x: int) -> int:
+        if not flag.exists():
+            flag.touch()
+            raise OSError("the first time")
+        return x
+
+    p = create()
+    kept = p.parallelize([1, 2]).filter(is_new)
+    assert kept.count().get() == 2 and sorted(kept.get()) == [1, 2]
+    assert sorted(p.parallelize([1, 3]).filter(is_new).get()) == [1, 3]
+    assert create().parallelize([1, 2]).filter(is_new).count().get() == 2
+    p.write(p.parallelize([1, 2]).filter(is_new), nf.output.TextFile(str(tmp_path / "new")))
+    p.write(p.parallelize([7]).map(fails_once), nf.output.TextFile(str(tmp_path / "other")))
+    with pytest.raises(OSError, match="the first time"):
+        p.run()
+    p.run()
+    written = [line for part in (tmp_path / "new").glob("part-*") for line in part.read_text().split()]
+    assert sorted(written) == ["1", "2"]
+    assert not known
+
+
 def test_names_and_groups(p: nf.Pipeline) -> None:
     def count(x: int) -> None:
         counter.increase("plain", x)

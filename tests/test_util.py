@@ -18,6 +18,7 @@ from nestflow.transform_impls.sort import ASC, DESC
 from nestflow.util import broadcast, decorators, log, path_util, utils
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -231,6 +232,55 @@ def test_test_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert paths
 
 
+def _in_a_group(p: nf.Pipeline) -> None:
+    def checked(v: nf.PCollection) -> nf.PCollection:
+        magic.passert(v.filter(lambda x: x > 2).sum() == 3)
+        return v
+
+    p.parallelize({1: [2]}).apply_values(checked).cache()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda p: magic.passert(p.parallelize([]).sum()),
+        lambda p: magic.passert_eq(5, p.parallelize([]).sum()),
+        lambda p: magic.passert_eq(p.parallelize([]).sum(), p.parallelize([1]).sum()),
+        _in_a_group,
+    ],
+)
+def test_a_value_that_is_missing_is_not_what_is_asserted(wrong: Callable[[nf.Pipeline], None]) -> None:
+    p = nf.Pipeline.create("local")
+    magic.passert_eq(p.parallelize([]).sum(), p.parallelize([]).max())
+    p.run()
+    wrong(p)
+    with pytest.raises(AssertionError, match=r"no value|there is none"):
+        p.run()
+
+
+def test_emptied_groups_are_broadcast(p: nf.Pipeline) -> None:
+    tables = {
+        "flat": p.parallelize({1: [], 2: ["b"]}),
+        "nested": p.parallelize({"x": {1: [], 2: ["b", "c"]}, "y": {}}),
+    }
+
+    counted = {"flat": T.count, "nested": lambda table: table.apply_values(T.count)}
+
+    def inside(name: str) -> dict[str, Any]:
+        def of(v: nf.PCollection) -> Any:
+            moved = broadcast.broadcast_to(tables[name], broadcast.working_scope(v))
+            return T.make_tuple(
+                moved.extract_keys().apply(T.to_list_pobject),
+                T.to_pobject(moved.apply_values(counted[name])),
+            )
+
+        keys, counts = p.parallelize({0: [0]}).apply_values(of).get()[0]
+        return {"keys": sorted(keys), "counts": counts}
+
+    assert inside("flat") == {"keys": [1, 2], "counts": {1: 0, 2: 1}}
+    assert inside("nested") == {"keys": ["x", "y"], "counts": {"x": {1: 0, 2: 2}}}
+
+
 def test_families_of_exceptions() -> None:
     families = {
         error.Error: [
@@ -245,6 +295,7 @@ def test_families_of_exceptions() -> None:
             error.InvalidSeqSerdeException,
         ],
     }
+    assert error.BigflowHDFSException.__bases__ == (error.Error,)
     for parent, children in families.items():
         assert all(issubclass(child, parent) for child in children)
     names = ("HDFSException", "RuntimeException", "PlanningException", "RPCException")

@@ -24,6 +24,42 @@ def _until(status, emitter, x):
     return status + 1
 
 
+def _window(status, emitter, x):
+    status.append(x)
+    del status[:-2]
+    emitter.emit(status)
+    return status
+
+
+def _tally(status, emitter, x):
+    status["seen"] = {"sum": status.get("seen", {"sum": 0})["sum"] + x}
+    emitter.emit((x, status))
+    return status
+
+
+def _refilled(x):
+    part = [0, x]
+    for i in range(3):
+        part[0] = i
+        yield part
+
+
+class Growing(Transformer):
+    """What was seen so far, always the same list."""
+
+    def begin_process(self):
+        self.all = []
+        return []
+
+    def process(self, record):
+        self.all.append(record)
+        yield self.all
+
+    def end_process(self):
+        self.all.clear()
+        return [self.all]
+
+
 class Pairs(Transformer):
     """Each record with the one before."""
 
@@ -119,6 +155,21 @@ CASES = [
     Case("transformer that keeps", lambda v: v.transform(Keeping([0]))),
     Case("transformer after sort", lambda v: v.sort(True).transform(Pairs())),
     Case("transformer with side inputs", lambda v, o: v.transform(Above(), v.count(), o), NUMBERS),
+    Case(
+        "the status is emitted as it is then", lambda v: v.transform(lambda e: [], _window, lambda s, e: None)
+    ),
+    Case("what is in an emitted tuple too", lambda v: v.transform(lambda e: {}, _tally, lambda s, e: None)),
+    Case(
+        "an emitted status before a map",
+        lambda v: v.transform(lambda e: [], _window, lambda s, e: None).map(lambda part: part[-1]),
+    ),
+    Case("a transformer yields what goes on", lambda v: v.transform(Growing())),
+    Case("a list that a generator fills again", lambda v: v.flat_map(_refilled)),
+    Case("a filled list, and keys of it", lambda v: v.flat_map(_refilled).group_by(lambda part: part[0])),
+    Case(
+        "a filled list before other steps",
+        lambda v: v.flat_map(_refilled).filter(lambda part: part[0]).flat_map(lambda part: (part, part[0])),
+    ),
     Case(
         "transform then count",
         lambda v: v.filter(lambda x: False).transform(lambda emitter: 0, _running, _ended).count(),

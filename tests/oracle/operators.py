@@ -100,7 +100,9 @@ class Operators(Groups):
 
     def on_flatmap(self, o: op.FlatMap, path: Path, node: int) -> Rows:
         rows, f = self.rows(o.input, path), self.function(o.function)
-        out = [Row(r.keys, x) for r in rows for x in f(_own(r), *self._sides(o.sides, path, r))]
+        out = [
+            Row(r.keys, copy.deepcopy(x)) for r in rows for x in f(_own(r), *self._sides(o.sides, path, r))
+        ]
         sides = all(side.single or self.rows(side.node, path).ordered for side in o.sides)
         return Rows(out, rows.ordered and sides)
 
@@ -290,9 +292,9 @@ class Operators(Groups):
         rows = self.rows(o.input, path)
         self._looks_at_order(rows, "transform")
         walker = copy.deepcopy(self.function(o.transformer))
-        out = [*walker.begin_process(*self._sides(o.sides, path))]
+        out = [copy.deepcopy(x) for x in walker.begin_process(*self._sides(o.sides, path))]
         for row in rows:
-            out += walker.process(_own(row), *self._sides(o.sides, path))
+            out += map(copy.deepcopy, walker.process(_own(row), *self._sides(o.sides, path)))
         out += walker.end_process(*self._sides(o.sides, path))
         return self._emitted(out, path, node)
 

@@ -20,6 +20,8 @@ pub(crate) struct Kinds {
     pub(crate) loads: Py<PyAny>,
     /// `nestflow.host.pickles.dumps`.
     pub(crate) dumps: Py<PyAny>,
+    /// `nestflow.host.pickles.copied`.
+    pub(crate) copied: Py<PyAny>,
     /// `nestflow.host.program.MISSING`: instead of a value where there is none.
     pub(crate) missing: Py<PyAny>,
     /// `nestflow.host.program.GONE`: instead of a part of a row that is null.
@@ -75,6 +77,7 @@ fn look_up(py: Python<'_>) -> PyResult<Kinds> {
     let program = py.import("nestflow.host.program")?;
     let keys = py.import("nestflow.host.keys")?;
     let counting = py.import("nestflow.host.counting")?;
+    let pickles = py.import("nestflow.host.pickles")?;
     let class = |module: &Bound<'_, PyModule>, name: &str| -> PyResult<Py<PyType>> {
         Ok(module.getattr(name)?.cast_into::<PyType>()?.unbind())
     };
@@ -89,7 +92,8 @@ fn look_up(py: Python<'_>) -> PyResult<Kinds> {
         uuid_unknown: uuid.getattr("SafeUUID")?.getattr("unknown")?.unbind(),
         decimal: class(&py.import("decimal")?, "Decimal")?,
         loads: py.import("pickle")?.getattr("loads")?.unbind(),
-        dumps: py.import("nestflow.host.pickles")?.getattr("dumps")?.unbind(),
+        dumps: pickles.getattr("dumps")?.unbind(),
+        copied: pickles.getattr("copied")?.unbind(),
         missing: program.getattr("MISSING")?.unbind(),
         gone: program.getattr("GONE")?.unbind(),
         drop: program.getattr("DROP")?.unbind(),

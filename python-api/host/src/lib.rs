@@ -31,6 +31,7 @@ mod native;
 mod native_functions;
 mod objects;
 mod odd;
+mod own;
 mod pin;
 mod program;
 mod records;

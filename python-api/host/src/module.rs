@@ -26,6 +26,8 @@ pub mod _host {
     #[pymodule_export]
     use crate::native_functions::{NativeBatchCall, NativeCall, NativeFile};
     #[pymodule_export]
+    use crate::own::{Own, append_own};
+    #[pymodule_export]
     use crate::worker::{end_with_parent, run_worker};
 }
 

@@ -48,11 +48,11 @@ class NestflowRuntimeException(NestflowError):
     """
 
 
-class NestflowHDFSException(NestflowRuntimeException):
+class NestflowHDFSException(NestflowError):
     """A Hadoop file system did not do what was asked.
 
     Example:
-        >>> issubclass(NestflowHDFSException, NestflowRuntimeException)
+        >>> issubclass(NestflowHDFSException, NestflowError)
         True
     """
 

@@ -52,7 +52,7 @@ class FoldMethods(RddMethods):
             self._this, zero, aggregate_fn, combine_fn, *side_inputs, **options
         )
 
-    def as_pobject(self) -> PObject:
+    def as_pobject(self, **options: Any) -> PObject:
         """Give the first record as a PObject; see `transforms.first`.
 
         Example:
@@ -60,7 +60,7 @@ class FoldMethods(RddMethods):
             >>> nf.Pipeline.create("local").parallelize([7]).as_pobject().get()
             7
         """
-        return self.first()
+        return self.first(**options)
 
     def combine(
         self, fn: Callable[[Iterable[Any]], Any], pre_combine: bool = True, **options: Any

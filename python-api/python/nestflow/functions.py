@@ -6,18 +6,25 @@ cloudpickle is imported with the first function, to keep ``import nestflow`` fas
 
 from __future__ import annotations
 
+import functools
 import operator
+import re
 import types
 from typing import TYPE_CHECKING, cast
 
 from .errors import InvalidLogicalPlanException, NestflowPlanningException
-from .plan.nodes import Function
+from .plan.nodes import Function, StatefulFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
 _DEPTH = 12
+_STATELESS = (
+    *(type(None), bool, int, float, complex, str, bytes, type, range, re.Pattern),
+    *(types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType, operator.itemgetter),
+    *(operator.attrgetter, operator.methodcaller),
+)
 _ADDITION = lambda a, b: a + b  # noqa: E731 (what others are compared with has to be a lambda too)
 
 
@@ -39,7 +46,8 @@ def ship_function(function: Callable[..., Any], role: str = "function") -> Funct
     """
     if not callable(function):
         raise ValueError(f"the {role} has to be callable, not {function!r:.100}")
-    return Function(function_name(function), _pickle(function, function_name(function)))
+    kind = StatefulFunction if _holds_state(function, set()) else Function
+    return kind(function_name(function), _pickle(function, function_name(function)))
 
 
 def ship_value(value: object, role: str) -> Function:
@@ -136,6 +144,26 @@ def _pickles(value: object) -> bool:
     except Exception:
         return False
     return True
+
+
+def _holds_state(value: object, seen: set[int]) -> bool:
+    """Whether a call might change what goes along with a function; if in doubt, it might."""
+    if id(value) in seen or isinstance(value, _STATELESS):
+        return False
+    seen.add(id(value))
+    if isinstance(value, types.BuiltinFunctionType):
+        return _holds_state(value.__self__, seen)
+    if isinstance(value, types.FunctionType):
+        # Its module belongs to the process that imports it.
+        if _cloudpickle().cloudpickle._should_pickle_by_reference(value):
+            return False
+    elif isinstance(value, functools.partial):
+        return any(_holds_state(part, seen) for part in (value.func, *value.args, *value.keywords.values()))
+    elif not isinstance(value, (tuple, frozenset, types.MethodType)) and (
+        type(value).__module__.partition(".")[0] != __package__ or not hasattr(value, "__dict__")
+    ):
+        return True
+    return any(_holds_state(part, seen) for _, part in _parts(value))
 
 
 def _parts(value: object) -> Iterator[tuple[str, object]]:

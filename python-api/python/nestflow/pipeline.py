@@ -150,7 +150,8 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
 
         Raises:
             ValueError: not a dataset, or not a target.
-            NestflowPlanningException: a table whose values are a tuple.
+            NestflowPlanningException: a table whose values are a tuple; or an output of the same run has
+                the same path.
 
         Example:
             >>> import nestflow as nf
@@ -179,7 +180,14 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
         node, levels = leaf._node, self._builder.depth(leaf._scope)
         if levels:
             node = self._builder.add(ROOT, Values(node, levels), False, site)
-        self._pending.append(Write(node, make(self._builder, leaf), self._builder.site(site)))
+        sink = make(self._builder, leaf)
+        for write in self._pending:
+            if isinstance(write, Write) and write.sink.path.rstrip("/") == sink.path.rstrip("/"):
+                raise NestflowPlanningException(
+                    f"two outputs of this run write to {sink.path}, the first at "
+                    f"{self._builder.site_at(write.site)}. Each needs a directory of its own"
+                )
+        self._pending.append(Write(node, sink, self._builder.site(site)))
 
     def _write_by_user(self, pvalue: PType, target: UserOutputBase) -> None:
         target._effect(pvalue)

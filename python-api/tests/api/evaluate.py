@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import pickle
 import traceback
@@ -252,7 +253,7 @@ class Evaluation:
                 self.stopped = False
 
             def emit(self, x: Any) -> None:
-                self.out.append(x)
+                self.out.append(copy.deepcopy(x))
 
             def done(self) -> None:
                 self.stopped = True

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..options import TRANSFORM_OPTIONS, warn_unknown
 from ..ptable import PTable
+from ..ptype import PType
 from ..schema import agg as agg_columns
 from ..schema import flatten as flatten_table
 from ..schema import group_by as group_by_fields
 from ..schema import of
 from ..schema import select as select_columns
-from ..serde import DefaultSerde, FieldsDictSerde, Serde, origin
+from ..serde import DefaultSerde, FieldsDictSerde, Serde, TupleSerde, origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ def select(
         >>> select(rows, "a, b => sum", lambda a, b: a + b).get()
         [{'sum': 3}]
     """
-    return select_columns(pvalue, _function(description, fn, args), **options)
+    return select_columns(pvalue, _function(pvalue, description, fn, args), **options)
 
 
 def agg(
@@ -86,7 +87,7 @@ def agg(
         >>> agg(rows, "a => most, least", lambda a: (a.max(), a.min())).get()
         [{'most': 5, 'least': 1}]
     """
-    return agg_columns(pvalue, _function(description, fn, args), **options)
+    return agg_columns(pvalue, _function(pvalue, description, fn, args), **options)
 
 
 def group_by(pvalue: PCollection, fields: Any, **options: Any) -> PTable:
@@ -138,7 +139,11 @@ def get_serde_of_fields(serde: Serde, names: Any) -> FieldsDictSerde:
     return of({name: get_serde_of_field(serde, name, DefaultSerde()) for name in of(names).get_fields()})
 
 
-def _function(description: str, fn: Callable[..., Any], args: tuple[Any, ...]) -> Callable[[Any], Any]:
+def _function(
+    pvalue: PCollection, description: str, fn: Callable[..., Any], args: tuple[Any, ...]
+) -> Callable[[Any], Any]:
+    if isinstance(pvalue, PType) and isinstance(origin(pvalue.serde()), TupleSerde):
+        raise ValueError(f"{description!r} names fields, and the records are tuples, which have none")
     sides = ["".join(side.split()) for side in description.split("=>")]
     if len(sides) > 2:  # no assert: it counts under python -O too
         raise AssertionError(f"there is more than one => in {description!r}")

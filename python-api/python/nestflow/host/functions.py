@@ -6,6 +6,7 @@ Must not look inside a function, and must not import anything of nestflow that a
 from __future__ import annotations
 
 import pickle
+from collections import OrderedDict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,39 @@ if TYPE_CHECKING:
 _UNCHANGEABLE = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
-@lru_cache(maxsize=512)
+# What stands between a pickle, which ends before it, and the 16 bytes that name a run.
+_OF_RUN = b" in the run "
+_NAME = len(_OF_RUN) + 16
+_MOST_STATEFUL = 64
+# The run that a function was loaded in, and the function, by its pickle.
+_stateful: OrderedDict[bytes, tuple[bytes, Any]] = OrderedDict()
+
+
+def of_run(pickled: bytes, run: bytes) -> bytes:
+    """The pickle of a function that is loaded again in each run: what it holds starts as it was."""
+    return pickled + _OF_RUN + run
+
+
 def load(pickled: bytes) -> Any:
     """The function, the same object for the same bytes as long as the cache remembers it."""
+    if not pickled[-_NAME:].startswith(_OF_RUN):
+        return _load(pickled)
+    pickled, run = pickled[:-_NAME], pickled[-16:]
+    known = _stateful.pop(pickled, None)
+    if known is None or known[0] != run:
+        known = run, _loads(pickled)
+    _stateful[pickled] = known
+    while len(_stateful) > _MOST_STATEFUL:
+        _stateful.popitem(last=False)
+    return known[1]
+
+
+@lru_cache(maxsize=512)
+def _load(pickled: bytes) -> Any:
+    return _loads(pickled)
+
+
+def _loads(pickled: bytes) -> Any:
     try:
         return pickle.loads(pickled)
     finally:

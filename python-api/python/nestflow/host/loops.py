@@ -103,7 +103,7 @@ class _Loops:
             Line(f"if {many}.__class__ in SIZED and len({many}) <= room[0]:"),
             Line(f"    {part}, {rest} = {many}, ()"),
             Line("else:"),
-            call._replace(text=f"    {rest} = iter({many})"),
+            call._replace(text=f"    {rest} = Own({many})"),
             Line(f"    {part} = islice({rest}, room[0])"),
             Line("while True:"),
             *indent(each),

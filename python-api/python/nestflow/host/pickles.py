@@ -15,6 +15,7 @@ import os
 import pickle
 import shutil
 import tempfile
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
@@ -38,6 +39,17 @@ _travels = False
 _folder: str | None = os.environ.get(FOLDER)
 # Classes that no other process could import: how values refer to them.
 _defined: dict[type, tuple[str] | tuple[str, bytes]] = {}
+
+
+def copied(value: Any) -> Any:
+    """A copy of a value that may change.
+
+    What cannot be copied is given as it is: whether it can be a record is found where it is stored.
+    """
+    try:
+        return deepcopy(value)
+    except Exception:
+        return value
 
 
 def dumps(value: Any) -> bytes:

@@ -9,12 +9,14 @@ for it. `feed` is never called without a record, nor where there is `enough`.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nestflow.host import functions
 from nestflow.host.batches import Batches, Walk
+from nestflow.host.compiled import library
 from nestflow.host.program import MISSING, Side, Step
 from nestflow.host.sides import arguments_of
 
@@ -100,12 +102,14 @@ class _Transform(_Walk):
     def __init__(self, step: Step, sides: Sequence[Side]) -> None:
         super().__init__(step, sides)
         self._init, self._step, self._done = (functions.load_for(step, index) for index in range(3))
-        self._emitter = Emitter(self.out.append)
+        # What is emitted may be the status, which changes.
+        self._emit = partial(library().append_own, self.out)
+        self._emitter = Emitter(self._emit)
         self._status: Any = None
 
     def begin(self, columns: Sequence[Any]) -> None:
         self._columns = columns
-        self._emitter = Emitter(self.out.append)
+        self._emitter = Emitter(self._emit)
         self._status = self._init(self._emitter, *self._given())
 
     def feed(self, records: list[Any], size: int = 0) -> Iterator[None]:
@@ -144,10 +148,11 @@ class _Transformer(_Walk):
 
     def feed(self, records: list[Any], size: int = 0) -> Iterator[None]:
         process, given, out, room = self._transformer.process, self._given(), self.out, self.room
+        own = library().Own
         for x in records:
             outputs = process(x, *given)
             if outputs.__class__ in _SIZED and len(outputs) <= room[0]:
-                out += outputs
+                out += own(outputs)
             else:
                 yield from self._take(outputs, "process")
             if len(out) >= room[0]:
@@ -162,7 +167,7 @@ class _Transformer(_Walk):
             raise TypeError(
                 f"{method} of the transformer returned None: it has to return an iterable of outputs"
             )
-        rest, out = iter(outputs), self.out
+        rest, out = library().Own(outputs), self.out
         while True:
             most, before = self.room[0], len(out)
             out.extend(islice(rest, most))

@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nestflow.host import functions
+from nestflow.host.compiled import library
 from nestflow.host.program import DROP, GONE, MISSING, EmptySide, NotAPair, Side, Step
 from nestflow.host.sides import open_value
 
@@ -51,6 +52,7 @@ _CONSTANTS: dict[str, Any] = {
     "SIZED": _SIZED,
     "chain": chain,
     "islice": islice,
+    "Own": None,
 }
 
 
@@ -106,7 +108,7 @@ class Names:
 
     def values(self) -> dict[str, Any]:
         """What the names stand for, but for variables."""
-        values = dict(_CONSTANTS)
+        values = {**_CONSTANTS, "Own": library().Own}
         for name, (step, number) in self._functions().items():
             values[name] = functions.load_for(step, number)
         for index, side in enumerate(self.sides):

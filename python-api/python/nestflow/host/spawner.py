@@ -14,6 +14,7 @@ import socket
 import struct
 
 from nestflow.host import worker
+from nestflow.host.compiled import library
 
 _REQUEST = struct.Struct("<cI")
 _ANSWER = struct.Struct("<i")
@@ -41,7 +42,7 @@ _MODULES = (
 
 def main(owner: int) -> None:
     """Fork workers until the engine is gone; in each of them, be one."""
-    host = worker.library()
+    host = library()
     host.end_with_parent(owner)
     worker.call_process("nestflow-spawn")
     # An interrupt is for the engine.

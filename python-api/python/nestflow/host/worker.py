@@ -16,6 +16,7 @@ import traceback
 from typing import Any
 
 from nestflow.host import pickles, surroundings, warned
+from nestflow.host.compiled import library
 from nestflow.host.counting import REMOTE
 from nestflow.host.errors import LIMIT
 
@@ -50,16 +51,6 @@ def main(owner: int, parent: int) -> None:
         traceback.print_exc()
         around = surroundings.Missing(error)
     host.run_worker(connection, owner, around, limit)
-
-
-def library() -> Any:
-    """The compiled host."""
-    try:
-        from nestflow import _host  # type: ignore[attr-defined]
-    except ImportError:
-        # A wheel made by pip alone has one library for everything.
-        from nestflow._native import _host
-    return _host
 
 
 def call_process(name: str) -> None:

@@ -10,8 +10,22 @@ import itertools
 from dataclasses import dataclass, fields, replace
 from threading import RLock
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from .nodes import CallSite, Function, Group, Import, Keys, Literal, LogicalPlan, Node, Op, Scope
+from ..host.functions import of_run
+from .nodes import (
+    CallSite,
+    Function,
+    Group,
+    Import,
+    Keys,
+    Literal,
+    LogicalPlan,
+    Node,
+    Op,
+    Scope,
+    StatefulFunction,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,6 +120,10 @@ class PlanBuilder:
             inner = self._levels[inner].parent
         return inner == outer
 
+    def site_at(self, index: int) -> CallSite:
+        """The user's line of an id."""
+        return self._site_list[index]
+
     def site_of(self, node: int) -> CallSite:
         """The user's line that made a node."""
         return self._site_list[self._nodes[node].site]
@@ -137,8 +155,11 @@ class PlanBuilder:
                 called.update(functions_of(node.op))
         for target in targets:
             called.update(functions_of(getattr(target, "sink", None)))
+        run = uuid4().bytes
         return LogicalPlan(
-            functions=tuple(f if i in called else Function(f.name, b"") for f, i in self._functions.items()),
+            functions=tuple(
+                _in_run(f, run) if i in called else Function(f.name, b"") for f, i in self._functions.items()
+            ),
             sites=tuple(self._site_list),
             root=self._tree(members, needed),
             targets=targets,
@@ -187,6 +208,12 @@ def operands(op: Op) -> Iterator[int]:
     yield from getattr(op, "inputs", ())
     for side in getattr(op, "sides", ()):
         yield side.node
+
+
+def _in_run(function: Function, run: bytes) -> Function:
+    if isinstance(function, StatefulFunction):
+        return Function(function.name, of_run(function.pickled, run))
+    return function
 
 
 def functions_of(holder: object) -> Iterator[int]:

@@ -29,6 +29,10 @@ class Function:
     pickled: bytes
 
 
+class StatefulFunction(Function):
+    """One that holds what calls may change; each run has it anew, as it was pickled."""
+
+
 @dataclass(frozen=True)
 class CallSite:
     """The line of the user's program that made a node."""

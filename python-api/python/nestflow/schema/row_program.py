@@ -13,6 +13,7 @@ import pickle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InvalidDataException
+from ..host.compiled import library
 from ..host.functions import load
 from ..host.sequential import Emitter
 from ..host.sides import SideView
@@ -106,7 +107,8 @@ def _map(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]])
 
 def _flat_map(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
     f, extra = load(i.functions[0]), sides() if given[0] else []
-    return [y for x in given[0] for y in f(x, *extra)]
+    own = library().Own
+    return [y for x in given[0] for y in own(f(x, *extra))]
 
 
 def _filter(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
@@ -192,7 +194,7 @@ def _equal(values: list[Any]) -> dict[Any, list[Any]]:
 def _transform(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
     start, step, done = map(load, i.functions)
     emitted: list[Any] = []
-    emitter = Emitter(emitted.append)
+    emitter = Emitter(functools.partial(library().append_own, emitted))
     status = start(emitter, *sides())
     for x in given[0]:
         if emitter.finished:
@@ -204,10 +206,11 @@ def _transform(i: Instruction, given: list[list[Any]], sides: Callable[[], list[
 
 def _transformer(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
     walker = pickle.loads(i.functions[0])
-    found = list(walker.begin_process(*sides()))
+    own = library().Own
+    found = list(own(walker.begin_process(*sides())))
     for x in given[0]:
-        found += walker.process(x, *sides())
-    found += walker.end_process(*sides())
+        found += own(walker.process(x, *sides()))
+    found += own(walker.end_process(*sides()))
     return found
 
 

@@ -15,7 +15,7 @@ from ..pobject import PObject
 from ..ptype import PType
 from ..serde import DefaultSerde
 from ..transforms.aggregation import to_list_pobject
-from ..transforms.elementwise import filter, foreach, map
+from ..transforms.elementwise import filter, flat_map, foreach, map
 from ..transforms.sets import make_tuple, union
 from ..transforms.sorting import take
 from ..transforms.tables import to_pobject
@@ -28,7 +28,7 @@ def passert(condition: Any, message: str = "") -> None:
     """Have the next run fail unless the value is true; what is no dataset is looked at now.
 
     Raises:
-        AssertionError: at the run.
+        AssertionError: at the run; for a PObject without a value too.
 
     Example:
         >>> import nestflow as nf
@@ -37,7 +37,9 @@ def passert(condition: Any, message: str = "") -> None:
         >>> p.run()
     """
     holds = _Holds(message or "the value is not true")
-    if isinstance(condition, PType):
+    if isinstance(condition, PObject):
+        foreach(_values(condition), _HoldsOnce(holds))
+    elif isinstance(condition, PType):
         foreach(condition, holds)  # type: ignore[arg-type]
     else:
         holds(condition)
@@ -46,8 +48,8 @@ def passert(condition: Any, message: str = "") -> None:
 def passert_eq(expected: Any, found: Any, message: str = "") -> None:
     """Have the next run fail unless two datasets, or data and a dataset, are equal.
 
-    Collections are compared without their order; what else is given is made a dataset. Two values are
-    compared now.
+    Collections are compared without their order; what else is given is made a dataset. A PObject without a
+    value equals only another one. Two values are compared now.
 
     Raises:
         AssertionError: at the run.
@@ -61,7 +63,7 @@ def passert_eq(expected: Any, found: Any, message: str = "") -> None:
     """
     datasets = [side for side in (expected, found) if isinstance(side, PType)]
     if not datasets:
-        _Equal(False, message)((expected, found))
+        _Equal(False, message)(([expected], [found]))
         return
     pipeline = datasets[0].pipeline()
     both = [
@@ -69,7 +71,7 @@ def passert_eq(expected: Any, found: Any, message: str = "") -> None:
         for side in (expected, found)
     ]
     many = isinstance(datasets[0], PCollection)
-    foreach(make_tuple(*(to_pobject(side) for side in both)), _Equal(many, message))
+    foreach(make_tuple(*(_values(side) for side in both)), _Equal(many, message))
 
 
 def _if(condition: PObject, then: Any, otherwise: Any) -> Any:
@@ -145,6 +147,16 @@ def map_on(pvalue: Any, where: Any, fn: Callable[[Any], Any]) -> Any:
     return map(pvalue, _Replace(place, fn))
 
 
+def _values(pvalue: Any) -> PObject:
+    """Give a list with the value of a dataset, which is empty where a PObject has none."""
+    value = to_pobject(pvalue)
+    return to_list_pobject(flat_map(value, _alone))
+
+
+def _alone(value: Any) -> list[Any]:
+    return [value]
+
+
 def _nth(records: list[Any], n: int) -> Any:
     return records[n]
 
@@ -166,6 +178,16 @@ class _Holds:
             raise AssertionError(self.message)
 
 
+class _HoldsOnce:
+    def __init__(self, holds: _Holds) -> None:
+        self.holds = holds
+
+    def __call__(self, values: list[Any]) -> None:
+        if not values:
+            raise AssertionError(f"{self.holds.message}: there is none")
+        self.holds(values[0])
+
+
 class _Equal:
     def __init__(self, many: bool, message: str) -> None:
         self.many = many
@@ -173,9 +195,15 @@ class _Equal:
 
     def __call__(self, sides: Any) -> None:
         expected, found = sides
-        equal = _counted(expected) == _counted(found) if self.many else expected == found
-        if not equal:
-            raise AssertionError(self.message or f"expected {expected!r:.500}, found {found!r:.500}")
+        if [self._compared(x) for x in expected] != [self._compared(x) for x in found]:
+            raise AssertionError(self.message or f"expected {_shown(expected)}, found {_shown(found)}")
+
+    def _compared(self, value: Any) -> Any:
+        return _counted(value) if self.many else value
+
+
+def _shown(values: list[Any]) -> str:
+    return f"{values[0]!r:.500}" if values else "no value"
 
 
 def _counted(records: list[Any]) -> Any:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ..pobject import PObject
 
 
+_FUNCTIONS = ("initializer", "transformer", "finalizer")
+
+
 def transform(pvalue: PCollection | PObject, *args: Any, **options: Any) -> PCollection:
     """Walk through the records in order with a status, and emit any records.
 
@@ -25,7 +28,8 @@ def transform(pvalue: PCollection | PObject, *args: Any, **options: Any) -> PCol
 
     Args:
         pvalue: a PCollection or PObject; an empty one is walked through too, from start to end.
-        args: the functions or the transformer, then side inputs as for `map`.
+        args: the functions or the transformer, then side inputs as for `map`. The functions may have their
+            names instead: ``initializer=``, ``transformer=``, ``finalizer=``.
         options: hints, without effect on the result.
 
     Raises:
@@ -42,6 +46,8 @@ def transform(pvalue: PCollection | PObject, *args: Any, **options: Any) -> PCol
         ... ).get()
         [1, 3, 6]
     """
+    named = [options.pop(name) for name in _FUNCTIONS if name in options]
+    args = (*args, *named)
     walker = args[0] if args else None
     if isinstance(walker, type) and issubclass(walker, Transformer):
         walker = walker()
@@ -55,8 +61,5 @@ def transform(pvalue: PCollection | PObject, *args: Any, **options: Any) -> PCol
             "transform needs an initializer, a transformer and a finalizer, or a subclass of Transformer"
         )
     call = Call("transform", options, [pvalue], args[3:])
-    init, step, done = (
-        call.function(fn, role)
-        for fn, role in zip(args, ("initializer", "transformer", "finalizer"), strict=False)
-    )
+    init, step, done = (call.function(fn, role) for fn, role in zip(args, _FUNCTIONS, strict=False))
     return call.collection(op.Transform(call.input(pvalue), init, step, done, call.sides))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..pcollection import PCollection
 from ..plan.callsite import call_site
 from ..ptable import PTable
 from ..ptype import Dataset, PType
 from ..transforms.aggregation import first
+from ..transforms.elementwise import filter, map
 from ..transforms.grouping import group_by_key
-from ..transforms.tables import flatten
-
-if TYPE_CHECKING:
-    from ..pobject import PObject
+from ..transforms.sets import union
+from ..transforms.tables import extract_keys, flatten
 
 
 def working_scope(pvalue: PType) -> int:
@@ -69,16 +68,45 @@ def broadcast_to(pvalue: Any, scope: int) -> Any:
         return pvalue._moved(scope, node)
     assert isinstance(pvalue, PTable)
     single = not isinstance(pvalue._leaf("broadcast_to"), PCollection)
+    rows = broadcast_to(union(_keys(pvalue), _leaves(pvalue)), scope)
     with pvalue._pipeline._within(scope):
-        return _grouped(broadcast_to(flatten(pvalue), scope), pvalue.nested_level(), single)
+        return _grouped(rows, pvalue.nested_level(), single)
 
 
-def _grouped(pairs: Any, levels: int, single: bool) -> Any:
-    table = group_by_key(pairs)
+def _keys(table: PTable) -> PCollection:
+    """Give a row ``(key, (key, ... ()))`` for each group of each level, which may have no record."""
+    keys = map(extract_keys(table), _with_nothing)
+    return union(keys, flatten(table.apply_values(_keys))) if table.nested_level() else keys
+
+
+def _leaves(values: Any) -> Any:
+    """Give a row ``(key, (key, ... (record,)))`` for each record of a table."""
+    return flatten(values.apply_values(_leaves)) if isinstance(values, PTable) else map(values, _alone)
+
+
+def _grouped(rows: Any, levels: int, single: bool) -> Any:
+    return group_by_key(rows).apply_values(_inner, levels, single)
+
+
+def _inner(rows: PCollection, levels: int, single: bool) -> Any:
+    rows = filter(rows, _is_something)
     if levels:
-        return table.apply_values(_grouped, levels - 1, single)
-    return table.apply_values(_first) if single else table
+        return _grouped(rows, levels - 1, single)
+    records = map(rows, _content)
+    return first(records) if single else records
 
 
-def _first(values: PCollection) -> PObject:
-    return first(values)
+def _with_nothing(key: Any) -> Any:
+    return key, ()
+
+
+def _alone(record: Any) -> Any:
+    return (record,)
+
+
+def _is_something(row: tuple[Any, ...]) -> bool:
+    return row != ()
+
+
+def _content(row: tuple[Any, ...]) -> Any:
+    return row[0]
