@@ -136,6 +136,7 @@ def test_refusals(people: nf.PCollection, p: nf.Pipeline) -> None:
         lambda: schema.describe(plain),
         lambda: schema.cogroup(people),
         lambda: schema.join(people, people),
+        lambda: fields.select(plain.as_schema((int, int)), "a", lambda a: a),
         lambda: schema.join(people, fields="name"),
         lambda: schema.join(people, plain, fields="name"),
         lambda: schema.join(people, people, people, fields="name", merge=True),

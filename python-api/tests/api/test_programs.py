@@ -63,7 +63,7 @@ def test_all_the_transforms(p):
     assert n.max_elements(p.parallelize(9), lambda x: -x).get() == [1, 2, 3, 3]
     assert n.union(p.parallelize(7)).get() == [3, 1, 2, 3, 7]
     assert n.sort_by(lambda x: DESC(x)).get() == n.sort(reverse=DESC).get() == [3, 3, 2, 1]
-    assert n.as_pobject().get() == 3 and n.first().as_pcollection().get() == [3]
+    assert n.as_pobject(serde=int).get() == 3 and n.first().as_pcollection().get() == [3]
     assert n.intersection(p.parallelize([3, 3, 4]), output_duplicated=True).get() == [3, 3]
     assert T.cartesian(p.parallelize(1)).get() == (1,) and T.cartesian(p.parallelize([1])).get() == [(1,)]
     assert n.first().cartesian(n.take(2), p.parallelize(0)).get() == [(3, 3, 0), (3, 1, 0)]
@@ -98,6 +98,10 @@ def test_both_forms_of_transform(p):
 
     first = numbers.transform(lambda emitter: "s", step, lambda status, emitter: emitter.emit(status))
     assert first.get() == [1, "s"]
+    named = {"initializer": lambda emitter: "s", "transformer": step, "finalizer": lambda s, e: None}
+    with pytest.raises(ValueError, match="needs an initializer"):
+        numbers.transform(transformer=step)
+    assert numbers.transform(**named).get() == [1]
 
 
 def test_pipe(p):
