@@ -6,10 +6,11 @@ import json
 import random
 import re
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from by_hand import BLOCK, DONE, NEED, JavaError, Native, Planned, planned
+from by_hand import BLOCK, DONE, NEED, NOTHING, JavaError, Native, Planned, planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +66,7 @@ def every_call(native: Native, task: int) -> dict[str, tuple[Any, ...]]:
         "push": (task, 0, b"block"),
         "cancel": (task,),
         "progress": (task, native.longs(5)),
+        "press": (task,),
         "close": (task,),
     }
 
@@ -89,6 +91,7 @@ def test_closed_tasks_have_nothing_more_and_close_again(native: Native, job: Pla
         "push": None,
         "cancel": None,
         "progress": None,
+        "press": 0,
         "close": True,
     }
 
@@ -106,6 +109,25 @@ def test_a_task_by_hand_is_what_misuse_is_compared_with(native: Native, job: Pla
     native.call("push", reader, 0, None)
     assert native.drain(reader)
     native.call("close", reader)
+
+
+def test_a_step_answers_while_a_function_works(spark: Make, native: Native, tmp_path: Path) -> None:
+    go_on = tmp_path / "go on"
+    go_on.touch()
+
+    def wait(x: int) -> int:
+        while not go_on.exists():
+            time.sleep(0.01)
+        return x
+
+    p = spark()
+    (stage, tasks), *_ = planned(p, p.parallelize([1]).map(wait)).stages
+    go_on.unlink()
+    task = native.create(stage, tasks[0])
+    assert [native.call("step", task, native.longs(2)) for _ in range(5)] == [NOTHING] * 5
+    go_on.touch()
+    assert native.drain(task)
+    native.call("close", task)
 
 
 def test_calls_out_of_turn(native: Native, job: Planned) -> None:
