@@ -80,6 +80,11 @@ def test_each_run_starts_with_what_was_captured(create: Create, tmp_path: Path) 
     assert kept.count().get() == 2 and sorted(kept.get()) == [1, 2]
     assert sorted(p.parallelize([1, 3]).filter(is_new).get()) == [1, 3]
     assert create().parallelize([1, 2]).filter(is_new).count().get() == 2
+    for _ in range(2):
+        batches = p.parallelize([1, 2]).map_batches(
+            lambda batch: [x for x in batch if is_new(x)], format="list"
+        )
+        assert sorted(batches.get()) == [1, 2]
     p.write(p.parallelize([1, 2]).filter(is_new), nf.output.TextFile(str(tmp_path / "new")))
     p.write(p.parallelize([7]).map(fails_once), nf.output.TextFile(str(tmp_path / "other")))
     with pytest.raises(OSError, match="the first time"):

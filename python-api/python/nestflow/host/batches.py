@@ -89,7 +89,8 @@ class Walk:
         self._given = given
         self._out = out
         try:
-            self._function = functions.load(batches.function)
+            whole = b"" if step is None else step.functions[0].pickled
+            self._function = functions.load(functions.of_run_of(batches.function, whole))
             self._making = None if batches.setup is None else _make(batches.setup)
         except Exception as error:
             if step is None:

@@ -33,6 +33,12 @@ def of_run(pickled: bytes, run: bytes) -> bytes:
     return pickled + _OF_RUN + run
 
 
+def of_run_of(pickled: bytes, other: bytes) -> bytes:
+    """The pickle of a function that is part of another one, and loaded again when that is."""
+    end = other[-_NAME:]
+    return pickled + end if end.startswith(_OF_RUN) else pickled
+
+
 def load(pickled: bytes) -> Any:
     """The function, the same object for the same bytes as long as the cache remembers it."""
     if not pickled[-_NAME:].startswith(_OF_RUN):

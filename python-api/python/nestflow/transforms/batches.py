@@ -79,7 +79,7 @@ def map_batches(
     function = ship_function(fn)
     made = None if setup is None else ship_function(setup, "setup").pickled
     batches = Batches(function.pickled, made, limits)
-    shipped = call.value(batches, function_name(fn))
+    shipped = call.value(batches, function_name(fn), function)
     return call.collection(op.Transformer(call.input(pvalue), shipped, call.sides, True, instances))
 
 

@@ -13,7 +13,7 @@ from ..functions import ship_function, ship_value
 from ..options import TRANSFORM_OPTIONS, warn_unknown
 from ..pcollection import PCollection, collection_at
 from ..plan.callsite import call_site
-from ..plan.nodes import Flatten, FunctionId, Map, NodeId, SideInput, ToList
+from ..plan.nodes import Flatten, Function, FunctionId, Map, NodeId, SideInput, ToList
 from ..pobject import PObject
 from ..ptable import PTable
 from ..ptype import Dataset, PType
@@ -90,9 +90,11 @@ class Call:
             return self.function(zero, "zero"), True
         return self.pipeline._builder.function(ship_value(zero, "zero")), False
 
-    def value(self, value: object, role: str) -> FunctionId:
-        """Ship a constant."""
-        return self.pipeline._builder.function(ship_value(value, role))
+    def value(self, value: object, role: str, of: Function | None = None) -> FunctionId:
+        """Ship a constant; ``of``: a function in it, which may hold state."""
+        shipped = ship_value(value, role)
+        kind = Function if of is None else type(of)
+        return self.pipeline._builder.function(kind(shipped.name, shipped.pickled))
 
     def node(self, op: Op, single: bool) -> NodeId:
         """Add an operator to the plan."""
