@@ -50,19 +50,24 @@ private[spark] final case class Parcel(name: String, uri: String, hash: String, 
     try extract(new TarArchiveInputStream(new GzipCompressorInputStream(stream, true)), part)
     finally stream.close()
     LocalFiles.delete(archive)
-    try new Content(part, key).check() catch { case error: IOException => throw Parcel.damaged(uri, error.getMessage) }
+    good(new Content(part, key).check())
     LocalFiles.move(part, tree)
   }
 
+  private def good[A](content: => A): A =
+    try content catch { case error: IOException => throw Parcel.damaged(uri, error.getMessage) }
+
+  /** The list comes first, and is that which the client knows: nothing is written that does not stand there. */
   private def extract(tar: TarArchiveInputStream, to: Path): Unit = {
+    val content = new Content(to, key)
     val files = mutable.LinkedHashSet.empty[Path]
     var room = unpacked
     // Not `getNextEntry`, which gives another type in the library of each Spark.
     for (entry <- Iterator.continually(tar.getNextTarEntry).takeWhile(_ != null)) {
       val path = to.resolve(entry.getName).normalize
       val linked = if (entry.isLink) Some(to.resolve(entry.getLinkName)) else None
-      val inside = path.startsWith(to) && path != to && !files(path)
-      if (!inside || !linked.fold(entry.getLinkFlag == '0')(files))
+      val listed = if (files.isEmpty) path == content.list else path.startsWith(to) && good(content.paths)(path)
+      if (!listed || files(path) || entry.isSparse || !linked.fold(entry.getLinkFlag == '0')(files))
         throw new IOException(s"$uri has an entry that is not allowed: ${entry.getName}")
       room -= entry.getSize
       if (room < 0) throw new IOException(s"$uri holds more than the $unpacked bytes of its manifest")
