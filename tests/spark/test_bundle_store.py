@@ -130,6 +130,10 @@ def test_commands(
         assert main(list(arguments)) == 0
         return capsys.readouterr().out.splitlines()
 
+    rights, system = context._jvm.org.apache.hadoop.fs.permission.FsPermission, places.Hdfs(context, folder)
+    for others in ("environments-another", "temporary-another-1"):
+        system.put(f"{others}/file.tar.gz", b"x")
+        system.system.setPermission(system.at(others), rights("000"))
     uri, uploaded = said("push", folder)
     assert uri.startswith(f"{folder}/") and int(uploaded.split(" ")[0]) > 10_000_000
     assert said("push", folder) == [uri, "0 bytes uploaded"]
@@ -139,7 +143,6 @@ def test_commands(
     assert said("verify", folder) == [f"{name}\tgood"]
     store = store_at(context, folder, {})
     publish(store, name.split("/")[0], thing)
-    system = places.Hdfs(context, folder)
     for each in (name, name.removesuffix(".tar.gz") + ".json"):
         system.system.setTimes(system.at(each), 1000, -1)
     assert said("prune", folder, "--older-than", "1") == [f"{name}\twould be removed (--yes)"]

@@ -14,10 +14,10 @@ from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urlparse
 
-from .store import STALE, TEMPORARY, not_private, sha256
+from .store import COPIES, STALE, TEMPORARY, not_private, sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 _P = ParamSpec("_P")
@@ -214,11 +214,19 @@ class Hadoop:
     @_said
     def names(self) -> list[tuple[str, float, int]]:
         """Give the files with their times and sizes."""
-        system = self._system
-        root = system.makeQualified(self._fs.Path(f"{self.root}/")).toUri().getPath().rstrip("/") + "/"
-        files, found = system.listFiles(self._fs.Path(f"{self.root}/"), True), []
-        while files.hasNext():
-            status = files.next()
-            name = status.getPath().toUri().getPath().removeprefix(root)
-            found.append((name, status.getModificationTime() / 1000, int(status.getLen())))
-        return sorted(found)
+        return sorted(self._listed(self._system, self._fs.Path(f"{self.root}/"), ""))
+
+    def _listed(self, system: Any, folder: Any, name: str) -> Iterator[tuple[str, float, int]]:
+        """Give those of a folder and of the folders in it which this user may read."""
+        try:
+            found = system.listStatus(folder)
+        except Exception as error:
+            if name and _thrown(error) == "AccessControlException":
+                return
+            raise
+        for status in found:
+            inside = name + status.getPath().getName()
+            if not status.isDirectory():
+                yield inside, status.getModificationTime() / 1000, int(status.getLen())
+            elif not inside.startswith(COPIES):
+                yield from self._listed(system, status.getPath(), f"{inside}/")

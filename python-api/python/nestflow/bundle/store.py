@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 TEMPORARY = ".nestflow-"
 """How the names of files begin that are being written."""
 
+COPIES = "temporary-"
+"""How the names of folders begin that are a client's for its files: there are no archives in them."""
+
 STALE = 24 * 3600
 """Seconds after which nobody writes to such a file any more."""
 
@@ -62,7 +65,7 @@ class Store(Protocol):
         """Give an old file the time of now: it is in use. Some file systems keep the time that it has."""
 
     def names(self) -> list[tuple[str, float, int]]:
-        """Give the files with their times and sizes."""
+        """Give the files with their times and sizes, but for those in folders that this user may not read."""
 
 
 def sha256(file: BinaryIO) -> str:
@@ -168,7 +171,8 @@ class Local:
     def names(self) -> list[tuple[str, float, int]]:
         """Give the files with their times and sizes."""
         found = []
-        for where, _, names in os.walk(self._root):
+        for where, folders, names in os.walk(self._root):
+            folders[:] = [folder for folder in folders if not folder.startswith(COPIES)]
             for name in names:
                 path = os.path.join(where, name)
                 state = os.stat(path)
