@@ -14,7 +14,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urlparse
 
-from .store import COPIES, STALE, TEMPORARY, not_private, sha256
+from .store import COPIES, SHARED, STALE, TEMPORARY, folder_rights, not_private, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,6 +42,10 @@ def _said(ask: Callable[_P, _R]) -> Callable[_P, _R]:
             if thrown is None:
                 raise
             text = str(thrown.getMessage() or thrown.toString()).split("\n")[0]
+            if "access=WRITE" in text:
+                text += (
+                    f"; its owner can let others add files, but remove only their own: the rights {SHARED:o}"
+                )
             raise OSError(f"{args[0].root}: {text}") from error  # type: ignore[attr-defined]
 
     return asked
@@ -186,8 +190,15 @@ class Hadoop:
         if folder.getParent() is not None:
             self._make(system, folder.getParent())
         system.mkdirs(folder)
-        if not self._objects:
-            system.setPermission(folder, self._rights("700" if self.private else "755"))
+        if self._objects:
+            return
+        inside = f"{folder.toString()}/".startswith(f"{self.root}/")
+        try:
+            system.setPermission(folder, self._rights(f"{folder_rights(self.private, inside):o}"))
+        except Exception as error:
+            if _thrown(error) != "AccessControlException":
+                raise
+            # Somebody else has made it meanwhile.
 
     def _sweep(self, system: Any, folder: Any) -> None:
         """Remove what writers that were killed have left."""

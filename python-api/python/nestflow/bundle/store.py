@@ -27,6 +27,9 @@ COPIES = "temporary-"
 STALE = 24 * 3600
 """Seconds after which nobody writes to such a file any more."""
 
+SHARED = 0o1777
+"""Rights of folders in which everybody may put files, and remove his own."""
+
 _PART = 1 << 20
 
 
@@ -74,6 +77,11 @@ def sha256(file: BinaryIO) -> str:
     while part := file.read(_PART):
         digest.update(part)
     return digest.hexdigest()
+
+
+def folder_rights(private: bool, inside: bool) -> int:
+    """Give the rights of a folder that is made: inside of a store, others put their archives too."""
+    return 0o700 if private else SHARED if inside else 0o755
 
 
 def not_private(uri: str, owner: str, rights: str) -> PermissionError:
@@ -156,7 +164,8 @@ class Local:
             os.mkdir(folder)
         except FileExistsError:
             return
-        os.chmod(folder, 0o700 if self.private else 0o755)
+        inside = f"{folder}/".startswith(f"{self._root}/")
+        os.chmod(folder, folder_rights(self.private, inside))
 
     def remove(self, name: str) -> None:
         """Remove a file; none is fine."""
