@@ -169,7 +169,11 @@ def entry(name: str, kind: bytes, to: str = "") -> tarfile.TarInfo:
 def sparse(name: str, size: int) -> tarfile.TarInfo:
     """A file of so many zeros, none of which is in the archive."""
     made = tarfile.TarInfo(name)
-    made.pax_headers = {"GNU.sparse.size": str(size), "GNU.sparse.map": f"{size},0", "GNU.sparse.numblocks": "1"}
+    made.pax_headers = {
+        "GNU.sparse.size": str(size),
+        "GNU.sparse.map": f"{size},0",
+        "GNU.sparse.numblocks": "1",
+    }
     return made
 
 
@@ -222,6 +226,17 @@ def test_a_folder_that_others_may_write_to(
     worked, error = unpack(archive, tmp_path / "cache")
     assert not worked
     assert f"others may write to {tmp_path / 'cache'}" in error
+
+
+def test_an_environment_where_others_may_read(archive: Archive, tmp_path: Path, unpack: Unpack) -> None:
+    (tmp_path / "cache").mkdir(0o755)
+    assert unpack(archive, tmp_path / "cache")[0]
+    private = archive.changed(name="environment-x")
+    worked, error = unpack(private, tmp_path / "cache")
+    assert not worked
+    assert f"others may read {tmp_path / 'cache'}: an environment needs one with the rights 0700" in error
+    (tmp_path / "cache").chmod(0o700)
+    assert unpack(private, tmp_path / "cache")[0]
 
 
 def test_a_folder_that_is_a_link(archive: Archive, tmp_path: Path, unpack: Unpack) -> None:

@@ -30,7 +30,7 @@ private[spark] final case class Parcel(name: String, uri: String, hash: String, 
 
   private def whole(tree: Path, cache: Path, mark: String)(repair: IOException => Unit): Path = name.intern.synchronized {
     // The lock is the process's, and ends with it.
-    val lock = FileChannel.open(Parcel.own(cache).resolve(s"$name.lock"), CREATE, WRITE)
+    val lock = FileChannel.open(Parcel.own(cache, name).resolve(s"$name.lock"), CREATE, WRITE)
     try {
       lock.lock()
       new Content(tree, key).ensure(cache.resolve(s"$mark.mark"))(repair)
@@ -95,8 +95,8 @@ private[spark] object Parcel {
   private def damaged(what: String, how: String) =
     new IOException(s"$what is damaged: $how; reprepare_cache_archive=True makes it anew")
 
-  /** A folder that nobody else may write to: what lies there is run. */
-  private def own(folder: Path): Path = {
+  /** A folder that nobody else may write to: what lies there is run. An environment is nobody else's to read, too. */
+  private def own(folder: Path, parcel: String): Path = {
     val mine = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"))
     LocalFiles.createDirectories(folder.getParent)
     try LocalFiles.createDirectory(folder, mine) catch { case _: FileAlreadyExistsException => () }
@@ -106,6 +106,8 @@ private[spark] object Parcel {
     val rights = PosixFilePermissions.toString(LocalFiles.getPosixFilePermissions(folder))
     if (!owned || LocalFiles.isSymbolicLink(folder) || !rights.matches("rwx.-..-."))
       throw new IOException(s"others may write to $folder: nothing in it is run")
+    if (parcel.startsWith("environment-") && rights != "rwx------")
+      throw new IOException(s"others may read $folder: an environment needs one with the rights 0700")
     folder
   }
 }
