@@ -231,6 +231,7 @@ def test_a_private_folder_of_others(
 ) -> None:
     folder = f"{hdfs}/tmp/{tmp_path.name}"
     store = store_at(context, folder, {}, private=True)
+    assert store.user() == "tester"
     assert publish(store, "mine", thing).uploaded > 0
     assert publish(store, "mine", thing).uploaded == 0
     place = places.Hdfs(context, folder)

@@ -20,6 +20,7 @@ from nestflow.bundle.product import FOLDER, PACKAGE, platform_tag
 from nestflow.bundle.publish import publish
 from nestflow.bundle.store import Local
 from nestflow.bundle.tree import Tree
+from nestflow.engine.spark import archives
 from nestflow.errors import NestflowRuntimeException
 
 REPETITIONS = int(os.environ.get("NESTFLOW_REPETITIONS", "2"))
@@ -111,6 +112,22 @@ def test_what_is_private(tmp_path: Path) -> None:
     modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "store").rglob("*") if path.is_file()}
     folders = {path.stat().st_mode & 0o777 for path in (tmp_path / "store").rglob("*") if path.is_dir()}
     assert (modes, folders) == ({0o600}, {0o700})
+
+
+def test_a_user_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_: object) -> None:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    found = thing(files(tmp_path / "files"))
+    needs = archives.Needs(found, found, None)
+    archives.put_in(str(tmp_path / "store"), "env", needs, False, Local)
+    assert sorted(path.name for path in (tmp_path / "store").iterdir()) == [
+        "1",
+        f"environments-{os.getuid()}",
+    ]
 
 
 @pytest.mark.parametrize("damage", ["cut", "manifest", "no manifest", "no archive"])

@@ -81,6 +81,12 @@ class Hadoop:
         """Give the address of a file."""
         return str(self._system.makeQualified(self._at(name)).toString())
 
+    @_said
+    def user(self) -> str:
+        """Give who this user is there."""
+        users = self._jvm.org.apache.hadoop.security.UserGroupInformation
+        return str(users.getCurrentUser().getShortUserName())
+
     def _status(self, name: str) -> Any:
         system, path = self._system, self._at(name)
         try:
@@ -119,7 +125,7 @@ class Hadoop:
         status = self._status(folder) if self.private and self._owned else None
         if status is None:
             return
-        user = self._jvm.org.apache.hadoop.security.UserGroupInformation.getCurrentUser().getShortUserName()
+        user = self.user()
         owner, rights = str(status.getOwner()), str(status.getPermission().toString())
         if not status.isDirectory() or owner != user or rights != "rwx------":
             raise not_private(self.uri(folder), owner, rights)

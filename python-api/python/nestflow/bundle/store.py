@@ -42,6 +42,9 @@ class Store(Protocol):
     def uri(self, name: str) -> str:
         """Give the address of a file."""
 
+    def user(self) -> str:
+        """Give who this user is there."""
+
     def size(self, name: str) -> int | None:
         """Give the bytes of a file; None: there is none."""
 
@@ -107,6 +110,10 @@ class Local:
     def uri(self, name: str) -> str:
         """Give the address of a file."""
         return f"file://{self._at(name)}"
+
+    def user(self) -> str:
+        """Give who this user is there; not every number has a name."""
+        return str(os.getuid())
 
     def size(self, name: str) -> int | None:
         """Give the bytes of a file; None: there is none."""
