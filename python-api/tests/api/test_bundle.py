@@ -398,7 +398,9 @@ def test_commands(tmp_path: Path) -> None:
     assert sorted(path.name for path in (store / "1").iterdir()) == [f"{new.name}.json", f"{new.name}.tar.gz"]
 
 
-@pytest.mark.skipif(platform_tag() != "linux-x86_64", reason="linked for old systems on this platform only")
+@pytest.mark.skipif(
+    platform_tag() not in ("linux-x86_64", "linux-aarch64"), reason="linked for old systems on these only"
+)
 def test_the_libraries_load_on_old_systems() -> None:
     libraries = [*PACKAGE.glob("_*.abi3.so"), *FOLDER.glob("*.so")]
     assert libraries
