@@ -92,7 +92,7 @@ class Tree:
 
 def _walk(path: str) -> Iterator[tuple[str, list[str], list[str]]]:
     """Walk as `os.walk` does, links followed except those that lead back to a folder on the way."""
-    ways = {path: (os.path.realpath(path),)}
+    ways: dict[str, tuple[str, ...]] = {path: (os.path.realpath(path),)}
     for where, folders, names in os.walk(path, followlinks=True):
         way = ways.pop(where)
         for folder in list(folders):
