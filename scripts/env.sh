@@ -27,6 +27,7 @@ case $(uname -sm) in
     "Linux x86_64" | "Linux aarch64") triple=$(uname -m)-unknown-linux-gnu ;;
     *) triple='' ;;
 esac
+triple=${NESTFLOW_TRIPLE-$triple}
 compiled=$CARGO_TARGET_DIR/$triple/release
 [ -n "$triple" ] || compiled=$CARGO_TARGET_DIR/release
 case $(uname -s) in

@@ -103,6 +103,7 @@ OLDER = [
         "memory",
         "misuse",
         "s3",
+        "unpack",
     )
 ]
 """Tests of Spark itself that depend on its version, or on the jars that only the first of them has."""

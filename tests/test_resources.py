@@ -182,6 +182,17 @@ def test_archives(create: Create, tmp_path: Path) -> None:
     assert told(p, read) == endings
 
 
+def test_nobody_else_may_read_what_comes_along(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
+        archive.writestr("a", "")
+    p = nf.Pipeline.create("local", host="workers")
+    p.add_archive(str(tmp_path / "some.zip"), "unpacked")
+    p.add_file(b"bytes", "file", from_bytes=True)
+    p.add_file(b"#!/bin/sh\n", "tool", executable=True, from_bytes=True)
+    rights = told(p, lambda: [os.stat(name).st_mode & 0o777 for name in ("unpacked", "file", "tool")])
+    assert rights == [0o700, 0o400, 0o500]
+
+
 def test_archive_that_leads_out(create: Create, tmp_path: Path) -> None:
     path = tmp_path / "bad.tar"
     with tarfile.open(path, "w") as archive:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import places
 import pytest
 
-from nestflow.bundle import prepared
+from nestflow.bundle import prepared, product
 from nestflow.bundle.__main__ import main
 from nestflow.bundle.hadoop import Hadoop
 from nestflow.bundle.publish import publish
@@ -110,6 +112,58 @@ def test_a_scheme_that_only_the_older_interface_knows(
     assert store.names() == files and len(files) == 2
 
 
+SECOND = """
+import sys
+from nestflow.bundle.__main__ import main
+from nestflow.bundle.hadoop import Hadoop
+from nestflow.engine.spark.place import jvm_store
+
+folder, pushed = sys.argv[1:]
+status = main(["push", folder, "--no-python"])
+store = jvm_store(folder)
+if not status:
+    assert Hadoop(store._jvm, store._configuration, folder, True).put("environments-second/thing", b"mine")
+try:
+    store.remove(pushed)
+except OSError as error:
+    print(error, file=sys.stderr)
+sys.exit(status)
+"""
+
+
+def second(*arguments: str) -> tuple[int, str]:
+    """What another user does who has a bundle of his own, and an environment."""
+    ended = subprocess.run(
+        [sys.executable, "-c", SECOND, *arguments],
+        env={**os.environ, "HADOOP_USER_NAME": "second"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ended.returncode, ended.stderr
+
+
+def test_two_users(context: Any, hdfs: str, thing: prepared.Prepared, tmp_path: Path) -> None:
+    folder = f"{hdfs}/tmp/{tmp_path.name}"
+    version = str(product.bundle().facts["version"])
+    pushed = publish(store_at(context, folder, {}), version, thing).name
+    status, said = second(folder, f"{version}/{pushed}.tar.gz")
+    assert status == 0, said
+    assert "Permission denied by sticky bit: user=second" in said
+    system = places.Hdfs(context, folder)
+    assert len(system.names(version)) == 4 and f"{pushed}.tar.gz" in system.names(version)
+    for name in ("", version):
+        assert system.system.getFileStatus(system.at(name)).getPermission().toOctal() == 1777
+    assert system.names() == sorted([version, "environments-second"])
+    # As an administrator may want it.
+    system.system.setPermission(
+        system.at(""), context._jvm.org.apache.hadoop.fs.permission.FsPermission("755")
+    )
+    status, said = second(f"{folder}/deeper", "none")
+    assert status == 1 and f'inode="/tmp/{tmp_path.name}"' in said
+    assert "; its owner can let others add files, but remove only their own: the rights 1777" in said
+
+
 def test_use_is_marked(context: Any, hdfs: str, thing: prepared.Prepared, tmp_path: Path) -> None:
     store = store_at(context, f"{hdfs}/tmp/{tmp_path.name}", {})
     publish(store, "1", thing)
@@ -130,6 +184,10 @@ def test_commands(
         assert main(list(arguments)) == 0
         return capsys.readouterr().out.splitlines()
 
+    rights, system = context._jvm.org.apache.hadoop.fs.permission.FsPermission, places.Hdfs(context, folder)
+    for others in ("environments-another", "temporary-another-1"):
+        system.put(f"{others}/file.tar.gz", b"x")
+        system.system.setPermission(system.at(others), rights("000"))
     uri, uploaded = said("push", folder)
     assert uri.startswith(f"{folder}/") and int(uploaded.split(" ")[0]) > 10_000_000
     assert said("push", folder) == [uri, "0 bytes uploaded"]
@@ -139,7 +197,6 @@ def test_commands(
     assert said("verify", folder) == [f"{name}\tgood"]
     store = store_at(context, folder, {})
     publish(store, name.split("/")[0], thing)
-    system = places.Hdfs(context, folder)
     for each in (name, name.removesuffix(".tar.gz") + ".json"):
         system.system.setTimes(system.at(each), 1000, -1)
     assert said("prune", folder, "--older-than", "1") == [f"{name}\twould be removed (--yes)"]
@@ -174,6 +231,7 @@ def test_a_private_folder_of_others(
 ) -> None:
     folder = f"{hdfs}/tmp/{tmp_path.name}"
     store = store_at(context, folder, {}, private=True)
+    assert store.user() == "tester"
     assert publish(store, "mine", thing).uploaded > 0
     assert publish(store, "mine", thing).uploaded == 0
     place = places.Hdfs(context, folder)

@@ -87,6 +87,7 @@ def test_what_is_not_what_the_client_knows(archive: Archive, tmp_path: Path, unp
     worked, error = unpack(other.changed(key=archive.key), tmp_path / "cache")
     assert not worked
     assert f"{other.path} is damaged: " in error and ".nestflow-files is damaged: its SHA-256 is" in error
+    assert [path.name for path in (tmp_path / "cache" / "thing.part").iterdir()] == [".nestflow-files"]
     assert not (tmp_path / "cache" / "thing").exists()
 
 
@@ -165,6 +166,17 @@ def entry(name: str, kind: bytes, to: str = "") -> tarfile.TarInfo:
     return made
 
 
+def sparse(name: str, size: int) -> tarfile.TarInfo:
+    """A file of so many zeros, none of which is in the archive."""
+    made = tarfile.TarInfo(name)
+    made.pax_headers = {
+        "GNU.sparse.size": str(size),
+        "GNU.sparse.map": f"{size},0",
+        "GNU.sparse.numblocks": "1",
+    }
+    return made
+
+
 BAD: dict[str, list[tarfile.TarInfo | tuple[str, bytes]]] = {
     "above": [("a/../../outside", b"x")],
     "absolute": [("/nestflow-outside", b"x")],
@@ -177,6 +189,8 @@ BAD: dict[str, list[tarfile.TarInfo | tuple[str, bytes]]] = {
     "fifo": [entry("a", tarfile.FIFOTYPE)],
     "twice": [("a", b"x"), ("a", b"y")],
     "itself": [(".", b"x")],
+    "many empty": [("a", b"x"), *(entry(f"more/{number}", tarfile.REGTYPE) for number in range(20_000))],
+    "sparse": [sparse("a", 1 << 28), ("a", b"x")],
 }
 
 
@@ -189,6 +203,9 @@ def test_entries_that_are_not_allowed(tmp_path: Path, unpack: Unpack, kind: str)
     assert str(archive.path) in error
     assert not (tmp_path / "place" / "cache" / "thing").exists()
     assert not list(tmp_path.rglob("*outside*"))
+    # Nor was more than this written.
+    left = list((tmp_path / "place" / "cache").rglob("*"))
+    assert len(left) < 10 and sum(path.stat().st_size for path in left) < 1 << 20
     assert not os.path.exists("/nestflow-outside")
 
 
@@ -209,6 +226,17 @@ def test_a_folder_that_others_may_write_to(
     worked, error = unpack(archive, tmp_path / "cache")
     assert not worked
     assert f"others may write to {tmp_path / 'cache'}" in error
+
+
+def test_an_environment_where_others_may_read(archive: Archive, tmp_path: Path, unpack: Unpack) -> None:
+    (tmp_path / "cache").mkdir(0o755)
+    assert unpack(archive, tmp_path / "cache")[0]
+    private = archive.changed(name="environment-x")
+    worked, error = unpack(private, tmp_path / "cache")
+    assert not worked
+    assert f"others may read {tmp_path / 'cache'}: an environment needs one with the rights 0700" in error
+    (tmp_path / "cache").chmod(0o700)
+    assert unpack(private, tmp_path / "cache")[0]
 
 
 def test_a_folder_that_is_a_link(archive: Archive, tmp_path: Path, unpack: Unpack) -> None:

@@ -23,6 +23,7 @@ class Archive(NamedTuple):
     sha256: str
     key: str
     unpacked: int
+    name: str = "thing"
 
     def changed(self, **values: Any) -> Archive:
         return self._replace(**values)
@@ -67,7 +68,7 @@ class Unpacker:
     def begin(self, archive: Archive, cache: Path, brought: Path | str = "") -> None:
         """Let it unpack an archive, or take one that lies unpacked somewhere; it is about to."""
         assert self.process.stdin is not None
-        words = ["thing", f"file://{archive.path}", archive.sha256, archive.key, str(archive.unpacked)]
+        words = [archive.name, f"file://{archive.path}", archive.sha256, archive.key, str(archive.unpacked)]
         words += [str(cache), str(brought)]
         print("\t".join(words), file=self.process.stdin, flush=True)
         assert self._line() == "ready"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import shutil
 import subprocess
@@ -174,10 +173,10 @@ def test_a_driver_with_packages_of_the_user(yarn: Yarn, bare: dict[str, str], tm
         assert (runs["python"], runs["tiny"]) == (None, 42)
         assert f"/{env}/python/bin/python" in runs["is"] and f"/{bundle}/site/" in runs["nestflow"]
     # It is its user's alone, in HDFS and on the nodes.
-    status = yarn.hadoop.status(f"/tmp/packages/environments-{getpass.getuser()}") or {}
+    status = yarn.hadoop.status("/tmp/packages/environments-tester") or {}
     assert status["permission"] == "700"
     places = kept(yarn, env, unpacked=True)
     assert places and all("/usercache/tester/" in place for place in places)
     tags = ended.applications[0]["applicationTags"].split(",")
-    says = json.loads(yarn.hadoop.read(f"/tmp/packages/environments-{getpass.getuser()}/{env}.json"))
+    says = json.loads(yarn.hadoop.read(f"/tmp/packages/environments-tester/{env}.json"))
     assert f"nestflow-environment-{says['sha256']}" in tags

@@ -231,5 +231,5 @@ def _place(folder: str, name: str, executable: bool, write: Callable[[str], obje
             return
         os.makedirs(folder, exist_ok=True)
         write(path + ".part")
-        os.chmod(path + ".part", 0o555 if executable else 0o444)
+        os.chmod(path + ".part", 0o500 if executable else 0o400)
         os.replace(path + ".part", path)

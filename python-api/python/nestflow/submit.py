@@ -135,6 +135,7 @@ def _brought(
     published = [archives.made_here(needs.bundle)] if told is None else told.published
     found = {archives.FOLDER: given.tmp_data_path, **yarn.tags(get, published)}
     if cluster and told is not None:
+        yarn.say_where(jvm, hadoop, told.published[0].uri)
         found |= {archives.RECORD: told.setting()}
         return found | yarn.driver(get, told.published, told.interpreter, os.path.basename(jars[0]))
     if given.python_env is not None:

@@ -46,6 +46,8 @@ def venv(tmp_path: Path) -> Path:
         archive.extractall(site)
     (site / "pyspark").mkdir()
     (site / "pyspark" / "__init__.py").write_text("")
+    (site / "pyspark-4.1.dist-info").mkdir()
+    (site / "pyspark-4.1.dist-info" / "METADATA").write_text("Name: pyspark\nVersion: 4.1\n")
     return tmp_path / "venv"
 
 
@@ -72,6 +74,48 @@ def test_a_virtual_environment(venv: Path, tmp_path: Path) -> None:
     other = environment(str(venv))
     assert other.archive.name != found.archive.name  # type: ignore[union-attr]
     assert says(other, tmp_path / "elsewhere")[0] == "43"
+
+
+def names(found: Environment) -> set[str]:
+    """The files of an environment."""
+    assert found.archive is not None
+    return {name for name, _ in found.archive.tree().files()}
+
+
+def test_packages_that_have_parts_for_those_left_out(venv: Path) -> None:
+    (site,) = (venv / "lib").glob("python3.*/site-packages")
+    (site / "x" / "pyspark").mkdir(parents=True)
+    for name in ("x/pyspark/y.py", "x/pyspark.py", "x/pkgs.py", "pyspark_more.py", "nestflow.pth"):
+        (site / name).write_text("")
+    there = {name for name in names(environment(str(venv))) if name.startswith("site/")}
+    assert {"site/x/pyspark/y.py", "site/x/pyspark.py", "site/x/pkgs.py", "site/pyspark_more.py"} <= there
+    assert [
+        name for name in there if name.startswith(("site/pyspark/", "site/pyspark-", "site/nestflow"))
+    ] == []
+
+
+def test_one_of_conda(venv: Path) -> None:
+    (site,) = (venv / "lib").glob("python3.*/site-packages")
+    (venv / "conda-meta").mkdir()
+    for name in ("x/pyspark", "x/pkgs"):
+        (site / name).mkdir(parents=True)
+        (site / name / "y.py").write_text("")
+    (venv / "pkgs").mkdir()
+    (venv / "pkgs" / "cached").write_text("")
+    inside = f"python/{site.relative_to(venv)}"
+    there = names(environment(str(venv)))
+    assert {f"{inside}/x/pyspark/y.py", f"{inside}/x/pkgs/y.py", f"{inside}/tiny_thing.py"} <= there
+    assert [name for name in there if name.startswith((f"{inside}/pyspark", "python/pkgs"))] == []
+
+
+def test_a_folder_that_holds_itself(venv: Path) -> None:
+    (site,) = (venv / "lib").glob("python3.*/site-packages")
+    (site / "x").mkdir()
+    (site / "x" / "y.py").write_text("")
+    (site / "x" / "again").symlink_to("..")
+    (site / "elsewhere").symlink_to("x")
+    there = sorted(name for name in names(environment(str(venv))) if name.endswith("/y.py"))
+    assert there == ["site/elsewhere/y.py", "site/x/y.py"]
 
 
 def test_an_archive_of_one(venv: Path, tmp_path: Path) -> None:

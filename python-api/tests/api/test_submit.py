@@ -157,6 +157,7 @@ def put(monkeypatch: pytest.MonkeyPatch, theirs: str | None = None) -> list[obje
     monkeypatch.setattr(archives, "needed", needed)
     monkeypatch.setattr(archives, "put_in", put_in)
     monkeypatch.setattr(nestflow.submit, "before_context", lambda *_: (None, None))
+    monkeypatch.setattr(yarn, "say_where", lambda jvm, hadoop, uri: asked.append(uri))
     monkeypatch.setattr(nestflow.submit, "find_pyspark", lambda: pyspark)
     monkeypatch.delenv("PYSPARK_PYTHON", raising=False)
     return asked
@@ -173,7 +174,8 @@ def test_a_driver_on_a_node(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     line = ["--master=yarn", "--deploy-mode=cluster", "--tmp-data-path=hdfs:///tmp", "--python-env=.venv"]
     line += ["--conf=spark.yarn.tags=mine", "--conf=spark.driver.extraClassPath=/own/*"]
     words = shlex.split(typed(capsys, *line, "app.py"))
-    assert asked == ["hdfs:///tmp", ".venv", None, False]
+    # Nodes may not be able to keep it for all users; whoever submits is told so.
+    assert asked == ["hdfs:///tmp", ".venv", None, False, "hdfs://n/tmp/nestflow-x.tar.gz"]
     assert "--jars" not in words
     conf = settings(words)
     record = conf.pop("spark.nestflow.archives")
@@ -243,7 +245,7 @@ def test_a_driver_in_an_interpreter_of_the_nodes(
     asked = put(monkeypatch, "/opt/python")
     line = ["--master=yarn", "--deploy-mode=cluster", "--tmp-data-path=hdfs:///tmp", "--python=/opt/python"]
     full = typed(capsys, *line, "app.py")
-    assert asked == ["hdfs:///tmp", None, "/opt/python", False]
+    assert asked[:4] == ["hdfs:///tmp", None, "/opt/python", False]
     assert "appMasterEnv.PYSPARK_DRIVER_PYTHON=/opt/python" in full
     assert "PYTHONNOUSERSITE" not in full
 

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from .prepared import Prepared
 
 # The bundle brings nestflow; functions do not need pyspark, which is larger than most environments.
-_LEFT_OUT = ("nestflow", "pyspark", "py4j")
+_LEFT_OUT = [
+    f"{package}{more}" for package in ("nestflow", "pyspark", "py4j") for more in ("", ".*", "-[0-9]*")
+]
+"""Patterns in a folder of packages."""
 
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 
@@ -113,7 +116,8 @@ def _of_folder(path: str) -> _Found:
     tree = Tree()
     if os.path.isdir(os.path.join(path, "conda-meta")):
         # Conda's can be moved as they are, and have libraries of their own beside Python's.
-        tree.add_folder(FOLDER, path, ("pkgs", "conda-meta", *_LEFT_OUT))
+        packages = [f"lib/python3.*/site-packages/{each}" for each in _LEFT_OUT]
+        tree.add_folder(FOLDER, path, not_inside=["pkgs", "conda-meta", *packages])
         return (
             interpreter,
             tree,
@@ -133,7 +137,7 @@ def _is_added(interpreter: Interpreter, place: str) -> bool:
 def _with(interpreter: Interpreter, places: list[str]) -> _Found:
     tree = Tree()
     for place in places:
-        tree.add_folder(SITE, place, _LEFT_OUT)
+        tree.add_folder(SITE, place, not_inside=_LEFT_OUT)
     finish = add_interpreter(tree, interpreter)
     return interpreter, tree, finish, interpreter.inside
 

@@ -14,10 +14,10 @@ from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urlparse
 
-from .store import STALE, TEMPORARY, not_private, sha256
+from .store import COPIES, SHARED, STALE, TEMPORARY, folder_rights, not_private, sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 _P = ParamSpec("_P")
@@ -42,6 +42,10 @@ def _said(ask: Callable[_P, _R]) -> Callable[_P, _R]:
             if thrown is None:
                 raise
             text = str(thrown.getMessage() or thrown.toString()).split("\n")[0]
+            if "access=WRITE" in text:
+                text += (
+                    f"; its owner can let others add files, but remove only their own: the rights {SHARED:o}"
+                )
             raise OSError(f"{args[0].root}: {text}") from error  # type: ignore[attr-defined]
 
     return asked
@@ -76,6 +80,12 @@ class Hadoop:
     def uri(self, name: str) -> str:
         """Give the address of a file."""
         return str(self._system.makeQualified(self._at(name)).toString())
+
+    @_said
+    def user(self) -> str:
+        """Give who this user is there."""
+        users = self._jvm.org.apache.hadoop.security.UserGroupInformation
+        return str(users.getCurrentUser().getShortUserName())
 
     def _status(self, name: str) -> Any:
         system, path = self._system, self._at(name)
@@ -115,7 +125,7 @@ class Hadoop:
         status = self._status(folder) if self.private and self._owned else None
         if status is None:
             return
-        user = self._jvm.org.apache.hadoop.security.UserGroupInformation.getCurrentUser().getShortUserName()
+        user = self.user()
         owner, rights = str(status.getOwner()), str(status.getPermission().toString())
         if not status.isDirectory() or owner != user or rights != "rwx------":
             raise not_private(self.uri(folder), owner, rights)
@@ -186,8 +196,15 @@ class Hadoop:
         if folder.getParent() is not None:
             self._make(system, folder.getParent())
         system.mkdirs(folder)
-        if not self._objects:
-            system.setPermission(folder, self._rights("700" if self.private else "755"))
+        if self._objects:
+            return
+        inside = f"{folder.toString()}/".startswith(f"{self.root}/")
+        try:
+            system.setPermission(folder, self._rights(f"{folder_rights(self.private, inside):o}"))
+        except Exception as error:
+            if _thrown(error) != "AccessControlException":
+                raise
+            # Somebody else has made it meanwhile.
 
     def _sweep(self, system: Any, folder: Any) -> None:
         """Remove what writers that were killed have left."""
@@ -214,11 +231,19 @@ class Hadoop:
     @_said
     def names(self) -> list[tuple[str, float, int]]:
         """Give the files with their times and sizes."""
-        system = self._system
-        root = system.makeQualified(self._fs.Path(f"{self.root}/")).toUri().getPath().rstrip("/") + "/"
-        files, found = system.listFiles(self._fs.Path(f"{self.root}/"), True), []
-        while files.hasNext():
-            status = files.next()
-            name = status.getPath().toUri().getPath().removeprefix(root)
-            found.append((name, status.getModificationTime() / 1000, int(status.getLen())))
-        return sorted(found)
+        return sorted(self._listed(self._system, self._fs.Path(f"{self.root}/"), ""))
+
+    def _listed(self, system: Any, folder: Any, name: str) -> Iterator[tuple[str, float, int]]:
+        """Give those of a folder and of the folders in it which this user may read."""
+        try:
+            found = system.listStatus(folder)
+        except Exception as error:
+            if name and _thrown(error) == "AccessControlException":
+                return
+            raise
+        for status in found:
+            inside = name + status.getPath().getName()
+            if not status.isDirectory():
+                yield inside, status.getModificationTime() / 1000, int(status.getLen())
+            elif not inside.startswith(COPIES):
+                yield from self._listed(system, status.getPath(), f"{inside}/")

@@ -132,7 +132,7 @@ def add_interpreter(tree: Tree, interpreter: Interpreter) -> Callable[[], None]:
     for folder in dict.fromkeys((interpreter.stdlib, interpreter.platstdlib)):
         inside = os.path.relpath(folder, interpreter.prefix)
         config = [name for name in os.listdir(folder) if name.startswith("config-")]
-        tree.add_folder(f"{FOLDER}/{inside}", folder, [*_LEFT_OUT, *config], change)
+        tree.add_folder(f"{FOLDER}/{inside}", folder, [*_LEFT_OUT, *config], change=change)
     known = partial(_found, interpreter.shared)
     return lambda: add_libraries(tree, f"{FOLDER}/lib", linked, known)
 

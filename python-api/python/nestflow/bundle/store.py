@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 TEMPORARY = ".nestflow-"
 """How the names of files begin that are being written."""
 
+COPIES = "temporary-"
+"""How the names of folders begin that are a client's for its files: there are no archives in them."""
+
 STALE = 24 * 3600
 """Seconds after which nobody writes to such a file any more."""
+
+SHARED = 0o1777
+"""Rights of folders in which everybody may put files, and remove his own."""
 
 _PART = 1 << 20
 
@@ -35,6 +41,9 @@ class Store(Protocol):
 
     def uri(self, name: str) -> str:
         """Give the address of a file."""
+
+    def user(self) -> str:
+        """Give who this user is there."""
 
     def size(self, name: str) -> int | None:
         """Give the bytes of a file; None: there is none."""
@@ -62,7 +71,7 @@ class Store(Protocol):
         """Give an old file the time of now: it is in use. Some file systems keep the time that it has."""
 
     def names(self) -> list[tuple[str, float, int]]:
-        """Give the files with their times and sizes."""
+        """Give the files with their times and sizes, but for those in folders that this user may not read."""
 
 
 def sha256(file: BinaryIO) -> str:
@@ -71,6 +80,11 @@ def sha256(file: BinaryIO) -> str:
     while part := file.read(_PART):
         digest.update(part)
     return digest.hexdigest()
+
+
+def folder_rights(private: bool, inside: bool) -> int:
+    """Give the rights of a folder that is made: inside of a store, others put their archives too."""
+    return 0o700 if private else SHARED if inside else 0o755
 
 
 def not_private(uri: str, owner: str, rights: str) -> PermissionError:
@@ -96,6 +110,10 @@ class Local:
     def uri(self, name: str) -> str:
         """Give the address of a file."""
         return f"file://{self._at(name)}"
+
+    def user(self) -> str:
+        """Give who this user is there; not every number has a name."""
+        return str(os.getuid())
 
     def size(self, name: str) -> int | None:
         """Give the bytes of a file; None: there is none."""
@@ -153,7 +171,8 @@ class Local:
             os.mkdir(folder)
         except FileExistsError:
             return
-        os.chmod(folder, 0o700 if self.private else 0o755)
+        inside = f"{folder}/".startswith(f"{self._root}/")
+        os.chmod(folder, folder_rights(self.private, inside))
 
     def remove(self, name: str) -> None:
         """Remove a file; none is fine."""
@@ -168,7 +187,8 @@ class Local:
     def names(self) -> list[tuple[str, float, int]]:
         """Give the files with their times and sizes."""
         found = []
-        for where, _, names in os.walk(self._root):
+        for where, folders, names in os.walk(self._root):
+            folders[:] = [folder for folder in folders if not folder.startswith(COPIES)]
             for name in names:
                 path = os.path.join(where, name)
                 state = os.stat(path)

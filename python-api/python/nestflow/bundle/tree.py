@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+from fnmatch import translate
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Tree:
         name: str,
         path: str,
         without: Iterable[str] = (),
+        not_inside: Iterable[str] = (),
         change: Callable[[str], Callable[[bytes], bytes] | None] = lambda path: None,
     ) -> None:
         """Add the files of a folder and of those in it, links followed, caches of Python left out.
@@ -56,17 +59,22 @@ class Tree:
             name: the folder in the tree; "" is its root.
             path: the folder now.
             without: names of folders that are left out, at any depth, and of files up to their first dot.
+            not_inside: paths in the folder that are left out, as patterns.
             change: gives for a path what is to be done to that file.
         """
         left_out = CACHES | frozenset(without)
-        for where, folders, names in os.walk(path, followlinks=True):
-            folders[:] = [folder for folder in folders if folder not in left_out]
-            inside = os.path.relpath(where, path)
-            prefix = "/".join(part for part in (name, *inside.split(os.sep)) if part not in ("", "."))
+        unwanted = re.compile("|".join(map(translate, not_inside)) or "(?!)").match
+        for where, folders, names in _walk(path):
+            inside = os.path.relpath(where, path).removeprefix(".")
+            folders[:] = [
+                each for each in folders if each not in left_out and not unwanted(os.path.join(inside, each))
+            ]
             for file in names:
                 whole = os.path.join(where, file)
-                if os.path.isfile(whole) and file.split(".")[0] not in left_out:
-                    self.add(f"{prefix}/{file}" if prefix else file, whole, change(whole))
+                if file.split(".")[0] in left_out or unwanted(os.path.join(inside, file)):
+                    continue
+                if os.path.isfile(whole):
+                    self.add(os.path.join(name, inside, file), whole, change(whole))
 
     def files(self) -> Iterator[tuple[str, File]]:
         """Give names and files, sorted by name."""
@@ -80,3 +88,17 @@ class Tree:
             what = (name, file.path, file.executable, file.change is None, state.st_size, state.st_mtime_ns)
             digest.update(repr(what).encode())
         return digest.hexdigest()
+
+
+def _walk(path: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk as `os.walk` does, links followed except those that lead back to a folder on the way."""
+    ways: dict[str, tuple[str, ...]] = {path: (os.path.realpath(path),)}
+    for where, folders, names in os.walk(path, followlinks=True):
+        way = ways.pop(where)
+        for folder in list(folders):
+            whole = os.path.join(where, folder)
+            real = os.path.realpath(whole) if os.path.islink(whole) else os.path.join(way[-1], folder)
+            if real in way:
+                folders.remove(folder)
+            ways[whole] = (*way, real)
+        yield where, folders, names

@@ -197,7 +197,6 @@ def _unpacked(source: str) -> str:
             part = tempfile.mkdtemp(prefix="nestflow-unpack-", dir=os.path.dirname(source))
             try:
                 _extract(source, part)
-                os.chmod(part, 0o755)
                 os.replace(part, path)
             except BaseException:
                 shutil.rmtree(part, ignore_errors=True)

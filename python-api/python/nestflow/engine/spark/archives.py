@@ -6,7 +6,6 @@ on a machine that could not make them, is told by a setting which they are. Must
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import warnings
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from ...bundle.store import Store
     from .defaults import Settings
 
-    Put = Callable[[Prepared, str, bool], Published]
+    Put = Callable[[Prepared, bool], Published]
     Started = tuple["Told | None", dict[str, str]]
 
 RECORD = "spark.nestflow.archives"
@@ -166,13 +165,19 @@ def put_all(put: Put, needs: Needs) -> list[Published]:
     """Put what executors need; gives the archives, the bundle first.
 
     Args:
-        put: puts an archive into a folder; whether only this user may read it.
+        put: puts an archive; whether only this user may read it.
         needs: the archives.
     """
-    published = [put(needs.bundle, str(needs.bundle.facts["version"]), False)]
+    published = [put(needs.bundle, False)]
     if needs.environment is not None:
-        published.append(put(needs.environment, f"environments-{getpass.getuser()}", True))
+        published.append(put(needs.environment, True))
     return published
+
+
+def put_at(store: Store, prepared: Prepared, again: bool) -> Published:
+    """Put an archive into its folder in a store: that of a version, or that of the user."""
+    folder = f"environments-{store.user()}" if store.private else str(prepared.facts["version"])
+    return publish(store, folder, prepared, again)
 
 
 def put_in(folder: str, env: str | None, needs: Needs, again: bool, store: Callable[..., Store]) -> Told:
@@ -186,8 +191,8 @@ def put_in(folder: str, env: str | None, needs: Needs, again: bool, store: Calla
         store: opens a folder by its address; whether only this user may read what is put.
     """
 
-    def put(prepared: Prepared, inside: str, private: bool) -> Published:
-        return publish(store(folder, private), inside, prepared, again)
+    def put(prepared: Prepared, private: bool) -> Published:
+        return put_at(store(folder, private), prepared, again)
 
     return Told(folder, env, needs.interpreter, put_all(put, needs))
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...bundle import product
 from ...bundle.environment import check_version
 from ...bundle.hadoop import Hadoop
-from ...bundle.publish import Published, publish
 from ...options import folder as path_of
 from . import archives
 from .context import find_pyspark
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ...bundle.prepared import Prepared
+    from ...bundle.publish import Published
     from ...bundle.store import Store
     from .archives import Told
 
@@ -88,11 +88,11 @@ def place(context: Any, conf: Any, options: Mapping[str, Any], told: Told | None
     else:
         again = bool(options.get("reprepare_cache_archive"))
 
-        def put(prepared: Prepared, folder: str, private: bool) -> Published:
+        def put(prepared: Prepared, private: bool) -> Published:
             if wanted is None:
                 return _given_to_spark(context, prepared, again)
             store = store_at(context, path_of(wanted, "tmp_data_path"), options, private)
-            return publish(store, folder, prepared, again)
+            return archives.put_at(store, prepared, again)
 
         needs = archives.needed(env, archives.interpreter_of_nodes(conf), again)
         theirs = needs.interpreter

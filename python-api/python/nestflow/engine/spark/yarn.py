@@ -57,11 +57,11 @@ def brought(get: Get, jvm: Any, hadoop: Any, published: list[Published]) -> dict
     files = [each.uri for each in published if system(each.uri) == staging]
     if not files:
         return {}
-    _say_where(jvm, hadoop, published[0].uri)
+    say_where(jvm, hadoop, published[0].uri)
     return {"spark.yarn.dist.files": ",".join(_with(get("spark.yarn.dist.files"), files))}
 
 
-def _say_where(jvm: Any, hadoop: Any, uri: str) -> None:
+def say_where(jvm: Any, hadoop: Any, uri: str) -> None:
     """Say once if node managers cannot keep an archive for all users."""
     folder = jvm.org.apache.hadoop.fs.Path(uri).getParent()
     system = folder.getFileSystem(hadoop)

@@ -9,12 +9,16 @@ import org.apache.commons.codec.digest.DigestUtils
 
 /** The files of an archive in a folder, whoever put them there. One lists the others with their hashes; `key` is its own. */
 private[spark] final class Content(tree: Path, key: String) {
+  val list: Path = tree.resolve(".nestflow-files") // as `archive.py` names it
+
   private lazy val files: Array[(Path, String)] = {
-    val list = tree.resolve(".nestflow-files") // as `archive.py` names it
     check(list, key)
     val lines = LocalFiles.readAllLines(list).asScala.tail.map(_.split(" ", 3))
     (list, key) +: lines.map(line => (tree.resolve(line(2)), line(0))).toArray
   }
+
+  /** What there should be, if the list is that which it should be. */
+  lazy val paths: Set[Path] = files.map(_._1).toSet
 
   /** Makes sure of all files, except where none was touched since `mark` was written; else does `repair`. */
   def ensure(mark: Path)(repair: IOException => Unit): Unit =
@@ -25,9 +29,8 @@ private[spark] final class Content(tree: Path, key: String) {
 
   /** Reads all files. What else is there, somebody has added; it is removed, since an interpreter would load it. */
   def check(): Unit = {
-    val listed = files.map(_._1).toSet
     val all = LocalFiles.walk(tree)
-    try all.iterator.asScala.filterNot(path => listed(path) || LocalFiles.isDirectory(path, NOFOLLOW_LINKS)).foreach(LocalFiles.delete)
+    try all.iterator.asScala.filterNot(path => paths(path) || LocalFiles.isDirectory(path, NOFOLLOW_LINKS)).foreach(LocalFiles.delete)
     finally all.close()
     Arrays.stream(files).parallel().forEach(file => check(file._1, file._2))
   }

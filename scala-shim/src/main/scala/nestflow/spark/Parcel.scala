@@ -30,7 +30,7 @@ private[spark] final case class Parcel(name: String, uri: String, hash: String, 
 
   private def whole(tree: Path, cache: Path, mark: String)(repair: IOException => Unit): Path = name.intern.synchronized {
     // The lock is the process's, and ends with it.
-    val lock = FileChannel.open(Parcel.own(cache).resolve(s"$name.lock"), CREATE, WRITE)
+    val lock = FileChannel.open(Parcel.own(cache, name).resolve(s"$name.lock"), CREATE, WRITE)
     try {
       lock.lock()
       new Content(tree, key).ensure(cache.resolve(s"$mark.mark"))(repair)
@@ -50,19 +50,24 @@ private[spark] final case class Parcel(name: String, uri: String, hash: String, 
     try extract(new TarArchiveInputStream(new GzipCompressorInputStream(stream, true)), part)
     finally stream.close()
     LocalFiles.delete(archive)
-    try new Content(part, key).check() catch { case error: IOException => throw Parcel.damaged(uri, error.getMessage) }
+    good(new Content(part, key).check())
     LocalFiles.move(part, tree)
   }
 
+  private def good[A](content: => A): A =
+    try content catch { case error: IOException => throw Parcel.damaged(uri, error.getMessage) }
+
+  /** The list comes first, and is that which the client knows: nothing is written that does not stand there. */
   private def extract(tar: TarArchiveInputStream, to: Path): Unit = {
+    val content = new Content(to, key)
     val files = mutable.LinkedHashSet.empty[Path]
     var room = unpacked
     // Not `getNextEntry`, which gives another type in the library of each Spark.
     for (entry <- Iterator.continually(tar.getNextTarEntry).takeWhile(_ != null)) {
       val path = to.resolve(entry.getName).normalize
       val linked = if (entry.isLink) Some(to.resolve(entry.getLinkName)) else None
-      val inside = path.startsWith(to) && path != to && !files(path)
-      if (!inside || !linked.fold(entry.getLinkFlag == '0')(files))
+      val listed = if (files.isEmpty) path == content.list else path.startsWith(to) && good(content.paths)(path)
+      if (!listed || files(path) || entry.isSparse || !linked.fold(entry.getLinkFlag == '0')(files))
         throw new IOException(s"$uri has an entry that is not allowed: ${entry.getName}")
       room -= entry.getSize
       if (room < 0) throw new IOException(s"$uri holds more than the $unpacked bytes of its manifest")
@@ -90,8 +95,8 @@ private[spark] object Parcel {
   private def damaged(what: String, how: String) =
     new IOException(s"$what is damaged: $how; reprepare_cache_archive=True makes it anew")
 
-  /** A folder that nobody else may write to: what lies there is run. */
-  private def own(folder: Path): Path = {
+  /** A folder that nobody else may write to: what lies there is run. An environment is nobody else's to read, too. */
+  private def own(folder: Path, parcel: String): Path = {
     val mine = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"))
     LocalFiles.createDirectories(folder.getParent)
     try LocalFiles.createDirectory(folder, mine) catch { case _: FileAlreadyExistsException => () }
@@ -101,6 +106,8 @@ private[spark] object Parcel {
     val rights = PosixFilePermissions.toString(LocalFiles.getPosixFilePermissions(folder))
     if (!owned || LocalFiles.isSymbolicLink(folder) || !rights.matches("rwx.-..-."))
       throw new IOException(s"others may write to $folder: nothing in it is run")
+    if (parcel.startsWith("environment-") && rights != "rwx------")
+      throw new IOException(s"others may read $folder: an environment needs one with the rights 0700")
     folder
   }
 }
