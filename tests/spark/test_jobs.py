@@ -115,24 +115,37 @@ def test_an_error_of_the_user_ends_the_run_at_its_first_attempt(spark: Make, tmp
     assert failures.read_text() == "x"
 
 
-def test_progress_is_that_of_sparks_stages(spark: Make) -> None:
+def test_progress_is_that_of_sparks_stages(spark: Make, tmp_path: Path) -> None:
+    """Each stage waits until something was told: of the run, and of the tasks before it."""
     p = spark()
+    told, done = tmp_path / "told", tmp_path / "done"
     seen: list[dict[str, Any]] = []
-    p._engine._progress = seen.append  # type: ignore[attr-defined]
 
-    def slow(word: str) -> str:
-        if word == "w1":
-            time.sleep(0.02)
-        return word
+    def progress(event: dict[str, Any]) -> None:
+        seen.append(event)
+        told.touch()
+        if event["tasks_done"]:
+            done.touch()
 
-    words = p.parallelize(WORDS).map(slow).group_by(lambda word: word)
-    assert len(words.apply_values(lambda group: group.count()).get()) == 997
+    p._engine._progress = progress  # type: ignore[attr-defined]
+
+    def when(sign: Path) -> Callable[[Any], bool]:
+        def waited(record: Any) -> bool:
+            until = time.monotonic() + 60
+            while not sign.exists() and time.monotonic() < until:
+                time.sleep(0.02)
+            return True
+
+        return waited
+
+    words = p.parallelize(WORDS).filter(when(told)).group_by(lambda word: word)
+    assert len(words.apply_values(lambda group: group.count().map(when(done))).get()) == 997
     [job] = jobs(p)[-1:]
     own = stages(p, job)
     assert max(event["stages"] for event in seen) == len(own) == 2
     assert max(event["tasks"] for event in seen) == sum(stage.numTasks() for stage in own)
-    done = [event["tasks_done"] for event in seen]
-    assert done == sorted(done) and 0 < max(done) <= sum(stage.numTasks() for stage in own)
+    tasks = [event["tasks_done"] for event in seen]
+    assert tasks == sorted(tasks) and 0 < max(tasks) <= sum(stage.numTasks() for stage in own)
 
 
 def test_losing_an_executor_runs_only_its_parts_again(spark: Make, tmp_path: Path) -> None:
