@@ -115,8 +115,7 @@ CORE = [
 ]
 """Tests of the local engine that also run where executors are processes of their own."""
 FEW = {"NESTFLOW_CASES": "3", "NESTFLOW_EXAMPLES": "5"}
-"""A third of the cases (half of them on the newer one), and few random ones: each takes a second on Spark.
-`make soak` tries all."""
+"""A third of the cases, and few random ones: each takes a second on Spark. `make soak` tries all, on both."""
 CARGO_RESULT = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
 
 
@@ -197,7 +196,7 @@ def spark_parts(version: str) -> Iterator[tuple[str, list[str], dict[str, str]]]
     one = {"NESTFLOW_TEST_SPARK": "local[2]", **FEW}
     yield f"Spark {version}, local-cluster", OLDER if older else ["tests/spark"], several
     yield f"Spark {version}, core on a cluster", CORE, several
-    yield f"Spark {version}, local", SPARK[version], one if older else {**one, "NESTFLOW_CASES": "2"}
+    yield f"Spark {version}, local", SPARK[version], one
     if older:
         yield f"Spark {version}, embedded", EMBEDDED, {**one, "NESTFLOW_SPARK_HOST": "embedded"}
 
