@@ -48,11 +48,11 @@ class NestflowRuntimeException(NestflowError):
     """
 
 
-class NestflowHDFSException(NestflowError):
+class NestflowHDFSException(NestflowRuntimeException):
     """A Hadoop file system did not do what was asked.
 
     Example:
-        >>> issubclass(NestflowHDFSException, NestflowError)
+        >>> issubclass(NestflowHDFSException, NestflowRuntimeException)
         True
     """
 
