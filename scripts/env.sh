@@ -28,8 +28,7 @@ case $(uname -sm) in
     *) triple='' ;;
 esac
 triple=${NESTFLOW_TRIPLE-$triple}
-compiled=$CARGO_TARGET_DIR/$triple/release
-[ -n "$triple" ] || compiled=$CARGO_TARGET_DIR/release
+compiled=$CARGO_TARGET_DIR/${triple:+$triple/}release
 case $(uname -s) in
     Darwin) library_suffix=dylib ;;
     *) library_suffix=so ;;
@@ -37,7 +36,7 @@ esac
 
 # The processors of 2009 and later. What newer ones can do is looked for when the program runs, by the
 # libraries that search, hash, compress and check text.
-case "$(uname -m) ${RUSTFLAGS:-}" in
+case "${triple:-$(uname -m)} ${RUSTFLAGS:-}" in
     *target-cpu=*) ;; # said already: another one means that all is compiled again
     x86_64*) export RUSTFLAGS="-C target-cpu=x86-64-v2${RUSTFLAGS:+ $RUSTFLAGS}" ;;
 esac

@@ -102,6 +102,7 @@ def test_both_forms_of_transform(p):
     with pytest.raises(ValueError, match="needs an initializer"):
         numbers.transform(transformer=step)
     assert numbers.transform(**named).get() == [1]
+    assert numbers.transform(lambda emitter: "s", transformer=step, finalizer=lambda s, e: None).get() == [1]
 
 
 def test_pipe(p):

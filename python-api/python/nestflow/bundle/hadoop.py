@@ -198,9 +198,9 @@ class Hadoop:
         system.mkdirs(folder)
         if self._objects:
             return
-        inside = f"{folder.toString()}/".startswith(f"{self.root}/")
+        rights = folder_rights(self.private, self.root, folder.toString())
         try:
-            system.setPermission(folder, self._rights(f"{folder_rights(self.private, inside):o}"))
+            system.setPermission(folder, self._rights(f"{rights:o}"))
         except Exception as error:
             if _thrown(error) != "AccessControlException":
                 raise

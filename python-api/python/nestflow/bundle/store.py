@@ -82,9 +82,9 @@ def sha256(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def folder_rights(private: bool, inside: bool) -> int:
-    """Give the rights of a folder that is made: inside of a store, others put their archives too."""
-    return 0o700 if private else SHARED if inside else 0o755
+def folder_rights(private: bool, root: str, folder: str) -> int:
+    """Give the rights of a folder that is made: in the root of a store, others put their archives too."""
+    return 0o700 if private else SHARED if f"{folder}/".startswith(f"{root}/") else 0o755
 
 
 def not_private(uri: str, owner: str, rights: str) -> PermissionError:
@@ -171,8 +171,7 @@ class Local:
             os.mkdir(folder)
         except FileExistsError:
             return
-        inside = f"{folder}/".startswith(f"{self._root}/")
-        os.chmod(folder, folder_rights(self.private, inside))
+        os.chmod(folder, folder_rights(self.private, self._root, folder))
 
     def remove(self, name: str) -> None:
         """Remove a file; none is fine."""

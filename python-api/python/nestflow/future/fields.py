@@ -16,19 +16,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..options import TRANSFORM_OPTIONS, warn_unknown
+from ..pcollection import PCollection
 from ..ptable import PTable
-from ..ptype import PType
 from ..schema import agg as agg_columns
 from ..schema import flatten as flatten_table
 from ..schema import group_by as group_by_fields
 from ..schema import of
 from ..schema import select as select_columns
-from ..serde import DefaultSerde, FieldsDictSerde, Serde, TupleSerde, origin
+from ..schema.records import width
+from ..serde import DefaultSerde, FieldsDictSerde, Serde, origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ..pcollection import PCollection
 
 __all__ = [
     "FieldsDictSerde",
@@ -142,7 +141,7 @@ def get_serde_of_fields(serde: Serde, names: Any) -> FieldsDictSerde:
 def _function(
     pvalue: PCollection, description: str, fn: Callable[..., Any], args: tuple[Any, ...]
 ) -> Callable[[Any], Any]:
-    if isinstance(pvalue, PType) and isinstance(origin(pvalue.serde()), TupleSerde):
+    if isinstance(pvalue, PCollection) and width(pvalue) is not None:
         raise ValueError(f"{description!r} names fields, and the records are tuples, which have none")
     sides = ["".join(side.split()) for side in description.split("=>")]
     if len(sides) > 2:  # no assert: it counts under python -O too

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Any
 
 
+@cache
 def library() -> Any:
     """The module that worker processes call, too."""
     # The program's own process, or a wheel made by pip alone, has one library for everything.

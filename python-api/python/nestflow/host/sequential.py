@@ -139,6 +139,8 @@ class _Transformer(_Walk):
         super().__init__(step, sides)
         self._copy = functions.copies_for(step, 0)
         self._transformer: Any = None
+        # What comes out may be an object that goes on.
+        self._own = library().Own
 
     def begin(self, columns: Sequence[Any]) -> Iterator[None]:
         self._columns = columns
@@ -148,7 +150,7 @@ class _Transformer(_Walk):
 
     def feed(self, records: list[Any], size: int = 0) -> Iterator[None]:
         process, given, out, room = self._transformer.process, self._given(), self.out, self.room
-        own = library().Own
+        own = self._own
         for x in records:
             outputs = process(x, *given)
             if outputs.__class__ in _SIZED and len(outputs) <= room[0]:
@@ -167,7 +169,7 @@ class _Transformer(_Walk):
             raise TypeError(
                 f"{method} of the transformer returned None: it has to return an iterable of outputs"
             )
-        rest, out = library().Own(outputs), self.out
+        rest, out = self._own(outputs), self.out
         while True:
             most, before = self.room[0], len(out)
             out.extend(islice(rest, most))

@@ -52,7 +52,6 @@ _CONSTANTS: dict[str, Any] = {
     "SIZED": _SIZED,
     "chain": chain,
     "islice": islice,
-    "Own": None,
 }
 
 
@@ -96,7 +95,7 @@ class Names:
     def bound(self) -> list[str]:
         """The names that `values` has."""
         sides = [f"s{index}" for index, side in enumerate(self.sides) if side.records is not None]
-        return [*_CONSTANTS, *self._functions(), *sides]
+        return [*_CONSTANTS, "Own", *self._functions(), *sides]
 
     def _functions(self) -> dict[str, tuple[Step, int]]:
         found = {}

@@ -15,7 +15,7 @@ from ..pobject import PObject
 from ..ptype import PType
 from ..serde import DefaultSerde
 from ..transforms.aggregation import to_list_pobject
-from ..transforms.elementwise import filter, flat_map, foreach, map
+from ..transforms.elementwise import filter, foreach, map
 from ..transforms.sets import make_tuple, union
 from ..transforms.sorting import take
 from ..transforms.tables import to_pobject
@@ -149,12 +149,7 @@ def map_on(pvalue: Any, where: Any, fn: Callable[[Any], Any]) -> Any:
 
 def _values(pvalue: Any) -> PObject:
     """Give a list with the value of a dataset, which is empty where a PObject has none."""
-    value = to_pobject(pvalue)
-    return to_list_pobject(flat_map(value, _alone))
-
-
-def _alone(value: Any) -> list[Any]:
-    return [value]
+    return to_list_pobject(to_pobject(pvalue).as_pcollection())
 
 
 def _nth(records: list[Any], n: int) -> Any:

@@ -46,8 +46,7 @@ def transform(pvalue: PCollection | PObject, *args: Any, **options: Any) -> PCol
         ... ).get()
         [1, 3, 6]
     """
-    named = [options.pop(name) for name in _FUNCTIONS if name in options]
-    args = (*args, *named)
+    args = (*args, *(options.pop(name) for name in _FUNCTIONS[len(args) :] if name in options))
     walker = args[0] if args else None
     if isinstance(walker, type) and issubclass(walker, Transformer):
         walker = walker()

@@ -14,6 +14,8 @@ import uuid
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from ...bundle.store import COPIES
+
 if TYPE_CHECKING:
     from typing import Any
 
@@ -38,7 +40,7 @@ class Temporary:
         with self._lock:
             if self._made is None:
                 users = self._jvm.org.apache.hadoop.security.UserGroupInformation
-                prefix = f"temporary-{users.getCurrentUser().getShortUserName()}-"
+                prefix = f"{COPIES}{users.getCurrentUser().getShortUserName()}-"
                 self._remove_dead(files, parent, prefix)
                 folder = f"{parent}/{prefix}{uuid.uuid4()}"
                 files.ask("create_directory", folder, "700")
