@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import textwrap
@@ -63,6 +64,8 @@ BODIES = {
     "wait": "time.sleep(2)",
     "loop": "while True: pass",
     "short": "return x",
+    # What passes through an `exec` of text makes Python die of SIGINT at its end.
+    "text": "exec('while True: pass')",
     "stubborn": "\n        ".join(
         ["try: time.sleep(0.5)", "except KeyboardInterrupt: pass", "time.sleep(0.5)"]
     ),
@@ -93,6 +96,14 @@ def test_exit_code_during_a_run(tmp_path: Path) -> None:
     assert end_of(program, tmp_path).returncode == 3
     program = RUN_IN_A_DAEMON.format(body="time.sleep(1)", end="1 / 0")
     assert end_of(program, tmp_path).returncode == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_exit_of_an_interrupted_program(tmp_path: Path) -> None:
+    """A Ctrl-C that nobody handles is still what the process dies of."""
+    program = RUN_IN_A_DAEMON.format(body=BODIES["text"], end="signal.raise_signal(signal.SIGINT)")
+    ended = end_of(program.replace("import sys", "import signal, sys"), tmp_path)
+    assert ended.returncode == -signal.SIGINT
     assert list(tmp_path.iterdir()) == []
 
 

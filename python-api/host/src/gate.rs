@@ -117,6 +117,7 @@ pub fn shut(py: Python<'_>) -> PyResult<()> {
             (others().next().is_none(), others().filter_map(|it| it.interruptible).collect::<Vec<_>>())
         };
         if empty {
+            interrupt.call_method0("forgive")?;
             return Ok(());
         }
         interrupt.call_method1("interrupt", (threads,))?;

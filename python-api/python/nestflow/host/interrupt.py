@@ -107,6 +107,22 @@ def hush() -> None:
     sys.unraisablehook = hook
 
 
+def forgive() -> None:
+    """Let the process end with the exit code that it has, after threads were interrupted.
+
+    Where an interrupt passes through an ``exec`` of text, in any thread, CPython remembers a Ctrl-C that nobody
+    handled and dies of SIGINT at its end (``run_eval_code_obj`` in its ``pythonrun.c``); the next ``exec`` forgets
+    it. A namedtuple made by an import is one. A Ctrl-C that did end the main program is not forgotten.
+    """
+    if not isinstance(_uncaught(), KeyboardInterrupt):
+        exec("")
+
+
+def _uncaught() -> object:
+    """Give what ended the main program, if anything did."""
+    return getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+
+
 def end_process() -> NoReturn:
     """End the process although a thread does not leave user code: no interpreter can end then.
 
@@ -115,5 +131,4 @@ def end_process() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
-    failed = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-    os._exit(1 if failed is not None else 0)
+    os._exit(1 if _uncaught() is not None else 0)

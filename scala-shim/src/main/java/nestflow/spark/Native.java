@@ -5,8 +5,7 @@ import org.apache.spark.nestflow.TaskMemory;
 /**
  * The native library's entry points, in the order of {@code jni-bridge/src/lib.rs}. A task is a
  * number; one that is closed has nothing more to give, one that never was is a {@link NativeError},
- * as is everything else that fails.
- */
+ * as is everything else that fails. */
 final class Native {
   /** Nothing happened within the time of a step. */
   static final int NOTHING = 0;
@@ -29,8 +28,7 @@ final class Native {
 
   /**
    * Without files, a task reads and writes only those of its machine; without a lender, the process has
-   * memory of its own.
-   */
+   * memory of its own. */
   static native long create(
       byte[] stage, byte[] task, String folder, int slots, long memory, Files files, TaskMemory lender);
 

@@ -4,15 +4,9 @@ import org.apache.spark.{NarrowDependency, Partition, Partitioner, TaskContext}
 import org.apache.spark.nestflow.{ChannelSerializer, LocalBlocks}
 import org.apache.spark.rdd.{RDD, ShuffledRDD}
 
-/** Sends a block to the channel that it names. */
+/** Sends a block to the channel that it names. None equals another: Spark would put RDDs of equal ones side by side. */
 private[spark] final class ChannelPartitioner(val numPartitions: Int) extends Partitioner {
   override def getPartition(key: Any): Int = key.asInstanceOf[Int]
-
-  override def equals(other: Any): Boolean = other match {
-    case that: ChannelPartitioner => that.numPartitions == numPartitions
-    case _ => false
-  }
-  override def hashCode: Int = numPartitions
 }
 
 /** Task i depends on these partitions of its parent. */
@@ -50,8 +44,7 @@ private[spark] object Channels {
   type Block = (Int, Array[Byte])
 
   /** All blocks of a stage by channel: one shuffle, whoever reads of it. Of `everywhere`, all tasks of a reader
-    * read all.
-    */
+    * read all. */
   def shuffled(stage: RDD[Block], channels: Int, everywhere: Set[Int]): RDD[Block] =
     new ShuffledChannels(stage, channels, everywhere).setSerializer(new ChannelSerializer)
 }

@@ -152,8 +152,7 @@ final class Driver(java: JavaSparkContext) {
   def files: Files = new Files(hadoop)
 
   /** Tasks that an executor holds, bytes that these have taken, bytes that native code has allocated, and bytes
-    * borrowed of Spark: the most of any executor. Asks that many tasks, wherever they run.
-    */
+    * borrowed of Spark: the most of any executor. Asks that many tasks, wherever they run. */
   def held(asked: Int): Array[Long] = {
     val where = settings.place
     val counts = sc.runJob(sc.parallelize(0 until asked, asked), (_: Iterator[Int]) => {
@@ -176,8 +175,7 @@ final class Driver(java: JavaSparkContext) {
   }
 
   /** What was cancelled for an error has that one as its cause, and the listener is told of it at about the same
-    * time as who waits.
-    */
+    * time as who waits. */
   private def explained(failed: Throwable, group: String): String = Fault.of(failed).getOrElse {
     val until = System.nanoTime + Driver.Patience
     var found = faults.of(group)

@@ -49,8 +49,7 @@ object Ordered {
 }
 
 /** The form of (channel, block) in Spark's shuffle: channel, length, bytes. Nothing is held between records, so that
-  * Spark may move them while they are serialized and does not sort objects; only here can a serializer say so.
-  */
+  * Spark may move them while they are serialized and does not sort objects; only here can a serializer say so. */
 final class ChannelSerializer extends Serializer with Serializable {
   override private[spark] def supportsRelocationOfSerializedObjects: Boolean = true
 

@@ -7,8 +7,7 @@ import org.apache.spark.memory.{MemoryConsumer, MemoryMode}
 
 /**
  * What native code borrows of Spark's off-heap memory for one task. Native threads call `acquire` and
- * `release`; `unused` asks native code for what it has borrowed and not taken, and never waits.
- */
+ * `release`; `unused` asks native code for what it has borrowed and not taken, and never waits. */
 final class TaskMemory(context: TaskContext, unused: () => Long)
     extends MemoryConsumer(context.taskMemoryManager(), MemoryMode.OFF_HEAP) {
 
