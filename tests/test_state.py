@@ -12,7 +12,7 @@ import cloudpickle
 import pytest
 
 import nestflow as nf
-from nestflow import counter, errors, lazy_var
+from nestflow import counter, errors, lazy_var, schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +93,23 @@ def test_each_run_starts_with_what_was_captured(create: Create, tmp_path: Path) 
     written = [line for part in (tmp_path / "new").glob("part-*") for line in part.read_text().split()]
     assert sorted(written) == ["1", "2"]
     assert not known
+
+
+def test_each_run_starts_with_what_columns_captured(create: Create) -> None:
+    """Functions that make columns without moving data, too; those that share an object still do."""
+    seen: list[int] = []
+
+    def number(x: Any) -> int:
+        seen.append(x)
+        return len(seen)
+
+    p = create()
+    records = p.parallelize([{"n": 7}])
+    columns = schema.update(records, lambda c: {"a": c["n"].map(number), "b": c["n"].map(number)})
+    numbered = sorted(columns.get()[0].items())
+    assert numbered == [("a", 1), ("b", 2), ("n", 7)]
+    assert sorted(columns.get()[0].items()) == numbered
+    assert not seen
 
 
 def test_names_and_groups(p: nf.Pipeline) -> None:

@@ -46,7 +46,7 @@ def load(pickled: bytes) -> Any:
     pickled, run = pickled[:-_NAME], pickled[-16:]
     known = _stateful.pop(pickled, None)
     if known is None or known[0] != run:
-        known = run, _loads(pickled)
+        known = run, load_anew(pickled)
     _stateful[pickled] = known
     while len(_stateful) > _MOST_STATEFUL:
         _stateful.popitem(last=False)
@@ -55,10 +55,11 @@ def load(pickled: bytes) -> Any:
 
 @lru_cache(maxsize=512)
 def _load(pickled: bytes) -> Any:
-    return _loads(pickled)
+    return load_anew(pickled)
 
 
-def _loads(pickled: bytes) -> Any:
+def load_anew(pickled: bytes) -> Any:
+    """A new object from a pickle."""
     try:
         return pickle.loads(pickled)
     finally:

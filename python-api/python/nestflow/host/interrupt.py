@@ -110,9 +110,10 @@ def hush() -> None:
 def forgive() -> None:
     """Let the process end with the exit code that it has, after threads were interrupted.
 
-    Where an interrupt passes through an ``exec`` of text, in any thread, CPython remembers a Ctrl-C that nobody
-    handled and dies of SIGINT at its end (``run_eval_code_obj`` in its ``pythonrun.c``); the next ``exec`` forgets
-    it. A namedtuple made by an import is one. A Ctrl-C that did end the main program is not forgotten.
+    Where an interrupt passes through an ``exec`` of text, in any thread, CPython remembers a Ctrl-C that
+    nobody handled and dies of SIGINT at its end (``run_eval_code_obj`` in its ``pythonrun.c``); the next
+    ``exec`` forgets it. A namedtuple made by an import is one. A Ctrl-C that did end the main program is
+    not forgotten.
     """
     if not isinstance(_uncaught(), KeyboardInterrupt):
         exec("")

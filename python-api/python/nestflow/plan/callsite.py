@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from .nodes import CallSite
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import CodeType, FunctionType
+
 _PACKAGE = __name__.partition(".")[0]
+_transforms: dict[CodeType, str] = {}
+
+
+def know(transforms: Iterable[FunctionType]) -> None:
+    """Call these by their names where they call others: users know `map_values`, not the `map` in it."""
+    _transforms.update({transform.__code__: transform.__name__ for transform in transforms})
 
 
 def call_site(transform: str) -> CallSite:
     """Give the line of the user's program that is calling, whatever the depth of our own frames.
 
     Args:
-        transform: the name of what is being called, as the user wrote it.
+        transform: the name of what is being called, unless that is part of a transform that the user called.
 
     Example:
         >>> call_site("map").transform
@@ -23,6 +34,7 @@ def call_site(transform: str) -> CallSite:
     while frame.f_back is not None:
         if frame.f_globals.get("__name__", "").partition(".")[0] != _PACKAGE:
             break
+        transform = _transforms.get(frame.f_code, transform)
         frame = frame.f_back
     code = frame.f_code
     return CallSite(code.co_filename, frame.f_lineno or 0, code.co_name, transform)

@@ -22,14 +22,14 @@ from ..transforms.positions import group_by_every_record
 from ..transforms.serdes import UNSEEN
 from ..transforms.sets import cartesian
 from ..transforms.tables import flatten_values
-from .row_program import OUTER, RECORD, Instruction, RowProgram, knows
+from .row_program import OUTER, RECORD, Instruction, Part, RowProgram, knows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..pcollection import PCollection
     from ..plan.builder import PlanBuilder
-    from ..plan.nodes import NodeId
+    from ..plan.nodes import FunctionId, NodeId
 
 
 def per_record(
@@ -64,7 +64,10 @@ def per_record(
         made: PCollection = flatten_values(groups)
         return made
     call = Call(name, {}, [pvalue])
-    function = builder.function(ship_function(compiler.finished(nodes, make), name))
+    shipped = ship_function(compiler.finished(nodes, make), name)
+    if compiler.stateful:
+        shipped = op.StatefulFunction(shipped.name, shipped.pickled)
+    function = builder.function(shipped)
     outer = (builder.import_into(call.scope, node, call.site) for node in compiler.outer)
     sides = tuple(op.SideInput(node, False) for node in outer)
     return call.collection(op.FlatMap(call.input(pvalue), function, sides))
@@ -96,6 +99,8 @@ class _Compiler:
         self.failed = False
         self._instructions = [Instruction(RECORD)]
         self._known = {record: 0}
+        self._parts: dict[FunctionId, Part] = {}
+        self.stateful = False
 
     def compile(self, nodes: Sequence[NodeId]) -> bool:
         """Whether all of it can be done record by record."""
@@ -130,12 +135,19 @@ class _Compiler:
         flag = next((getattr(o, name) for name in ("reverse", "largest") if hasattr(o, name)), False)
         return Instruction(
             type(o).__name__,
-            tuple(self.builder.function_at(function).pickled for function in functions_of(o)),
+            tuple(self._part(function) for function in functions_of(o)),
             tuple(self._place(node) for node in reads),
             tuple((self._place(side.node), side.single) for side in sides),
             int(number),
             flag,
         )
+
+    def _part(self, number: FunctionId) -> Part:
+        if number not in self._parts:
+            function = self.builder.function_at(number)
+            self.stateful |= isinstance(function, op.StatefulFunction)
+            self._parts[number] = Part(function.pickled)
+        return self._parts[number]
 
     def _needs_the_engine(self, o: op.Op) -> bool:
         """Whether a function is to run in some processes only, or to get so many bytes at a time."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InvalidDataException
 from ..host.compiled import library
-from ..host.functions import load
+from ..host.functions import load_anew
 from ..host.sequential import Emitter
 from ..host.sides import SideView
 from ..keys import rank
@@ -31,14 +31,31 @@ OUTER = "outer"
 """The kind of an instruction that stands for a side input of the whole function, by its number."""
 
 
+class Part:
+    """A function of a program, loaded when and as often as the program is: it may hold state."""
+
+    def __init__(self, pickled: bytes) -> None:
+        """Keep its bytes."""
+        self.pickled = pickled
+
+    @functools.cached_property
+    def function(self) -> Any:
+        """The function, the same object each time."""
+        return self.copy()
+
+    def copy(self) -> Any:
+        """Give a new object."""
+        return load_anew(self.pickled)
+
+
 class Instruction(NamedTuple):
-    """One operator: its kind, its pickled functions, the instructions that it reads.
+    """One operator: its kind, its functions, the instructions that it reads.
 
     ``number``: a limit, or which of several things it does; ``flag``: descending, the largest.
     """
 
     kind: str
-    functions: tuple[bytes, ...] = ()
+    functions: tuple[Part, ...] = ()
     inputs: tuple[int, ...] = ()
     sides: tuple[tuple[int, bool], ...] = ()
     number: int = 0
@@ -101,25 +118,25 @@ def _sides(instruction: Instruction, done: list[list[Any]]) -> Callable[[], list
 
 
 def _map(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
-    f, extra = load(i.functions[0]), sides() if given[0] else []
+    f, extra = i.functions[0].function, sides() if given[0] else []
     return [f(x, *extra) for x in given[0]]
 
 
 def _flat_map(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
-    f, extra = load(i.functions[0]), sides() if given[0] else []
+    f, extra = i.functions[0].function, sides() if given[0] else []
     own = library().Own
     return [y for x in given[0] for y in own(f(x, *extra))]
 
 
 def _filter(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
-    f, extra = load(i.functions[0]), sides() if given[0] else []
+    f, extra = i.functions[0].function, sides() if given[0] else []
     return [x for x in given[0] if f(x, *extra)]
 
 
 def _reduce(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
     if not given[0]:
         return []
-    f, extra = load(i.functions[0]), sides() if len(given[0]) > 1 else []
+    f, extra = i.functions[0].function, sides() if len(given[0]) > 1 else []
     first, *rest = given[0]
     if rest:
         # It may be changed, and belongs to the record and to other columns too.
@@ -128,11 +145,11 @@ def _reduce(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any
 
 
 def _start(i: Instruction, sides: Callable[[], list[Any]]) -> Any:
-    return load(i.functions[0])(*sides()) if i.number else pickle.loads(i.functions[0])
+    return i.functions[0].function(*sides()) if i.number else i.functions[0].copy()
 
 
 def _accumulate(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
-    state, step = _start(i, sides), load(i.functions[1])
+    state, step = _start(i, sides), i.functions[1].function
     for x in given[0]:
         state = step(state, x, *sides())
     return [state]
@@ -140,7 +157,7 @@ def _accumulate(i: Instruction, given: list[list[Any]], sides: Callable[[], list
 
 def _aggregate(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
     state = _accumulate(i, given, sides)[0]
-    return [load(i.functions[2])(_start(i, sides), state, *sides())]
+    return [i.functions[2].function(_start(i, sides), state, *sides())]
 
 
 def _sum(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
@@ -148,7 +165,7 @@ def _sum(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]])
 
 
 def _key(i: Instruction) -> Callable[[Any], Any] | None:
-    return load(i.functions[0]) if i.functions else None
+    return i.functions[0].function if i.functions else None
 
 
 def _sort(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
@@ -192,7 +209,7 @@ def _equal(values: list[Any]) -> dict[Any, list[Any]]:
 
 
 def _transform(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
-    start, step, done = map(load, i.functions)
+    start, step, done = (part.function for part in i.functions)
     emitted: list[Any] = []
     emitter = Emitter(functools.partial(library().append_own, emitted))
     status = start(emitter, *sides())
@@ -205,7 +222,7 @@ def _transform(i: Instruction, given: list[list[Any]], sides: Callable[[], list[
 
 
 def _transformer(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
-    walker = pickle.loads(i.functions[0])
+    walker = i.functions[0].copy()
     own = library().Own
     found = list(own(walker.begin_process(*sides())))
     for x in given[0]:
@@ -215,7 +232,7 @@ def _transformer(i: Instruction, given: list[list[Any]], sides: Callable[[], lis
 
 
 def _whole(i: Instruction, given: list[list[Any]], sides: Callable[[], list[Any]]) -> list[Any]:
-    return [load(i.functions[0])(list(given[0]))]
+    return [i.functions[0].function(list(given[0]))]
 
 
 _KINDS: dict[str, Callable[[Instruction, list[list[Any]], Callable[[], list[Any]]], list[Any]]] = {

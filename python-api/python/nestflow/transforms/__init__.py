@@ -5,6 +5,7 @@ Names such as ``map`` and ``sum`` shadow builtins, so use them through the modul
 
 from __future__ import annotations
 
+from ..plan.callsite import know
 from . import arithmetic as arithmetic
 from . import tables as tables
 from .absent import idl_to_str, str_to_idl, window_into
@@ -106,3 +107,5 @@ __all__ = [
     "window_into",
     "zip_with_index",
 ]
+
+know(globals()[name] for name in __all__)
