@@ -33,11 +33,22 @@ conf, store, *envs = json.loads(sys.argv[1]), *sys.argv[2:]
 
 
 def look(number):
-    import ctypes, os, shutil, sys
+    import ctypes, json, os, shutil, sys
     import tiny_thing
+
+    def said(language, function, *arguments):
+        library = ctypes.CDLL(os.path.join(os.path.dirname(tiny_thing.__file__), f"{language}.so"))
+        asked = getattr(library, function)
+        asked.restype = ctypes.c_char_p
+        return json.loads(asked(*arguments))
+
     library = ctypes.CDLL(os.path.join(os.path.dirname(tiny_thing.__file__), "tiny_thing_native.so"))
+    native = [library.twice(number)]
+    order = {"customer": "a", "items": {"1": {"price": number, "quantity": 2}}}
+    native.append(said("go", "nestflow_json_price_of", json.dumps(order).encode())["value"]["total"])
+    native.append(said("rust", "nestflow_schema_totals")["doc"])
     spark = any(os.path.isdir(os.path.join(place, "pyspark")) for place in sys.path)
-    return [shutil.which("python3"), sys.executable, tiny_thing.__file__, library.twice(number), spark]
+    return [shutil.which("python3"), sys.executable, tiny_thing.__file__, native, spark]
 
 
 def files():
@@ -61,6 +72,10 @@ print("answer", json.dumps(answers))
 """
 
 
+NATIVE = [42, 42, "The totals of order lines."]
+"""What the libraries in C, Go and Rust say."""
+
+
 def run(tmp_path: Path, envs: list[str]) -> list[list[Any]]:
     """Run a job with each environment, one after the other in one application."""
     return bare.run(tmp_path, PROGRAM, str(tmp_path / "store"), *envs)
@@ -68,7 +83,7 @@ def run(tmp_path: Path, envs: list[str]) -> list[list[Any]]:
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a wheel that has a native library in it, and one that calls itself PySpark."""
+    """A folder with a wheel that has native libraries in it, and one that calls itself PySpark."""
     folder = tmp_path_factory.mktemp("wheels")
     source = folder / "native.c"
     source.write_text("int twice(int number) { return 2 * number; }\n")
@@ -76,6 +91,8 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = {
         "tiny_thing/__init__.py": b"value = 42\n",
         "tiny_thing/tiny_thing_native.so": library.read_bytes(),
+        "tiny_thing/go.so": native_libraries.go(folder, "go.so").read_bytes(),
+        "tiny_thing/rust.so": native_libraries.rust(folder, "rust.so").read_bytes(),
     }
     _wheel(folder, "tiny_thing", "py3-none-linux_x86_64", files)
     _wheel(folder, "pyspark", "py3-none-any", {"pyspark/__init__.py": b""})
@@ -141,8 +158,8 @@ def test_each_kind(wheels: Path, tmp_path: Path) -> None:
     if ALL:
         kinds = [str(packed), str(_pex(tmp_path, wheels, "tiny_thing")), *kinds]
     answers = run(tmp_path, [*kinds, str(venv)])
-    for python, program, module, twice, spark, _ in answers:
-        assert (python, twice, spark) == (None, 42, False)
+    for python, program, module, native, spark, _ in answers:
+        assert (python, native, spark) == (None, NATIVE, False)
         assert "/environment-" in program and "/environment-" in module
     # The second job with an environment uploads nothing.
     assert answers[-1][-1] == answers[-2][-1]
@@ -178,9 +195,34 @@ def test_one_of_conda(wheels: Path, tmp_path: Path) -> None:
     packed = tmp_path / "conda.tar.gz"
     with tarfile.open(packed, "w:gz") as archive:
         archive.add(conda, "")
-    ((python, program, module, twice, spark, _),) = run(tmp_path, [str(packed)])
-    assert (python, twice, spark) == (None, 42, False)
+    ((python, program, module, native, spark, _),) = run(tmp_path, [str(packed)])
+    assert (python, native, spark) == (None, NATIVE, False)
     assert "/environment-" in program and "/environment-" in module
+
+
+IN_PLACE = """
+import json, sys
+import nestflow as nf
+
+conf, store, program = json.loads(sys.argv[1]), *sys.argv[2:]
+p = nf.Pipeline.create(
+    "spark", progress=False, spark_conf=conf, tmp_data_path=f"file://{store}", python_env=program
+)
+print("answer", json.dumps(p.parallelize([21]).map(lambda x: [x, sys.executable, nf.__file__]).get()[0]))
+"""
+
+
+def test_an_interpreter_that_the_machines_have(tmp_path: Path) -> None:
+    """It is used as it is; the bundle comes without one."""
+    program = tmp_path / "opt" / f"python3.{sys.version_info[1]}"
+    program.parent.mkdir()
+    program.symlink_to(os.path.realpath(sys.executable))
+    number, used, module = bare.run(tmp_path, IN_PLACE, str(tmp_path / "store"), str(program))
+    assert (number, used) == (21, str(program))
+    (archive,) = (tmp_path / "store").rglob("*.tar.gz")
+    assert f"/{archive.name.removesuffix('.tar.gz')}/site/" in module
+    with tarfile.open(archive) as opened:
+        assert [name for name in opened.getnames() if name.startswith("python/")] == []
 
 
 def test_another_python(wheels: Path, tmp_path: Path) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from nestflow.bundle import archive, elf, interpreter, prepared
-from nestflow.bundle.product import FOLDER, PACKAGE, platform_tag
+from nestflow.bundle import archive, elf, interpreter, prepared, product
+from nestflow.bundle.product import FOLDER, LIBRARY, PACKAGE, SITE, platform_tag
 from nestflow.bundle.publish import publish
 from nestflow.bundle.store import Local
 from nestflow.bundle.tree import Tree
@@ -242,6 +247,36 @@ def test_what_a_killed_client_has_left(tmp_path: Path) -> None:
     assert cli("verify", str(tmp_path / "store")) == (0, [f"1/{found.name}.tar.gz\tgood"])
 
 
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_file_system_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(*_: str) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refused)
+    found, store = thing(files(tmp_path / "files")), Local(str(tmp_path / "store"))
+    first = publish(store, "1", found)
+    assert store.digest(f"1/{found.name}.tar.gz") == first.manifest["sha256"]
+    assert publish(store, "1", found).uploaded == 0
+    assert not store.put(f"1/{found.name}.tar.gz", b"something else")
+    assert store.digest(f"1/{found.name}.tar.gz") == first.manifest["sha256"]
+    assert len(store.names()) == 2
+
+
+def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    found, store = thing(files(tmp_path / "files")), Local(str(tmp_path / "store"))
+    with monkeypatch.context() as other:
+        other.setattr(os, "link", full)
+        with pytest.raises(OSError, match="No space left"):
+            publish(store, "1", found)
+    assert store.names() == []
+    assert publish(store, "1", found).uploaded > 0
+
+
 PUT = """
 import sys
 sys.path.insert(0, sys.argv[3])
@@ -266,13 +301,28 @@ def test_clients_that_race_and_are_killed(tmp_path: Path, seed: int) -> None:
     for client in clients:
         assert client.stdout is not None
         assert client.stdout.readline() == b"ready\n"
+    found = thing(folder)
+    path, read, over = store / "1" / f"{found.name}.tar.gz", set(), threading.Event()
+
+    def reader() -> None:
+        """A machine that looks while others put it."""
+        last = False
+        while not last:
+            last = over.is_set()
+            with suppress(FileNotFoundError):
+                read.add(hashlib.sha256(path.read_bytes()).hexdigest())
+
+    looking = threading.Thread(target=reader)
+    looking.start()
     time.sleep(chance.uniform(0, 1.5))
     clients[0].send_signal(signal.SIGKILL)
     assert [client.wait() for client in clients[1:]] == [0, 0]
     clients[0].communicate()
-    found = thing(folder)
+    over.set()
+    looking.join()
     again = publish(Local(str(store)), "1", found)
     assert again.uploaded == 0
+    assert read == {again.manifest["sha256"]}
     assert Local(str(store)).digest(f"1/{found.name}.tar.gz") == again.manifest["sha256"]
     left = {path.name for path in (store / "1").iterdir()} - {f"{found.name}.tar.gz", f"{found.name}.json"}
     assert all(name.startswith(".nestflow-") for name in left)
@@ -372,6 +422,55 @@ def cli(*arguments: str) -> tuple[int, list[str]]:
     command = [sys.executable, "-m", "nestflow", "bundle", *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     return ended.returncode, (ended.stdout + ended.stderr).splitlines()
+
+
+def test_the_product_is_the_same_bytes_wherever_it_is_made(tmp_path: Path) -> None:
+    made = []
+    for machine in ("first", "second"):
+        os.environ["XDG_CACHE_HOME"] = str(tmp_path / machine / "cache")
+        status, (file, said) = cli("build", str(tmp_path / machine / "bundle.tar.gz"))
+        assert (status, file) == (0, str(tmp_path / machine / "bundle.tar.gz"))
+        made.append(said)
+    first, second = (tmp_path / machine / "bundle.tar.gz" for machine in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes() and made[0] == made[1]
+    assert (
+        made[0] == f"{first.stat().st_size} bytes, SHA-256 {hashlib.sha256(first.read_bytes()).hexdigest()}"
+    )
+    with tarfile.open(first) as opened:
+        names = opened.getnames()
+    assert LIBRARY in names and f"{SITE}/nestflow/_host.abi3.so" in names
+    assert any(name.startswith("python/bin/python3") for name in names)
+    # As it is put: the manifest says what a machine must have.
+    status, (uri, _) = cli("push", str(tmp_path / "store"))
+    assert status == 0 and uri.endswith(f"/{product.bundle().name}.tar.gz")
+    manifest = json.loads(Path(uri.removeprefix("file://").replace(".tar.gz", ".json")).read_text())
+    assert manifest["name"].startswith(f"nestflow-{platform_tag()}-")
+    assert manifest["python"] == sys.version.split()[0]
+    newest = max(tuple(map(int, found)) for found in GLIBC.findall(needed_by(tmp_path, first)))
+    assert tuple(int(part) for part in manifest["glibc"].split(".")) == newest
+    # Machines that have an interpreter need no other one.
+    (tmp_path / "second" / "bundle.tar.gz").write_bytes(b"an older one")
+    status, (file, without) = cli("build", "--no-python", "--again", str(second))
+    assert status == 0 and without != made[0]
+    with tarfile.open(file) as opened:
+        less = opened.getnames()
+    assert set(less) < set(names) and not [name for name in less if name.startswith("python/")]
+    # Into the cache, where it is found.
+    status, (file, said) = cli("build", "--no-python")
+    assert (status, said) == (0, without)
+    assert Path(file).is_relative_to(tmp_path / "second" / "cache")
+    assert cli("build", str(tmp_path / "no" / "folder"))[0] == 1
+
+
+GLIBC = re.compile(rb"GLIBC_(\d+)\.(\d+)")
+
+
+def needed_by(folder: Path, bundle: Path) -> bytes:
+    """The names of all symbol versions in the programs of a bundle."""
+    with tarfile.open(bundle) as opened:
+        opened.extractall(folder / "unpacked")
+    programs = [path for path in (folder / "unpacked").rglob("*") if path.is_file() and not path.is_symlink()]
+    return b"".join(data for data in (path.read_bytes() for path in programs) if data[:4] == b"\x7fELF")
 
 
 def test_commands(tmp_path: Path) -> None:

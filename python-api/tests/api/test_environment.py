@@ -134,6 +134,39 @@ def test_requirements(tmp_path: Path) -> None:
         environment(str(path))
 
 
+BACKEND = """
+import zipfile
+
+def build_wheel(folder, *_):
+    name = "tiny_thing-1.2-py3-none-any.whl"
+    info = "tiny_thing-1.2.dist-info"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
+        wheel.write("tiny_thing.py")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: tiny-thing\\nVersion: 1.2\\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return name
+"""
+
+
+def test_a_project(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (folder / "backend.py").write_text(BACKEND)
+    (folder / "tiny_thing.py").write_text("value = 42\n")
+    found = environment(str(folder / "pyproject.toml"))
+    assert found.archive is not None and found.archive.facts["lock"] == ["tiny-thing==1.2"]
+    assert says(found, tmp_path / "there")[0] == "42"
+    (folder / "tiny_thing.py").write_text("value = 430\n")
+    assert says(environment(str(folder / "pyproject.toml")), tmp_path / "elsewhere")[0] == "430"
+    (folder / "backend.py").write_text("1 / 0\n")
+    with pytest.raises(NestflowRuntimeException, match=r"pip cannot install what .*pyproject\.toml asks for"):
+        environment(str(folder / "pyproject.toml"))
+
+
 def test_what_is_none(tmp_path: Path) -> None:
     with pytest.raises(NestflowRuntimeException, match="is not there"):
         environment(str(tmp_path / "nothing"))
