@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     import nestflow as nf
 
     Make = Callable[..., nf.Pipeline]
+
+REPETITIONS = int(os.environ.get("NESTFLOW_REPETITIONS", "2"))
 
 
 @pytest.fixture
@@ -91,6 +95,49 @@ def test_two_clients_at_once(context: Any, hdfs: str, thing: prepared.Prepared, 
     assert results == [results[0]] * 3
     assert results[0]["name"] == thing.name
     assert len(store_at(context, f"{hdfs}/tmp/{tmp_path.name}", {}).names()) == 2
+
+
+UPLOAD = """
+import sys
+from nestflow.engine.spark.place import jvm_store
+
+print(jvm_store(sys.argv[1]).put(f"1/{sys.argv[2]}.tar.gz", sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("seed", range(REPETITIONS))
+def test_a_client_that_is_killed_at_it(
+    context: Any, hdfs: str, thing: prepared.Prepared, tmp_path: Path, seed: int
+) -> None:
+    """Nobody sees what it has written, another one puts the whole, and what is left goes a day later."""
+    folder, chance = f"{hdfs}/tmp/{tmp_path.name}", random.Random(seed)
+    system = places.Hdfs(context, folder)
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(2 << 30)
+    system.system.mkdirs(system.at("1"))
+    client = subprocess.Popen(
+        [sys.executable, "-c", UPLOAD, folder, thing.name, str(large)], start_new_session=True
+    )
+    until = time.monotonic() + 60
+    while not system.names("1") and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(chance.uniform(0, 0.3))
+    os.killpg(client.pid, signal.SIGKILL)
+    client.wait()
+    (left,) = system.names("1")
+    assert left.startswith(".nestflow-")
+    store = store_at(context, folder, {})
+    assert store.size(f"1/{thing.name}.tar.gz") is None
+    put = publish(store, "1", thing)
+    assert put.uploaded == put.manifest["bytes"] + store.size(f"1/{thing.name}.json")
+    assert store.digest(f"1/{thing.name}.tar.gz") == put.manifest["sha256"]
+    assert publish(store, "1", thing).uploaded == 0
+    # Somebody may still write to it.
+    assert left in system.names("1")
+    system.system.setTimes(system.at(f"1/{left}"), 1000, -1)
+    assert store.put("1/other", b"x")
+    assert system.names("1") == sorted([f"{thing.name}.json", f"{thing.name}.tar.gz", "other"])
 
 
 def test_a_scheme_that_only_the_older_interface_knows(

@@ -6,13 +6,16 @@ import gzip
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from by_hand import planned
-from on_spark import MASTER
+from on_spark import CONF, MASTER
 from places import Hdfs
 
 import nestflow as nf
@@ -245,6 +248,61 @@ def test_only_what_the_client_alone_has_travels(spark: Make, hdfs: str, tmp_path
     (mine,) = (name for name in place.names() if name.startswith("temporary-"))
     (copy,) = (name for name in place.names(mine) if name.startswith("input-"))
     assert place.read(f"{mine}/{copy}") == b"of client\n"
+
+
+KILLED = """
+import json, sys, time
+import nestflow as nf
+
+conf, folder, source = json.loads(sys.argv[1]), *sys.argv[2:]
+p = nf.Pipeline.create("spark", progress=False, spark_conf=conf, tmp_data_path=folder)
+lines = p.read(nf.TextFile(source))
+assert lines.count().get() == 1
+print("ready", flush=True)
+lines.map(lambda line: time.sleep(600)).get()
+"""
+
+
+@pytest.mark.skipif(str(MASTER).startswith("local["), reason="there, tasks see the files of the client")
+def test_what_a_killed_driver_left_goes(spark: Make, hdfs: str, tmp_path: Path) -> None:
+    """Its copies of this machine's files, with the first use by anybody else a day later."""
+    folder, source = f"{hdfs}/tmp/{tmp_path.name}", tmp_path / "source"
+    source.write_text("of the client\n")
+    client = subprocess.Popen(
+        [sys.executable, "-c", KILLED, json.dumps(CONF), folder, str(source)],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert client.stdout is not None
+    # The JVM, which checks calls, says something there too.
+    assert b"ready\n" in client.stdout
+    os.killpg(client.pid, signal.SIGKILL)
+    client.communicate()
+
+    p = spark()
+    p._engine._opened()
+    place = Hdfs(p._engine._context, folder)
+
+    def folders() -> list[str]:
+        return [name for name in place.names() if name.startswith("temporary-")]
+
+    def another() -> list[str]:
+        p = spark(tmp_data_path=folder)
+        assert p.read(nf.TextFile(str(source))).get() == ["of the client"]
+        found = folders()
+        p.close()
+        return found
+
+    (left,) = folders()
+    assert [name.split("-")[0] for name in place.names(left)] == ["input", "owner"]
+    # It may still be in use: it is young.
+    assert left in another()
+    place.system.setTimes(place.at(left), 1000 * int(time.time() - 25 * 3600), -1)
+    # As HDFS does itself, a minute after a process that holds a file has died.
+    while not place.system.recoverLease(place.at(f"{left}/owner")):
+        time.sleep(0.1)
+    assert left not in another()
+    assert folders() == []
 
 
 def test_a_folder_for_copies_without_a_scheme(spark: Make, hdfs: str, tmp_path: Path) -> None:

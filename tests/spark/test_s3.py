@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -213,6 +214,13 @@ def test_clients_leave_each_other_s_folders(fetched: list[str], store: str, tmp_
     assert "done" in ended.stdout.splitlines(), ended.stderr[-5000:]
 
 
+def files(tmp_path: Path) -> dict[Path, tuple[int, int, int]]:
+    """What lies in the bucket as archives, so that any change shows."""
+    found = [path for path in (tmp_path / "buckets" / "bucket" / "nestflow").rglob("*") if path.is_file()]
+    states = {path: path.stat() for path in found}
+    return {path: (state.st_ino, state.st_mtime_ns, state.st_size) for path, state in states.items()}
+
+
 def test_two_clients_put_a_bundle_at_once(fetched: list[str], store: str, tmp_path: Path) -> None:
     conf = {**settings(store, fetched[1]), "spark.nestflow.bundle.folder": str(tmp_path / "nodes")}
     environment = {name: value for name, value in os.environ.items() if name != "PYSPARK_PYTHON"}
@@ -226,27 +234,27 @@ def test_two_clients_put_a_bundle_at_once(fetched: list[str], store: str, tmp_pa
         pipe = subprocess.PIPE
         return subprocess.Popen([*line, "app.py"], env=environment, stdout=pipe, stderr=pipe, text=True)
 
-    def files() -> dict[Path, tuple[int, int, int]]:
-        found = [path for path in (tmp_path / "buckets" / "bucket" / "nestflow").rglob("*") if path.is_file()]
-        states = {path: path.stat() for path in found}
-        return {path: (state.st_ino, state.st_mtime_ns, state.st_size) for path, state in states.items()}
-
     for client in [submit(), submit()]:
         out, errors = client.communicate(timeout=300)
         assert client.returncode == 0, errors[-5000:]
         assert SECRET not in out and "s3a.secret.key=*********(redacted)" in out
-    put = files()
+    put = files(tmp_path)
     archive, manifest = sorted(put, key=lambda path: path.name.endswith(".json"))
     says = json.loads(manifest.read_text())
     assert hashlib.sha256(archive.read_bytes()).hexdigest() == says["sha256"]
     assert archive.name == f"{says['name']}.tar.gz"
     # The next one uploads nothing.
-    submit().communicate(timeout=300)
-    assert files() == put
+    third = submit()
+    _, errors = third.communicate(timeout=300)
+    assert third.returncode == 0, errors[-5000:]
+    assert files(tmp_path) == put
 
 
 FROM_A_BUNDLE = """
     import json, os, sys
+
+    os.environ["XDG_CACHE_HOME"] = {cache!r}
+    os.environ.pop("PYSPARK_PYTHON", None)  # where it names an interpreter of the machines, that one is used
     import nestflow as nf
 
     def where(_):
@@ -263,21 +271,30 @@ FROM_A_BUNDLE = """
 """
 
 
-def test_executors_run_what_lies_in_a_bucket(
-    fetched: list[str], store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_clients_at_once_run_what_they_put_into_a_bucket(
+    fetched: list[str], store: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    # Where it names an interpreter of the machines, that one is used.
-    monkeypatch.delenv("PYSPARK_PYTHON", raising=False)
-    conf = {**settings(store, fetched[1]), "spark.nestflow.bundle.folder": str(tmp_path / "nodes")}
-    ended = apart.run(FROM_A_BUNDLE, conf={**conf, "spark.master": "local-cluster[1,1,1024]"})
-    assert ended.returncode == 0, ended.stderr[-5000:]
-    bundles = (tmp_path / "buckets" / "bucket" / "nestflow").rglob("*.tar.gz")
-    (name,) = (path.name.removesuffix(".tar.gz") for path in bundles)
+    """Neither has it, both run a job from it, and a later one uploads nothing."""
+    conf = {
+        **settings(store, fetched[1]),
+        "spark.master": "local-cluster[1,1,1024]",
+        "spark.nestflow.bundle.folder": str(tmp_path / "nodes"),
+    }
+
+    def client(number: int) -> list[list[str]]:
+        ended = apart.run(FROM_A_BUNDLE, conf=conf, cache=str(tmp_path / f"cache{number}"))
+        assert ended.returncode == 0, ended.stderr[-5000:]
+        said = [line.split(" ", 1) for line in ended.stdout.splitlines()]
+        return [json.loads(rest[0]) for word, *rest in said if word == "where"]
+
+    with ThreadPoolExecutor() as both:
+        first, second = both.map(client, range(2))
+    put = files(tmp_path)
+    (name,) = (path.name.removesuffix(".tar.gz") for path in put if path.suffix == ".gz")
+    assert len(put) == 2
     (tree,) = (path for path in (tmp_path / "nodes").iterdir() if path.is_dir())
     assert tree.name == name
-    first, second = (
-        json.loads(line.split(" ", 1)[1]) for line in ended.stdout.splitlines() if line.startswith("where ")
-    )
-    assert first == second
-    assert [path.startswith(f"{tree}/") for path in first] == [True, True], first
+    assert [path.startswith(f"{tree}/") for path in first[0]] == [True, True], first
+    assert first == second == [first[0]] * 2
+    assert client(2) == first
+    assert files(tmp_path) == put
