@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cloudpickle
 from on_spark import CONF
@@ -15,15 +16,15 @@ from on_spark import CONF
 ROOT = Path(__file__).resolve().parents[2]
 
 PROGRAM = """
-import json, shutil, sys
+import json, os, shutil, sys
 
 import nestflow as nf
 
 assert [shutil.which(tool) for tool in ("cargo", "sbt", "mvn", "python3")] == [None] * 4
-conf = {**json.loads(sys.argv[1]), "spark.master": "local[2]"}
-for options in ({"kind": "local", "host": "workers"}, {"kind": "spark", "spark_conf": conf}):
+for options in json.loads(sys.argv[1]):
     p = nf.Pipeline.create(options.pop("kind"), progress=False, **options)
-    print("answer", nf.__file__, p.parallelize([1, 2, 3]).map(lambda x: x * x).get())
+    squares = p.parallelize([1, 2, 3]).map(lambda x: (x * x, os.path.realpath(nf.__file__))).get()
+    print("answer", json.dumps([nf.__file__, squares]))
     p.close()
 """
 
@@ -50,14 +51,36 @@ def test_pip_install_and_create(tmp_path: Path) -> None:
     environment = {name: os.environ[name] for name in names if name in os.environ}
     environment |= {"PATH": str(bare), "JAVA_HOME": str(java), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     (tmp_path / "job.py").write_text(PROGRAM)
-    command = [tools / "python", tmp_path / "job.py", json.dumps(CONF)]
-    ended = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    answers = [line for line in ended.stdout.splitlines() if line.startswith("answer")]
-    assert answers == [f"answer {site}/nestflow/__init__.py [1, 4, 9]"] * 2
-    bundle = [tools / "nestflow", "bundle", "push", tmp_path / "store"]
-    pushed = subprocess.run(bundle, capture_output=True, text=True, check=True, env=environment)
-    assert pushed.stdout.splitlines()[1].endswith(" bytes uploaded")
-    assert len(list((tmp_path / "store").glob("*/nestflow-*"))) == 2
+
+    def answers(*options: dict[str, Any]) -> list[Any]:
+        ended = subprocess.run(
+            [tools / "python", tmp_path / "job.py", json.dumps(options)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            cwd=tmp_path,
+        )
+        assert ended.returncode == 0, ended.stderr[-3000:]
+        said = [line.partition(" ") for line in ended.stdout.splitlines()]
+        return [json.loads(text) for word, _, text in said if word == "answer"]
+
+    def squares(place: str) -> list[Any]:
+        return [f"{site}/nestflow/__init__.py", [[number, place] for number in (1, 4, 9)]]
+
+    conf, here = {**CONF, "spark.master": "local[2]"}, squares(f"{site}/nestflow/__init__.py")
+    assert answers({"kind": "local", "host": "workers"}, {"kind": "spark", "spark_conf": conf}) == [here] * 2
+    # Executors elsewhere run from a bundle of what the wheel carries.
+    nodes, store = tmp_path / "nodes", tmp_path / "store"
+    conf |= {"spark.master": "local-cluster[1,1,1024]", "spark.nestflow.bundle.folder": str(nodes)}
+    found = answers({"kind": "spark", "spark_conf": conf, "tmp_data_path": f"file://{store}"})
+    (archive,) = store.glob("*/nestflow-*.tar.gz")
+    unpacked = nodes / archive.name.removesuffix(".tar.gz")
+    assert found == [squares(f"{unpacked}/site/nestflow/__init__.py")]
+    bundle = [tools / "nestflow", "bundle", "push"]
+    for folder, uploads in (store, False), (tmp_path / "other", True):
+        pushed = subprocess.run(
+            [*bundle, folder], capture_output=True, text=True, check=True, env=environment
+        )
+        assert (pushed.stdout.splitlines()[1] != "0 bytes uploaded") is uploads
+        assert len(list(folder.glob("*/nestflow-*"))) == 2
