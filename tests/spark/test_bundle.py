@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import bare
+from on_spark import CONF
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +81,35 @@ archive.write_bytes(whole[:-5])
 answers += [square(), str(archive)]
 print("answer", json.dumps(answers))
 """
+
+
+LOGS = """
+import nestflow as nf
+
+p = nf.Pipeline.create("spark", progress=False)
+print(p.parallelize([2]).map(lambda x: x * x).get())
+p.close()
+"""
+
+
+def test_the_log_of_the_driver_says_what_runs(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    (tmp_path / "app.py").write_text(LOGS)
+    line = [f"--tmp-data-path=file://{tmp_path}/store", f"--python-env={tmp_path}/venv"]
+    line += [f"--conf={key}={value}" for key, value in CONF.items()]
+    ended = subprocess.run(
+        [sys.executable, "-m", "nestflow", "submit", *line, str(tmp_path / "app.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0 and "[4]" in ended.stdout.splitlines(), ended.stderr[-5000:]
+    for kind in ("nestflow", "environment"):
+        (manifest,) = (tmp_path / "store").glob(f"*/{kind}-*.json")
+        says = json.loads(manifest.read_text())
+        (line,) = (line for line in ended.stderr.splitlines() if f"executors run {kind}-" in line)
+        assert f"INFO spark: executors run {says['name']} (" in line
+        assert f"sha256 {says['sha256']}" in line and " bytes uploaded" in line
 
 
 def test_everything_comes_in_the_bundle(tmp_path: Path) -> None:

@@ -250,6 +250,32 @@ def test_two_clients_put_a_bundle_at_once(fetched: list[str], store: str, tmp_pa
     assert files(tmp_path) == put
 
 
+def test_commands(fetched: list[str], store: str, tmp_path: Path) -> None:
+    """They know the store by what Spark's file of defaults says of it."""
+    conf = "".join(f"{key} {value}\n" for key, value in settings(store, fetched[1]).items())
+    (tmp_path / "spark-defaults.conf").write_text(conf)
+    environment = {**os.environ, "SPARK_CONF_DIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    def said(command: str) -> list[str]:
+        ended = subprocess.run(
+            [sys.executable, "-m", "nestflow", "bundle", command, "s3a://bucket/nestflow"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+        )
+        assert ended.returncode == 0, ended.stderr[-5000:]
+        return ended.stdout.splitlines()
+
+    uri, uploaded = said("push")
+    assert uri.startswith("s3a://bucket/nestflow/") and int(uploaded.split()[0]) > 10_000_000
+    put = files(tmp_path)
+    assert said("push") == [uri, "0 bytes uploaded"] and files(tmp_path) == put
+    name = uri.removeprefix("s3a://bucket/nestflow/")
+    assert [line.split("\t")[0] for line in said("list")] == [name]
+    assert said("verify") == [f"{name}\tgood"]
+
+
 FROM_A_BUNDLE = """
     import json, os, sys
 

@@ -17,6 +17,7 @@ SECRETS = {
 
 PROGRAM = """
 import json, os, sys, logging
+from urllib.request import urlopen
 import nestflow as nf
 
 logging.basicConfig(level=logging.DEBUG)
@@ -49,6 +50,15 @@ failed(lambda: words.map(lambda word: 1 // 0))
 # Another file system than the one that there is, so that Hadoop's own text is in the error.
 failed(lambda: p.read(nf.TextFile(f"hdfs://user:{secrets['path']}@127.0.0.1:1/in.txt")))
 failed(lambda: p.read(nf.TextFile(f"s3a://user:{secrets['path']}@bucket/in.txt")))
+# What people see in the UI, and programs by its interface.
+context = p._engine._context
+api = f"api/v1/applications/{context.applicationId}"
+pages = ["jobs/", "stages/", "storage/", "environment/", "executors/", api]
+pages += [f"{api}/{each}" for each in ("environment", "jobs", "stages", "allexecutors", "storage/rdd")]
+os.mkdir(f"{folder}/ui")
+for number, page in enumerate(pages):
+    with urlopen(f"{context.uiWebUrl}/{page}") as answer, open(f"{folder}/ui/{number}", "wb") as file:
+        file.write(answer.read())
 p.close()
 for wrong in (secrets["hadoop_conf"], [secrets["hadoop_conf"]]):
     for option in ("hadoop_conf", "spark_conf"):
@@ -72,7 +82,8 @@ def test_what_is_planted_is_found_nowhere(tmp_path: Path) -> None:
         "spark.eventLog.enabled": "true",
         "spark.eventLog.dir": f"file://{events}",
         "spark.nestflow.bundle.folder": str(tmp_path / "nodes" / "{user}"),
-        "spark.ui.enabled": "false",
+        "spark.ui.enabled": "true",
+        "spark.ui.port": "0",
     }
     before = set(_work())
     ended = subprocess.run(
@@ -91,6 +102,9 @@ def test_what_is_planted_is_found_nowhere(tmp_path: Path) -> None:
         if path.is_file():
             artefacts[str(path)] = path.read_bytes()
     assert any("events" in name for name in artefacts)  # it was looked at
+    shown = b"".join(content for name, content in artefacts.items() if "/ui/" in name)
+    for name in ("fs.s3a.secret.key", "spark.executorEnv.SERVICE_PASSWORD", "count"):
+        assert name.encode() in shown, name
     leaks = [
         f"{where} in {name}"
         for name, content in artefacts.items()

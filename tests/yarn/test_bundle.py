@@ -94,10 +94,13 @@ def test_a_node_fetches_it_once(yarn: Yarn, bare: dict[str, str]) -> None:
     (manifest,) = (path for path in tree if path.endswith(".json"))
     says = json.loads(yarn.hadoop.read(manifest))
     tags = ended.applications[0]["applicationTags"].split(",")
-    wanted = {f"nestflow-{says['version']}", f"nestflow-commit-{says['commit']}"}
+    wanted = {f"nestflow-{says['version']}", f"nestflow-commit-{says['commit']}", name}
     assert wanted | {f"nestflow-bundle-{says['sha256']}", f"nestflow-library-{says['library']}"} <= set(tags)
-    (line,) = (line for line in ended.text.splitlines() if "executors run" in line)
-    assert line.startswith(f"nestflow.spark: executors run {name} (version {says['version']}, build")
+    # That of the JVM, which shows it unasked, says the same.
+    own, of_jvm = sorted(line for line in ended.text.splitlines() if "executors run" in line)[::-1]
+    assert own.startswith(f"nestflow.spark: executors run {name} (version {says['version']}, build")
+    line = own.removeprefix("nestflow.spark: ")
+    assert of_jvm.endswith(f" INFO spark: {line}")
     for each in (says["commit"], f"python {says['python']}", says["sha256"], "; 0 bytes uploaded"):
         assert each in line
 
@@ -179,4 +182,4 @@ def test_a_driver_with_packages_of_the_user(yarn: Yarn, bare: dict[str, str], tm
     assert places and all("/usercache/tester/" in place for place in places)
     tags = ended.applications[0]["applicationTags"].split(",")
     says = json.loads(yarn.hadoop.read(f"/tmp/packages/environments-tester/{env}.json"))
-    assert f"nestflow-environment-{says['sha256']}" in tags
+    assert {f"nestflow-environment-{says['sha256']}", "nestflow-environment-named-venv"} <= set(tags)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import nestflow as nf
+from nestflow.bundle import product
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,6 +97,19 @@ def test_mounted_file_systems(create: Make, yarn: Yarn) -> None:
     p.write(lines, nf.output.TextFile("viewfs://here/data/out"))
     assert lines.get() == hdfs.lines("/tmp/behind/out") == ["of the mount"]
     assert hdfs.names("/tmp/behind") == ["in", "out"]
+
+
+def test_one_can_tell_what_runs(create: Make, yarn: Yarn) -> None:
+    """Also where the bundle is given to Spark, and lies nowhere."""
+    p = create()
+    p._engine._opened()  # type: ignore[attr-defined]
+    number = p._engine._context.applicationId  # type: ignore[attr-defined]
+    (application,) = (each for each in yarn.hadoop.applications() if each["id"] == number)
+    bundle = product.bundle(interpreter=False)
+    facts = bundle.facts
+    wanted = {bundle.name, f"nestflow-bundle-{bundle.archive().sha256}"}
+    wanted |= {f"nestflow-{facts['version']}", f"nestflow-library-{facts['library']}"}
+    assert wanted <= set(application["applicationTags"].split(","))
 
 
 def test_settings_of_hadoop(create: Make, yarn: Yarn, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ COUNTS = sorted(f"{word} {count}" for word, count in Counter(" ".join(LINES).spl
     [
         ("3.5.9", "client", "spark-submit"),
         ("3.5.9", "cluster", "spark-submit"),
+        ("4.3.0", "client", "nestflow submit"),
         ("4.3.0", "cluster", "nestflow submit"),
     ],
 )

@@ -132,7 +132,7 @@ def _brought(
     put = archives.put_in if cluster else archives.put_unasked
     told = put(given.tmp_data_path, given.python_env, needs, False, store)
     get = {**there, **conf}.get
-    published = [archives.made_here(needs.bundle)] if told is None else told.published
+    published = archives.all_here(needs) if told is None else told.published
     found = {archives.FOLDER: given.tmp_data_path, **yarn.tags(get, published)}
     if cluster and told is not None:
         yarn.say_where(jvm, hadoop, told.published[0].uri)

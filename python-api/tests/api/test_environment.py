@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import traceback
 import zipfile
 from pathlib import Path
 
@@ -132,6 +133,23 @@ def test_requirements(tmp_path: Path) -> None:
     path.write_text("/no/such-1.0-py3-none-any.whl\n")
     with pytest.raises(NestflowRuntimeException, match=r"pip cannot install .*such"):
         environment(str(path))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url http://me:{}@127.0.0.1:1/simple\ntiny-thing",
+        "tiny @ http://me:{}@127.0.0.1:1/tiny-1-py3-none-any.whl",
+    ],
+)
+def test_a_password_in_requirements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    path = tmp_path / "requirements.txt"
+    path.write_text(line.format("planted") + "\n")
+    with pytest.raises(NestflowRuntimeException, match="pip cannot install") as caught:
+        environment(str(path))
+    assert "planted" not in "".join(traceback.format_exception(caught.value))
+    assert "tiny" in str(caught.value)
 
 
 BACKEND = """

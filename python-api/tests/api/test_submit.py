@@ -137,7 +137,7 @@ def put(monkeypatch: pytest.MonkeyPatch, theirs: str | None = None) -> list[obje
     """Let archives be there, without a JVM to put them; gives what was asked for."""
     asked: list[object] = []
     says = {"version": "1.0", "commit": "c0ffee", "library": "11", "sha256": "22", "program": "python/bin/p"}
-    own = {"sha256": "33", "program": "python/bin/p"}
+    own = {"environment": "my,env ä", "sha256": "33", "program": "python/bin/p"}
     published = [
         Published("nestflow-x", "hdfs://n/tmp/nestflow-x.tar.gz", says, 0),
         Published("environment-y", "hdfs://n/tmp/environment-y.tar.gz", own, 0),
@@ -181,7 +181,8 @@ def test_a_driver_on_a_node(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     record = conf.pop("spark.nestflow.archives")
     jar = "./nestflow-x/site/nestflow/engine/spark/jars/nestflow-spark-3.5_2.12.jar"
     python = "./environment-y/python/bin/p"
-    own = "nestflow-1.0,nestflow-commit-c0ffee,nestflow-library-11,nestflow-bundle-22,nestflow-environment-33"
+    own = "nestflow-1.0,nestflow-commit-c0ffee,nestflow-bundle-22,nestflow-environment-33"
+    own += ",nestflow-library-11,nestflow-x,nestflow-environment-named-my_env__"
     assert {key: conf[key] for key in conf if "memory" not in key} == {
         "spark.nestflow.tmp_data_path": "hdfs:///tmp",
         "spark.yarn.tags": f"mine,{own}",
@@ -259,8 +260,10 @@ def test_nothing_is_brought_twice() -> None:
 def test_more_tags_than_yarn_takes(caplog: pytest.LogCaptureFixture) -> None:
     says = {"version": "1", "commit": "2", "library": "3", "sha256": "4"}
     theirs = {"spark.yarn.tags": ",".join("abcdefg")}
-    assert yarn.tags(theirs.get, [Published("x", "hdfs:/x", says, 0)]) == {}
-    assert "YARN takes 10 tags" in caplog.text
+    assert yarn.tags(theirs.get, [Published("x", "hdfs:/x", says, 0)]) == {
+        "spark.yarn.tags": "a,b,c,d,e,f,g,nestflow-1,nestflow-commit-2,nestflow-bundle-4"
+    }
+    assert "YARN takes 10 tags: these are left out: nestflow-library-3, x" in caplog.text
 
 
 def test_what_cannot_be(spark: Path) -> None:

@@ -119,21 +119,23 @@ def before(options: Mapping[str, Any], context: Any, settings: Settings) -> Star
         settings: those of the application so far.
 
     Returns:
-        what the application is told, and settings for it; neither, where YARN cannot bring it.
+        what the application is told, and settings for it; nothing, where YARN cannot bring it.
     """
-    wanted = options.get("tmp_data_path") or settings.get(FOLDER)
-    if wanted is None or settings.get("spark.master") != "yarn" or told(settings, options) is not None:
+    if settings.get("spark.master") != "yarn" or told(settings, options) is not None:
         return None, {}
-    jvm, configuration = before_context(context, settings)
-    bring(jvm, configuration, options)
+    wanted = options.get("tmp_data_path") or settings.get(FOLDER)
     again = bool(options.get("reprepare_cache_archive"))
-    folder = path_of(wanted, "tmp_data_path")
-    store = partial(store_by, jvm, configuration)
     named = named_environment(options, settings)
     needs = needed(named, interpreter_of_nodes(settings), again)
+    if wanted is None:
+        return None, yarn.tags(settings.get, all_here(needs))
+    jvm, configuration = before_context(context, settings)
+    bring(jvm, configuration, options)
+    folder = path_of(wanted, "tmp_data_path")
+    store = partial(store_by, jvm, configuration)
     found = put_unasked(folder, named, needs, again, store)
     if found is None:
-        return None, yarn.tags(settings.get, [made_here(needs.bundle)])
+        return None, yarn.tags(settings.get, all_here(needs))
     more = yarn.brought(settings.get, jvm, configuration, found.published)
     return found, more | yarn.tags(settings.get, found.published)
 
@@ -216,6 +218,11 @@ def made_here(prepared: Prepared, again: bool = False) -> Published:
     made = prepared.archive(again)
     says = {**prepared.facts, "name": prepared.name, "sha256": made.sha256, "bytes": made.bytes}
     return Published(prepared.name, f"file://{made.path}", says, 0)
+
+
+def all_here(needs: Needs) -> list[Published]:
+    """Give all that executors need as archives of this machine, the bundle first."""
+    return put_all(lambda prepared, private: made_here(prepared), needs)
 
 
 def store_by(jvm: Any, configuration: Any, uri: str, private: bool = False) -> Store:

@@ -7,6 +7,7 @@ is made, and stays until the program ends, for all pipelines of the process.
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import sys
 import warnings
@@ -20,6 +21,8 @@ from .settings import default_name, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+_LOG = logging.getLogger("nestflow.spark")
 
 
 def context(
@@ -182,3 +185,9 @@ def home() -> str:
     from pyspark.find_spark_home import _find_spark_home  # type: ignore[import-not-found, unused-ignore]
 
     return str(_find_spark_home())
+
+
+def say(context: Any, text: str) -> None:
+    """Let the log of this process say something, and that of the driver's JVM, which shows it by default."""
+    _LOG.info(text)
+    context._jvm.org.slf4j.LoggerFactory.getLogger(_LOG.name).info(text)

@@ -211,7 +211,7 @@ class SparkEngine(Closing):
                 self._temporary = conf.get(archives.FOLDER, None)
             wishes = {**self._wishes, "tmp_data_path": self._temporary}
             self._place = place(self._context, conf, wishes, told[0])
-            tell(self._driver, conf, self._place)
+            tell(self._context, self._driver, conf, self._place)
             size = sizing(conf, str(self._context.master), slots(self._context, conf))
             self._driver.sized(size.slots, size.memory, size.lent)
             self._worker_memory = size.worker

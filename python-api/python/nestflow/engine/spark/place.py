@@ -6,7 +6,6 @@ is decided here and nowhere else; docs/decisions/0007 says why.
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +14,8 @@ from ...bundle.environment import check_version
 from ...bundle.hadoop import Hadoop
 from ...options import folder as path_of
 from . import archives
-from .context import find_pyspark
+from .context import before_context, find_pyspark, home, say
+from .defaults import Settings, defaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +33,6 @@ FOLDER = "spark.nestflow.bundle.folder"
 
 _SAID = ("environment", "version", "build", "commit", "python", "sha256", "library")
 """What the log says of an archive."""
-
-_LOG = logging.getLogger("nestflow.spark")
 
 _DEFAULT_FOLDER = "/tmp/nestflow-{user}"
 
@@ -110,17 +108,21 @@ def store_at(context: Any, uri: str, options: Mapping[str, Any], private: bool =
 
 
 def jvm_store(uri: str) -> Store:
-    """Give the folder at an address, by a JVM without a SparkContext.
+    """Give the folder at an address, by a JVM without a SparkContext that has Spark's defaults.
 
     Raises:
         NestflowRuntimeException: there is no pyspark.
     """
-    context = find_pyspark().SparkContext
-    context._ensure_initialized()
-    return Hadoop(context._jvm, context._jvm.org.apache.hadoop.conf.Configuration(), uri)
+    spark = find_pyspark()
+    settings = Settings(spark.SparkConf(), defaults(home()))
+    # This JVM only reads and writes files.
+    settings.set("spark.master", "local")
+    settings.set("spark.submit.deployMode", "client")
+    jvm, configuration = before_context(spark.SparkContext, settings)
+    return Hadoop(jvm, configuration, uri)
 
 
-def tell(driver: Any, conf: Any, place: Place) -> None:
+def tell(context: Any, driver: Any, conf: Any, place: Place) -> None:
     """Let the JVM know, and the log."""
     folder = conf.get(FOLDER, _DEFAULT_FOLDER)
     parcels = [
@@ -129,7 +131,7 @@ def tell(driver: Any, conf: Any, place: Place) -> None:
     ]
     for each in place.published:
         says = [f"{key} {each.manifest[key]}" for key in _SAID if each.manifest.get(key)]
-        _LOG.info("executors run %s (%s); %d bytes uploaded", each.name, ", ".join(says), each.uploaded)
+        say(context, f"executors run {each.name} ({', '.join(says)}); {each.uploaded} bytes uploaded")
     driver.place(place.library, place.sha256, folder, parcels)
 
 

@@ -5,7 +5,6 @@ for its own; and what they bring along.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
 import weakref
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from ...host import modules, pickles, surroundings
 from ...host.errors import LIMIT
 from ..surroundings import kits
+from .context import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,8 +27,6 @@ _START = (
     "import json, runpy, sys; sys.path[:] = json.loads(sys.argv.pop(1)) + {}; "
     "runpy.run_module('nestflow.host.{}', run_name='__main__', alter_sys=False)"
 )
-
-_LOG = logging.getLogger("nestflow.spark")
 
 HOSTS = ("auto", "workers", "embedded")
 """Where functions may run: in processes of their own (so does `auto`), or in the executor itself."""
@@ -128,7 +126,7 @@ def _say(context: Any, libraries: dict[str, str]) -> None:
     sent = _sent.setdefault(context, set())
     for where in libraries.keys() - sent:
         sent.add(where)
-        _LOG.info("executors load %s (sha256 %s)", libraries[where], where.split("/")[1])
+        say(context, f"executors load {libraries[where]} (sha256 {where.split('/')[1]})")
 
 
 def _fetch(context: Any, uri: str, to: str) -> None:

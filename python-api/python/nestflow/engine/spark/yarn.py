@@ -7,6 +7,7 @@ its own; they know a file by its time and its size. docs/bundle.md is for people
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 from ...bundle import product
@@ -27,16 +28,27 @@ _said: set[str] = set()
 
 
 def tags(get: Get, published: list[Published]) -> dict[str, str]:
-    """Give the setting by which one can tell later what an application ran."""
-    says = published[0].manifest
-    own = [f"nestflow-{says['version']}", f"nestflow-commit-{says['commit']}"]
-    own += [f"nestflow-library-{says['library']}", f"nestflow-bundle-{says['sha256']}"]
-    own += [f"nestflow-environment-{each.manifest['sha256']}" for each in published[1:]]
+    """Give the setting by which one can tell later what an application ran: the most important first."""
+    bundle, *others = published
+    says = bundle.manifest
+    own = [
+        f"nestflow-{says['version']}",
+        f"nestflow-commit-{says['commit']}",
+        f"nestflow-bundle-{says['sha256']}",
+    ]
+    own += [f"nestflow-environment-{each.manifest['sha256']}" for each in others]
+    own += [f"nestflow-library-{says['library']}", bundle.name]
+    own += [_tag(f"nestflow-environment-named-{each.manifest['environment']}") for each in others]
     every = _with(get("spark.yarn.tags"), own)
-    if len(every) > _TAGS:
-        _LOG.warning("YARN takes %d tags: there are none that say what nestflow runs", _TAGS)
-        return {}
-    return {"spark.yarn.tags": ",".join(every)}
+    most = max(_TAGS, len(_with(get("spark.yarn.tags"), [])))
+    if len(every) > most:
+        _LOG.warning("YARN takes %d tags: these are left out: %s", _TAGS, ", ".join(every[most:]))
+    return {"spark.yarn.tags": ",".join(every[:most])}
+
+
+def _tag(text: str) -> str:
+    """Give a text as YARN takes it: up to 100 characters of ASCII; a comma would end it."""
+    return re.sub(r"[^!-+\--~]", "_", text)[:100]
 
 
 def brought(get: Get, jvm: Any, hadoop: Any, published: list[Published]) -> dict[str, str]:
