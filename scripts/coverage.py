@@ -1,8 +1,9 @@
 #!/usr/bin/env python
 """Writes docs/coverage.md: each public name, and how many tests used it on which engine.
 
-Made of what `make test` recorded (`scripts/record_tests.py`) in out/coverage: a file for each part of the
-tests. A name that no test used is shown as such: nothing is missing silently.
+Made of what `make test` recorded (`scripts/record_tests.py`) in out/coverage, a file for each part of the
+tests, and of what `make soak` did, which tries all cases on Spark. A name that no test used is shown as
+such: nothing is missing silently.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "out" / "coverage"
+SOAK = ROOT / "out" / "coverage-of-all-cases"
 PAGE = ROOT / "docs" / "coverage.md"
 
 ENGINES = {
@@ -42,7 +44,7 @@ Used = dict[str, dict[str, set[str]]]
 def recorded() -> Used:
     """Give, by name and by engine, the tests that used it."""
     used: Used = defaultdict(lambda: defaultdict(set))
-    for file in sorted(RECORDS.glob("*.json")):
+    for file in sorted([*RECORDS.glob("*.json"), *SOAK.glob("*.json")]):
         for name, engines in json.loads(file.read_text(encoding="utf-8")).items():
             for engine, tests in engines.items():
                 used[name][engine].update(tests)
@@ -77,9 +79,10 @@ def page(used: Used) -> str:
     lines = [
         "# What is tested where",
         "",
-        "Made by `scripts/coverage.py` from what `make test` recorded; do not edit. Numbers are tests that",
-        "used a name where they ran, a test with several parameters counted once. Every case of",
-        "`tests/cases` runs on whole datasets, on empty ones, and in the groups of tables of depth 1 to 3.",
+        "Made by `scripts/coverage.py` from what `make test` and `make soak` recorded; do not edit.",
+        "Numbers are tests that used a name where they ran, a test with several parameters counted once.",
+        "Every case of `tests/cases` runs on whole datasets, on empty ones, and in the groups of tables of",
+        "depth 1 to 3. On Spark, `make test` tries a third of the cases on either version, `make soak` all.",
         "",
         *(f"- *{engine}*: {meaning}" for engine, meaning in ENGINES.items()),
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -24,6 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python-api" / "python" / "nestflow"
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 """Whether the modules are those for an interpreter without a lock, which has no others."""
+TRIPLE = os.environ.get("NESTFLOW_TRIPLE")
+MACHINE = TRIPLE.partition("-")[0] if TRIPLE else platform.machine()
+"""What the libraries were compiled for."""
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX") if FREE_THREADED else ".abi3.so"
 
 
@@ -55,9 +59,9 @@ def main(folder: str) -> None:
 
 
 def _system() -> str:
-    # Linked for glibc 2.17 where Zig is (scripts/env.sh).
-    old = platform.system() == "Linux" and platform.machine() in ("x86_64", "aarch64")
-    return f"{'manylinux2014' if old else 'linux'}_{platform.machine()}"
+    # Linked for glibc 2.17 where Zig is, unless it is to be for this system only (scripts/env.sh).
+    old = platform.system() == "Linux" and MACHINE in ("x86_64", "aarch64") and TRIPLE != ""
+    return f"{'manylinux2014' if old else 'linux'}_{MACHINE}"
 
 
 def _package() -> dict[str, bytes]:
@@ -73,7 +77,8 @@ def _package() -> dict[str, bytes]:
 def _content(path: Path) -> bytes:
     """Give a file; a library without the names that only debuggers want."""
     # The executors' library is as its hash says.
-    if path.suffix != ".so" or path.name == "libnestflow_jni.so" or not shutil.which("strip"):
+    known = shutil.which("strip") and platform.machine() == MACHINE
+    if path.suffix != ".so" or path.name == "libnestflow_jni.so" or not known:
         return path.read_bytes()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name

@@ -77,6 +77,13 @@ class Yarn:
         command += [f"--conf={key}={value}" for key, value in settings.items()]
         return self._run([*command, str(PROGRAMS / program), *arguments], home, user, python)
 
+    def bundle(self, *arguments: str) -> str:
+        """Run a command of `nestflow bundle`, and give what it says."""
+        environment = {**os.environ, **self.environment(home_of("3.5.9"), "tester")}
+        command = [sys.executable, "-m", "nestflow", "bundle", *arguments]
+        ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+        return ended.stdout
+
     def settings(self, home: str) -> dict[str, str]:
         """Give what a user sets for this cluster."""
         # Otherwise, each application brings all of Spark.

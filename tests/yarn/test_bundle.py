@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
 import sys
+import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
     from conftest import Ended, Yarn
 
 TOOLS = ("bash", "cat", "chmod", "cp", "date", "env", "find", "id", "kill", "ls", "ln", "mkdir", "nice")
-TOOLS += ("readlink", "rm", "setsid", "sh", "touch")
-"""What containers are started with."""
+TOOLS += ("readlink", "rm", "sed", "setsid", "sh", "sha256sum", "touch", "wc")
+"""What containers are started with, and what checks the archives of a driver there."""
 
 
 @pytest.fixture
@@ -147,6 +149,39 @@ def test_a_driver_on_a_node(yarn: Yarn, bare: dict[str, str], tmp_path: Path) ->
     # Executors have read all of it, and unpacked nothing.
     assert {path.suffix for path in (tmp_path / "unpacked").iterdir()} == {".lock", ".mark"}
     assert "; 0 bytes uploaded" in ended.text
+
+
+def test_a_driver_is_not_started_from_what_somebody_has_changed(
+    yarn: Yarn, bare: dict[str, str], tmp_path: Path
+) -> None:
+    """Node managers unpack what they find: it has the right name and size, and one file more."""
+    folder, ran = "/tmp/changed", tmp_path / "ran"
+    pushed = yarn.bundle("push", f"hdfs://{folder}")
+    path = pushed.splitlines()[0].removeprefix(yarn.hadoop.hdfs)
+    whole = yarn.hadoop.read(path)
+    work = tmp_path / "work"
+    with tarfile.open(fileobj=io.BytesIO(whole)) as archive:
+        archive.extractall(work)
+    (site,) = work.glob("python/lib/python3.*/site.py")
+    (site.parent / "sitecustomize.py").write_text(f"open({str(ran)!r}, 'w').close()\n")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=9) as archive:
+        archive.add(work, "")
+    changed = packed.getvalue()
+    assert len(changed) < len(whole)
+    yarn.hadoop.put(path, changed.ljust(len(whole), b"\0"))
+    ended = yarn.submit(
+        "cluster",
+        "runs.py",
+        "{}",
+        conf={**bare, "spark.yarn.maxAppAttempts": "1"},
+        by="nestflow submit",
+        options=[f"--tmp-data-path=hdfs://{folder}"],
+        python=False,
+    )
+    assert ended.status == 1, ended.text[-20_000:]
+    assert f"({yarn.hadoop.hdfs}{path}) is damaged; nothing of it was run" in ended.text
+    assert not ran.exists()
 
 
 def test_nothing_is_put_for_another_python(yarn: Yarn, bare: dict[str, str], tmp_path: Path) -> None:

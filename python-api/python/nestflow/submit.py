@@ -84,8 +84,6 @@ def command(given: argparse.Namespace, spark: str) -> list[str]:
         brought = _brought(given, mode == "cluster", {**generated, **conf}, there, jars)
         # These hold what the user has set, too.
         conf = {**conf, **brought}
-        if mode == "cluster":
-            del jars[0]
     elif given.python_env is not None:
         raise ValueError("--python-env needs a --tmp-data-path, where nodes find it")
     else:
@@ -137,7 +135,7 @@ def _brought(
     if cluster and told is not None:
         yarn.say_where(jvm, hadoop, told.published[0].uri)
         found |= {archives.RECORD: told.setting()}
-        return found | yarn.driver(get, told.published, told.interpreter, os.path.basename(jars[0]))
+        return found | yarn.driver(get, told.published, told.interpreter)
     if given.python_env is not None:
         found |= {archives.ENVIRONMENT: given.python_env}
     return found if told is None else found | yarn.brought(get, jvm, hadoop, told.published)

@@ -105,15 +105,13 @@ def test_what_files_of_settings_say(
     assert typed_now["spark.executorEnv.PYSPARK_PYTHON"] == "/opt/theirs"
     put(monkeypatch)
     conf = settings(shlex.split(typed(capsys, "--tmp-data-path=hdfs:///tmp", *line)))
-    jar = "./nestflow-x/site/nestflow/engine/spark/jars/nestflow-spark-3.5_2.12.jar"
     # What is typed hides what the file says, for Spark too; what we add hides neither.
-    assert conf["spark.driver.extraClassPath"] == f"{jar}:/own/*"
-    assert conf["spark.executor.extraClassPath"] == jar
+    assert conf["spark.driver.extraClassPath"] == "/own/*"
     assert conf["spark.yarn.tags"].startswith("mine,nestflow-1.0,")
     assert conf["spark.yarn.dist.archives"].startswith("hdfs:///own.zip#own,hdfs://n/tmp/nestflow-x")
     assert conf["spark.yarn.appMasterEnv.PYTHONPATH"] == "{{PWD}}/nestflow-x/site:/opt/lib"
     plain = settings(shlex.split(typed(capsys, "--tmp-data-path=hdfs:///tmp", *line[:-3], "app.py")))
-    assert plain["spark.driver.extraClassPath"] == f"{jar}:/etc/site/*"
+    assert "spark.driver.extraClassPath" not in plain
     assert plain["spark.yarn.tags"].startswith("daily,team-a,nestflow-1.0,")
 
 
@@ -137,7 +135,8 @@ def put(monkeypatch: pytest.MonkeyPatch, theirs: str | None = None) -> list[obje
     """Let archives be there, without a JVM to put them; gives what was asked for."""
     asked: list[object] = []
     says = {"version": "1.0", "commit": "c0ffee", "library": "11", "sha256": "22", "program": "python/bin/p"}
-    own = {"environment": "my,env ä", "sha256": "33", "program": "python/bin/p"}
+    says["key"] = "1a"
+    own = {"environment": "my,env ä", "sha256": "33", "program": "python/bin/p", "key": "1b"}
     published = [
         Published("nestflow-x", "hdfs://n/tmp/nestflow-x.tar.gz", says, 0),
         Published("environment-y", "hdfs://n/tmp/environment-y.tar.gz", own, 0),
@@ -176,11 +175,19 @@ def test_a_driver_on_a_node(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     words = shlex.split(typed(capsys, *line, "app.py"))
     # Nodes may not be able to keep it for all users; whoever submits is told so.
     assert asked == ["hdfs:///tmp", ".venv", None, False, "hdfs://n/tmp/nestflow-x.tar.gz"]
-    assert "--jars" not in words
+    (jar,) = words[words.index("--jars") + 1].split(",")
+    assert jar.endswith("nestflow-spark-3.5_2.12.jar")
     conf = settings(words)
     record = conf.pop("spark.nestflow.archives")
-    jar = "./nestflow-x/site/nestflow/engine/spark/jars/nestflow-spark-3.5_2.12.jar"
-    python = "./environment-y/python/bin/p"
+    # What it runs first is the client's own, and reads all of the archives.
+    program = Path(conf["spark.yarn.dist.files"].removeprefix("file://"))
+    lines = program.read_text().splitlines()
+    assert [line.split(" || ")[0] for line in lines if line.startswith("whole ")] == [
+        "whole nestflow-x 1a",
+        "whole environment-y 1b",
+    ]
+    assert lines[-1] == 'exec ./environment-y/python/bin/p "$@"' and program.stat().st_mode & 0o777 == 0o700
+    python = f"./{program.name}"
     own = "nestflow-1.0,nestflow-commit-c0ffee,nestflow-bundle-22,nestflow-environment-33"
     own += ",nestflow-library-11,nestflow-x,nestflow-environment-named-my_env__"
     assert {key: conf[key] for key in conf if "memory" not in key} == {
@@ -189,8 +196,8 @@ def test_a_driver_on_a_node(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
         "spark.yarn.dist.archives": (
             "hdfs://n/tmp/nestflow-x.tar.gz#nestflow-x,hdfs://n/tmp/environment-y.tar.gz#environment-y"
         ),
-        "spark.driver.extraClassPath": f"{jar}:/own/*",
-        "spark.executor.extraClassPath": jar,
+        "spark.yarn.dist.files": f"file://{program}",
+        "spark.driver.extraClassPath": "/own/*",
         "spark.yarn.appMasterEnv.PYTHONPATH": "{{PWD}}/nestflow-x/site:{{PWD}}/environment-y/site",
         "spark.yarn.appMasterEnv.PYTHONNOUSERSITE": "1",
         "spark.yarn.appMasterEnv.PYSPARK_PYTHON": python,
@@ -247,7 +254,10 @@ def test_a_driver_in_an_interpreter_of_the_nodes(
     line = ["--master=yarn", "--deploy-mode=cluster", "--tmp-data-path=hdfs:///tmp", "--python=/opt/python"]
     full = typed(capsys, *line, "app.py")
     assert asked[:4] == ["hdfs:///tmp", None, "/opt/python", False]
-    assert "appMasterEnv.PYSPARK_DRIVER_PYTHON=/opt/python" in full
+    conf = settings(shlex.split(full))
+    assert conf["spark.yarn.appMasterEnv.PYSPARK_DRIVER_PYTHON"] == "./nestflow-python"
+    program = Path(conf["spark.yarn.dist.files"].removeprefix("file://"))
+    assert program.read_text().splitlines()[-1] == 'exec /opt/python "$@"'
     assert "PYTHONNOUSERSITE" not in full
 
 

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...bundle import product
+from . import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,29 +89,25 @@ def say_where(jvm: Any, hadoop: Any, uri: str) -> None:
         folder = folder.getParent()
 
 
-def driver(get: Get, published: list[Published], theirs: str | None, jar: str) -> dict[str, str]:
+def driver(get: Get, published: list[Published], theirs: str | None) -> dict[str, str]:
     """Let the driver run on a node: from the archives, which node managers unpack for it and for executors.
 
     Args:
         get: settings of the user's.
         published: the archives, the bundle first.
         theirs: the interpreter of the nodes, where none came along.
-        jar: the name of the jar.
     """
     last = published[-1]
-    program = theirs or f"./{last.name}/{last.manifest['program']}"
+    runs = checked.program(published, theirs or f"./{last.name}/{last.manifest['program']}")
     archives = [f"{each.uri}#{each.name}" for each in published]
-    classes = f"./{published[0].name}/{product.SITE}/nestflow/engine/spark/jars/{jar}"
     found = {"spark.yarn.dist.archives": ",".join(_with(get("spark.yarn.dist.archives"), archives))}
-    for side in ("driver", "executor"):
-        key = f"spark.{side}.extraClassPath"
-        found[key] = ":".join(filter(None, [classes, get(key)]))
+    found["spark.yarn.dist.files"] = ",".join(_with(get("spark.yarn.dist.files"), [f"file://{runs}"]))
     path = [f"{{{{PWD}}}}/{each.name}/{product.SITE}" for each in published]
     key = "spark.yarn.appMasterEnv.PYTHONPATH"
     found[key] = ":".join(filter(None, [*path, get(key)]))
     if theirs is None:
         found["spark.yarn.appMasterEnv.PYTHONNOUSERSITE"] = "1"
-    return found | interpreter(get, program)
+    return found | interpreter(get, f"./{checked.NAME}")
 
 
 def interpreter(get: Get, program: str) -> dict[str, str]:
