@@ -131,6 +131,8 @@ FAILING: dict[str, Callable[[nf.PCollection], Any]] = {
     "flat_map_values": lambda v: v.map(lambda x: (x, 0)).flat_map_values(lambda x: [inverse(x)]),
     "reduce_by_key": lambda v: v.map(lambda x: (0, x)).reduce_by_key(lambda a, b: inverse(0)),
     "top": lambda v: v.top(2, inverse),
+    "update": lambda v: nf.schema.update(v.map(lambda x: {"x": x}), {"x": inverse}),
+    "select": lambda v: nf.schema.select(v.map(lambda x: {"x": x}), {"x": inverse}),
 }
 
 

@@ -299,7 +299,9 @@ def test_what_a_killed_driver_left_goes(spark: Make, hdfs: str, tmp_path: Path) 
     assert left in another()
     place.system.setTimes(place.at(left), 1000 * int(time.time() - 25 * 3600), -1)
     # As HDFS does itself, a minute after a process that holds a file has died.
+    until = time.monotonic() + 60
     while not place.system.recoverLease(place.at(f"{left}/owner")):
+        assert time.monotonic() < until
         time.sleep(0.1)
     assert left not in another()
     assert folders() == []

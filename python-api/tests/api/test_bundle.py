@@ -127,7 +127,8 @@ def test_a_user_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     found = thing(files(tmp_path / "files"))
-    needs = archives.Needs(found, found, None)
+    named = found._replace(facts={**found.facts, "environment": "env"})
+    needs = archives.Needs(found, named, None)
     archives.put_in(str(tmp_path / "store"), "env", needs, False, Local)
     assert sorted(path.name for path in (tmp_path / "store").iterdir()) == [
         "1",
@@ -162,6 +163,20 @@ def test_damage_in_the_store(tmp_path: Path, damage: str) -> None:
         publish(store, "1", found, again=True)
     assert (path.read_bytes(), manifest.read_bytes()) == (whole, said)
     assert publish(store, "1", found).uploaded == 0
+
+
+def test_a_manifest_that_is_there_before_its_archive(tmp_path: Path) -> None:
+    """Whoever may put files can guess its name, and what the archive is going to be."""
+    found, store = thing(files(tmp_path / "files")), Local(str(tmp_path / "store"))
+    publish(store, "1", found)
+    (tmp_path / "store" / "1" / f"{found.name}.tar.gz").unlink()
+    path = tmp_path / "store" / "1" / f"{found.name}.json"
+    said = path.read_text()
+    path.write_text(json.dumps({**json.loads(said), "key": "x; touch ran"}))
+    with pytest.raises(NestflowRuntimeException, match=r"is damaged: its key is 'x; touch ran'"):
+        publish(store, "1", found)
+    publish(store, "1", found, again=True)
+    assert path.read_text() == said
 
 
 @pytest.mark.parametrize("what", ["key", "library", "unpacked", "files", "program", "sha256", "bytes"])

@@ -182,9 +182,9 @@ def test_a_driver_on_a_node(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     # What it runs first is the client's own, and reads all of the archives.
     program = Path(conf["spark.yarn.dist.files"].removeprefix("file://"))
     lines = program.read_text().splitlines()
-    assert [line.split(" || ")[0] for line in lines if line.startswith("whole ")] == [
-        "whole nestflow-x 1a",
-        "whole environment-y 1b",
+    assert [line for line in lines if line.startswith("archive ")] == [
+        "archive nestflow-x 1a hdfs://n/tmp/nestflow-x.tar.gz",
+        "archive environment-y 1b hdfs://n/tmp/environment-y.tar.gz",
     ]
     assert lines[-1] == 'exec ./environment-y/python/bin/p "$@"' and program.stat().st_mode & 0o777 == 0o700
     python = f"./{program.name}"
@@ -197,6 +197,7 @@ def test_a_driver_on_a_node(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
             "hdfs://n/tmp/nestflow-x.tar.gz#nestflow-x,hdfs://n/tmp/environment-y.tar.gz#environment-y"
         ),
         "spark.yarn.dist.files": f"file://{program}",
+        "spark.pyspark.driver.python": python,
         "spark.driver.extraClassPath": "/own/*",
         "spark.yarn.appMasterEnv.PYTHONPATH": "{{PWD}}/nestflow-x/site:{{PWD}}/environment-y/site",
         "spark.yarn.appMasterEnv.PYTHONNOUSERSITE": "1",

@@ -60,8 +60,10 @@ def publish(store: Store, folder: str, prepared: Prepared, again: bool = False) 
     if store.put(manifest, text):
         uploaded += len(text)
     put = read_manifest(store, manifest)
-    if put is None or put["sha256"] != made.sha256:
-        raise _spoiled(store, manifest, "it does not fit the archive beside it")
+    if put is None:
+        raise _spoiled(store, manifest, "it is not there any more")
+    # Somebody else may have put another one before.
+    _compare(store, manifest, put, prepared)
     return Published(prepared.name, store.uri(archive), put, uploaded)
 
 

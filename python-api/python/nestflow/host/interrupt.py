@@ -108,15 +108,18 @@ def hush() -> None:
 
 
 def forgive() -> None:
-    """Let the process end with the exit code that it has, after threads were interrupted.
+    """Let the process end as its main program did, after threads were interrupted.
 
     Where an interrupt passes through an ``exec`` of text, in any thread, CPython remembers a Ctrl-C that
     nobody handled and dies of SIGINT at its end (``run_eval_code_obj`` in its ``pythonrun.c``); the next
-    ``exec`` forgets it. A namedtuple made by an import is one. A Ctrl-C that did end the main program is
-    not forgotten.
+    ``exec`` forgets it. A namedtuple made by an import is one. So that is said again here, as it was. Where
+    somebody types, no Ctrl-C ends the program.
     """
-    if not isinstance(_uncaught(), KeyboardInterrupt):
+    if hasattr(sys, "ps1") or not isinstance(_uncaught(), KeyboardInterrupt):
         exec("")
+        return
+    with contextlib.suppress(KeyboardInterrupt):
+        exec("raise KeyboardInterrupt")
 
 
 def _uncaught() -> object:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sys
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 from .nodes import CallSite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import CodeType, FunctionType
+    from types import CodeType
 
 _PACKAGE = __name__.partition(".")[0]
 _transforms: dict[CodeType, str] = {}
 
 
-def know(transforms: Iterable[FunctionType]) -> None:
+def know(transforms: Iterable[object]) -> None:
     """Call these by their names where they call others: users know `map_values`, not the `map` in it."""
-    _transforms.update({transform.__code__: transform.__name__ for transform in transforms})
+    functions = (each for each in transforms if isinstance(each, FunctionType))
+    _transforms.update({function.__code__: function.__name__ for function in functions})
 
 
 def call_site(transform: str) -> CallSite:

@@ -17,6 +17,7 @@ Example:
 from __future__ import annotations
 
 from ..pcollection import SchemaPCollection
+from ..plan.callsite import know
 from ..serde import FieldsDictSerde
 from .columns import agg, select, update
 from .groups import cogroup, distinct, flatten, full_join, group_by, join, left_join, right_join
@@ -41,3 +42,5 @@ __all__ = [
     "tuple_to_dict",
     "update",
 ]
+
+know(globals()[name] for name in __all__)

@@ -155,5 +155,9 @@ class _Compiler:
 
         if not isinstance(o, op.Transformer) or not o.parts:
             return False
-        walker = pickle.loads(self.builder.function_at(o.transformer).pickled)
-        return o.instances is not None or (isinstance(walker, Batches) and walker.settings.limited)
+        shipped = self.builder.function_at(o.transformer)
+        walker = pickle.loads(shipped.pickled)
+        # What is in it, no program of ours loads.
+        stateful = isinstance(shipped, op.StatefulFunction)
+        batches = isinstance(walker, Batches) and (walker.settings.limited or stateful)
+        return o.instances is not None or batches

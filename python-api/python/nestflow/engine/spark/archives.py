@@ -172,7 +172,10 @@ def put_all(put: Put, needs: Needs) -> list[Published]:
     """
     published = [put(needs.bundle, False)]
     if needs.environment is not None:
-        published.append(put(needs.environment, True))
+        found = put(needs.environment, True)
+        # Who put the same first may have called it something else.
+        named = {"environment": needs.environment.facts["environment"]}
+        published.append(found._replace(manifest={**found.manifest, **named}))
     return published
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+import shutil
 from typing import TYPE_CHECKING
 
 from ...bundle import prepared
 from ...bundle.archive import LIST
+from ...bundle.tree import CACHES
 
 if TYPE_CHECKING:
     from ...bundle.publish import Published
@@ -20,16 +22,25 @@ if TYPE_CHECKING:
 NAME = "nestflow-python"
 """What the program is called, where a container finds it."""
 
-# Python would believe a compiled file whatever its source is, and may have left some in the folder.
+_PROGRAMS = "program-"
+"""How the names of their folders in the cache begin."""
+
+_KEPT = 20
+"""So many stay: others may be about to be submitted."""
+
+# What Python has compiled is neither read nor written in the folder: it believes that whatever the source is.
+# Nothing is removed there, since others on the node use it.
 _TEXT = f"""#!/bin/sh
 fail() {{ echo "nestflow: $1; nothing of it was run" >&2; exit 1; }}
 command -v sha256sum >/dev/null || fail "this node has no sha256sum to check the archives with"
 whole() (
-    cd "$1" && find . -name __pycache__ -prune -exec rm -rf {{}} + &&
+    cd "./$1" && [ -z "$(find . ! -type d ! -type f)" ] &&
         echo "$2  {LIST}" | sha256sum -c >/dev/null 2>&1 &&
         sed '1d; s/^\\([0-9a-f]*\\) . /\\1  /' {LIST} | sha256sum -c >/dev/null 2>&1 &&
-        [ "$(find . ! -type d | wc -l)" -eq "$(wc -l < {LIST})" ]
+        [ "$(find . -name {" ".join(CACHES)} -prune -o -type f -print | wc -l)" -eq "$(wc -l < {LIST})" ]
 )
+archive() {{ whole "$1" "$2" || fail "$(pwd -P)/$1 ($3) is damaged"; }}
+export PYTHONPYCACHEPREFIX="$PWD/.nestflow-compiled"
 """
 
 
@@ -40,12 +51,10 @@ def program(published: list[Published], interpreter: str) -> str:
         published: the archives, which a container finds by their names.
         interpreter: what is run then, as a container finds it.
     """
-    lines = [
-        f'whole {each.name} {each.manifest["key"]} || fail "$(pwd -P)/{each.name} ({each.uri}) is damaged"\n'
-        for each in published
-    ]
-    text = "".join([_TEXT, *lines, f'exec {shlex.quote(interpreter)} "$@"\n'])
-    folder = os.path.join(prepared.folder(), hashlib.sha256(text.encode()).hexdigest()[:16])
+    lines = [shlex.join(["archive", each.name, each.manifest["key"], each.uri]) for each in published]
+    text = "\n".join([_TEXT, *lines, f'exec {shlex.quote(interpreter)} "$@"', ""])
+    folder = os.path.join(prepared.folder(), f"{_PROGRAMS}{hashlib.sha256(text.encode()).hexdigest()[:16]}")
+    _forget_old(folder)
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, NAME)
     part = f"{path}.{os.getpid()}"
@@ -54,3 +63,11 @@ def program(published: list[Published], interpreter: str) -> str:
     os.chmod(part, 0o700)
     os.replace(part, path)
     return path
+
+
+def _forget_old(but: str) -> None:
+    """Remove the programs that nobody has asked for the longest."""
+    found = [entry for entry in os.scandir(prepared.folder()) if entry.name.startswith(_PROGRAMS)]
+    for entry in sorted(found, key=lambda entry: entry.stat().st_mtime)[:-_KEPT]:
+        if entry.path != but:
+            shutil.rmtree(entry.path, ignore_errors=True)

@@ -188,6 +188,6 @@ def home() -> str:
 
 
 def say(context: Any, text: str) -> None:
-    """Let the log of this process say something, and that of the driver's JVM, which shows it by default."""
+    """Let the log of this process say something, and that of the driver's JVM, shown by spark-submit."""
     _LOG.info(text)
     context._jvm.org.slf4j.LoggerFactory.getLogger(_LOG.name).info(text)

@@ -14,8 +14,8 @@ from ...bundle.environment import check_version
 from ...bundle.hadoop import Hadoop
 from ...options import folder as path_of
 from . import archives
-from .context import before_context, find_pyspark, home, say
-from .defaults import Settings, defaults
+from .context import before_context, find_pyspark, say
+from .defaults import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,8 +114,8 @@ def jvm_store(uri: str) -> Store:
         NestflowRuntimeException: there is no pyspark.
     """
     spark = find_pyspark()
-    settings = Settings(spark.SparkConf(), defaults(home()))
-    # This JVM only reads and writes files.
+    settings = Settings(spark.SparkConf(), {})
+    # The file of defaults is read by the JVM itself, which only reads and writes files here.
     settings.set("spark.master", "local")
     settings.set("spark.submit.deployMode", "client")
     jvm, configuration = before_context(spark.SparkContext, settings)

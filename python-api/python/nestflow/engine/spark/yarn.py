@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...bundle import product
@@ -97,17 +98,21 @@ def driver(get: Get, published: list[Published], theirs: str | None) -> dict[str
         published: the archives, the bundle first.
         theirs: the interpreter of the nodes, where none came along.
     """
-    last = published[-1]
-    runs = checked.program(published, theirs or f"./{last.name}/{last.manifest['program']}")
+    last, program = published[-1], f"./{checked.NAME}"
+    drivers = "spark.pyspark.driver.python"
+    master = "spark.yarn.appMasterEnv.PYSPARK"
+    wanted = get(drivers) or get(f"{master}_DRIVER_PYTHON") or get(f"{master}_PYTHON") or theirs
+    runs = checked.program(published, wanted or f"./{last.name}/{last.manifest['program']}")
     archives = [f"{each.uri}#{each.name}" for each in published]
     found = {"spark.yarn.dist.archives": ",".join(_with(get("spark.yarn.dist.archives"), archives))}
-    found["spark.yarn.dist.files"] = ",".join(_with(get("spark.yarn.dist.files"), [f"file://{runs}"]))
+    found["spark.yarn.dist.files"] = ",".join(_with(get("spark.yarn.dist.files"), [Path(runs).as_uri()]))
     path = [f"{{{{PWD}}}}/{each.name}/{product.SITE}" for each in published]
     key = "spark.yarn.appMasterEnv.PYTHONPATH"
     found[key] = ":".join(filter(None, [*path, get(key)]))
     if theirs is None:
         found["spark.yarn.appMasterEnv.PYTHONNOUSERSITE"] = "1"
-    return found | interpreter(get, f"./{checked.NAME}")
+    # Spark starts that before all others that are named, also those of the environment.
+    return found | interpreter(get, program) | {drivers: program}
 
 
 def interpreter(get: Get, program: str) -> dict[str, str]:
