@@ -27,6 +27,8 @@ import hadoop_server  # noqa: E402
 PACKAGES = ["numpy", "pandas", "polars", "pyarrow", "scikit-learn"]
 """With an interpreter, the archives come to more than 200 MB."""
 
+STORE = "/tmp/nestflow"
+
 PROGRAMS = {
     "nestflow": """
 import json, sys, time
@@ -80,8 +82,6 @@ def measure(hadoop: hadoop_server.Hadoop, home: str, folder: Path, env: Path, ro
         "spark.executorEnv.SPARK_LOCAL_IP": "127.0.0.1",
         "spark.yarn.jars": f"local:{home}/jars/*",
         "spark.nestflow.bundle.folder": str(nodes),
-        # What Spark itself uploads is not counted.
-        "spark.yarn.stagingDir": f"file://{folder}/staging",
     }
     environment = {
         **{name: value for name, value in os.environ.items() if name != "PYSPARK_PYTHON"},
@@ -94,11 +94,11 @@ def measure(hadoop: hadoop_server.Hadoop, home: str, folder: Path, env: Path, ro
     }
 
     def seconds(program: str) -> tuple[float, int]:
-        before, known = hadoop.bytes_written(), {app["id"] for app in hadoop.applications()}
+        before, known = uploaded(hadoop), {app["id"] for app in hadoop.applications()}
         more = {"PYSPARK_PYTHON": sys.executable} if program == "pyspark" else {}
         began = time.time()
         ended = subprocess.run(
-            [sys.executable, "-c", PROGRAMS[program], json.dumps(conf), "hdfs:///tmp/nestflow", str(env)],
+            [sys.executable, "-c", PROGRAMS[program], json.dumps(conf), f"hdfs://{STORE}", str(env)],
             capture_output=True,
             text=True,
             check=False,
@@ -108,14 +108,14 @@ def measure(hadoop: hadoop_server.Hadoop, home: str, folder: Path, env: Path, ro
             raise SystemExit(ended.stderr[-5000:])
         hadoop.ended_since(known)
         (line,) = (line for line in ended.stdout.splitlines() if line.startswith("first task "))
-        return float(line.split()[-1]) - began, hadoop.bytes_written() - before
+        return float(line.split()[-1]) - began, uploaded(hadoop) - before
 
     print(f"load {os.getloadavg()[0]:.1f} at the start")
     print("| submit | seconds to the first task | bytes uploaded |\n|---|---|---|")
 
     def say(what: str, program: str) -> None:
-        taken, uploaded = seconds(program)
-        print(f"| {what} | {taken:.1f} | {uploaded} |", flush=True)
+        taken, put = seconds(program)
+        print(f"| {what} | {taken:.1f} | {put} |", flush=True)
 
     say("PySpark, the first application", "pyspark")
     say("nestflow, nothing is there", "nestflow")
@@ -135,6 +135,11 @@ def measure(hadoop: hadoop_server.Hadoop, home: str, folder: Path, env: Path, ro
     packed = {path.name: path.stat().st_size for path in (folder / "cache").rglob("*.tar.gz")}
     print(f"unpacked: {sorted(sizes)} bytes, the larger in {tree.name}; packed: {packed}")
     print(f"load {os.getloadavg()[0]:.1f} at the end")
+
+
+def uploaded(hadoop: hadoop_server.Hadoop) -> int:
+    """Give the bytes of all archives; what Spark itself uploads for an application is not counted."""
+    return sum(size for _, _, size in hadoop.tree(STORE).values()) if hadoop.status(STORE) else 0
 
 
 def _size(folder: Path) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -126,10 +127,14 @@ def before(options: Mapping[str, Any], context: Any, settings: Settings) -> Star
     wanted = options.get("tmp_data_path") or settings.get(FOLDER)
     again = bool(options.get("reprepare_cache_archive"))
     named = named_environment(options, settings)
-    needs = needed(named, interpreter_of_nodes(settings), again)
+    needs_of_nodes = partial(needed, named, interpreter_of_nodes(settings), again)
     if wanted is None:
-        return None, yarn.tags(settings.get, all_here(needs))
-    jvm, configuration = before_context(context, settings)
+        return None, yarn.tags(settings.get, all_here(needs_of_nodes()))
+    # A JVM takes seconds to start, and does not need this process meanwhile.
+    with ThreadPoolExecutor(1) as beside:
+        starting = beside.submit(before_context, context, settings)
+        needs = needs_of_nodes()
+        jvm, configuration = starting.result()
     bring(jvm, configuration, options)
     folder = path_of(wanted, "tmp_data_path")
     store = partial(store_by, jvm, configuration)
