@@ -92,10 +92,13 @@ def test_its_own_words_are_the_error(tmp_path: Path) -> None:
         ("s3a://b/out", "no directory can be renamed"),
         ("hdfs:///user/", "home directory"),
         ("hdfs://h", "home dir"),
+        ("hdfs:///user/ann", "home directory"),
     ],
 )
-def test_where_no_output_can_be(target: str, text: str) -> None:
-    p = nf.Pipeline.create("local", hadoop_client_path="/bin/false")
+def test_where_no_output_can_be(target: str, text: str, tmp_path: Path) -> None:
+    # Whoever this process belongs to, Hadoop says that the home is that of ann.
+    stat = program(tmp_path / "hadoop", '#!/bin/sh\n[ "$3" = %n ] && echo ann || echo directory\n')
+    p = nf.Pipeline.create("local", hadoop_client_path=str(stat))
     p.write(p.parallelize([1]), nf.output.TextFile(target))
     with pytest.raises(errors.InvalidDataException, match=text):
         p.run()

@@ -86,8 +86,15 @@ class Client:
 
     def kind(self, path: FarPath, watch: Watch | None = None) -> str | None:
         """Say what is there, ``directory`` or ``regular file``; None: nothing."""
+        return self._stat("%F", path.exactly(), watch)
+
+    def home(self, watch: Watch | None = None) -> str | None:
+        """Give the name of this user's home directory; None: there is none."""
+        return self._stat("%n", ".", watch)
+
+    def _stat(self, form: str, path: str, watch: Watch | None) -> str | None:
         try:
-            return self.run("stat", "%F", path.exactly(), watch=watch).strip()
+            return self.run("stat", form, path, watch=watch).strip()
         except NestflowHDFSException as error:
             if str(error).endswith(_MISSING):
                 return None

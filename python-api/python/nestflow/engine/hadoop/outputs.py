@@ -6,7 +6,6 @@ appears by one change of name; of several outputs, all appear or none.
 
 from __future__ import annotations
 
-import getpass
 import os
 import uuid
 import warnings
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
     from .paths import FarPath
 
 _PARTS, _OLD = "parts", "old"
+
+_HOMES = "/user"
+"""Where homes are, unless ``dfs.user.home.dir.prefix`` says something else."""
 
 _WITHOUT_RENAME = {"s3a", "s3", "s3n", "gs", "oss", "obs", "cosn", "wasb", "wasbs", "abfs", "abfss"}
 """Where a directory is no thing of its own; the list is that of ``runtime/src/io/remote_storage.rs``."""
@@ -47,12 +49,8 @@ class Output:
                 f"{target}: an output has to appear as a whole, and in this store no directory can be "
                 "renamed at once. Write to a file system that can, such as hdfs:, and copy from there"
             )
-        home = f"/user/{os.environ.get('HADOOP_USER_NAME') or getpass.getuser()}/"
-        if home.startswith(target.path.rstrip("/") + "/"):
-            raise InvalidDataException(
-                f"{target}: an output replaces its whole directory, and this one holds the home directory. "
-                "Write to a directory of its own"
-            )
+        if target.path.rstrip("/") in ("", _HOMES):
+            raise self._holds_home()
 
     def check(self, watch: Watch) -> None:
         """Look whether the target may be written, or replaced.
@@ -62,12 +60,22 @@ class Output:
         """
         kind = self._client.kind(self.target, watch)
         self._replaces = kind is not None
+        # Only Hadoop knows who this user is there: a ticket may say so.
+        at_homes = self._replaces and self.target.parent.path == _HOMES
+        if at_homes and self._client.home(watch) == self.target.name:
+            raise self._holds_home()
         if kind not in (None, "directory"):
             raise InvalidDataException(
                 f"{self.target}: an output is a directory of parts, and something else is there already"
             )
         if self._replaces and not self._overwrite:
             raise InvalidDataException(f"{self.target}: the output exists, and overwrite is off")
+
+    def _holds_home(self) -> InvalidDataException:
+        return InvalidDataException(
+            f"{self.target}: an output replaces its whole directory, and this one holds the home directory. "
+            "Write to a directory of its own"
+        )
 
     def size(self) -> int:
         """How many bytes there are to put."""
