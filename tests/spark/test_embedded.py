@@ -157,6 +157,42 @@ def test_an_interrupt_reaches_functions(spark: Make, tmp_path: Path) -> None:
     assert p.parallelize([1]).map(lambda x: x + 1).get() == [2]
 
 
+def test_no_interrupt_comes_late(spark: Make, tmp_path: Path) -> None:
+    """A thread that was to be interrupted does something for another run next, and that is let alone."""
+    busy = tmp_path / "busy"
+
+    def slow(x: int) -> int:
+        from nestflow.host import interrupt as module
+
+        if not hasattr(module, "really"):
+            # For some seconds, whoever interrupts takes long to do it.
+            module.really, until = module.interrupt, time.monotonic() + 8  # type: ignore[attr-defined]
+
+            def interrupt(threads: list[int]) -> None:
+                if time.monotonic() < until:
+                    time.sleep(0.5)
+                module.really(threads)  # type: ignore[attr-defined]
+
+            module.interrupt = interrupt  # type: ignore[assignment]
+        busy.touch()
+        time.sleep(0.3)
+        return x
+
+    def cancel() -> None:
+        while not busy.exists():
+            time.sleep(0.02)
+        p.cancel()
+
+    p = spark(host="embedded")
+    for _ in range(3):
+        busy.unlink(missing_ok=True)
+        threading.Thread(target=cancel, daemon=True).start()
+        with pytest.raises(nf.errors.NestflowError):
+            p.parallelize([1, 2]).map(slow).count().get()
+        # The loop gives interrupts time to come.
+        assert p.parallelize([1, 2]).map(lambda x: x + 0 * sum(range(30_000_000))).get() == [1, 2]
+
+
 def test_an_interrupt_reaches_a_last_hook(spark: Make, tmp_path: Path) -> None:
     busy, over = tmp_path / "busy", tmp_path / "over"
 

@@ -20,6 +20,8 @@ use crate::worker::{SurroundedHost, failed};
 
 /// The Python half.
 const MODULE: &str = "nestflow.host.embedded";
+/// What interrupts functions.
+const INTERRUPT: &str = "nestflow.host.interrupt";
 
 /// The one function of this library for its process.
 ///
@@ -44,10 +46,17 @@ type Answered = Result<(Answer, Option<RecordBatch>), HostError>;
 struct Chain {
     user: u64,
     open: Mutex<Option<Box<dyn OpenChain>>>,
-    /// What Python calls the thread that is inside; 0: none is.
-    thread: AtomicU64,
+    inside: Mutex<Inside>,
     /// What functions find around them, and the object that it is.
     around: Option<String>,
+}
+
+/// Who is inside of a chain.
+#[derive(Default)]
+struct Inside {
+    /// What Python calls the thread; 0: none is.
+    thread: u64,
+    interrupted: bool,
 }
 
 fn chains() -> MutexGuard<'static, HashMap<u64, Arc<Chain>>> {
@@ -102,11 +111,44 @@ impl Chain {
     ) -> Answered {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let open = open.as_mut().ok_or_else(|| HostError::Internal("this chain is closed".to_owned()))?;
-        self.thread.store(pin::thread(), Ordering::Release);
+        self.enter();
         let done = work(open.as_mut());
-        self.thread.store(0, Ordering::Release);
+        self.leave();
         let batch = done?;
         Ok((Answer::Given { more: open.more(), enough: open.enough(), counts: open.counted() }, batch))
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What this thread runs may be interrupted from here on.
+    fn enter(&self) {
+        let thread = pin::thread();
+        *self.inside() = Inside { thread, interrupted: false };
+    }
+
+    /// It may not be any more: the thread is going to do something for others, which no late interrupt is
+    /// to meet.
+    fn leave(&self) {
+        if !std::mem::take(&mut *self.inside()).interrupted {
+            return;
+        }
+        // Where one is late, it comes now, and ends the first call. An interpreter that ends has none to come.
+        let _ = pin::attach(|py| {
+            let settle = || py.import(INTERRUPT)?.call_method0("settle");
+            ours(settle().or_else(|_| settle())).map(drop)
+        });
+    }
+
+    /// Interrupts what runs. Who leaves waits until this is done, outside of the interpreter.
+    fn interrupt(&self, py: Python<'_>) -> PyResult<()> {
+        let mut inside = self.inside();
+        if inside.thread == 0 {
+            return Ok(());
+        }
+        inside.interrupted = true;
+        py.import(INTERRUPT)?.call_method1("interrupt", ([inside.thread],)).map(drop)
     }
 }
 
@@ -130,8 +172,8 @@ where
 fn entered(user: u64, around: Option<String>) -> (u64, Arc<Chain>) {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let thread = AtomicU64::new(pin::thread());
-    let chain = Arc::new(Chain { user, open: Mutex::new(None), thread, around });
+    let chain = Arc::new(Chain { user, open: Mutex::new(None), inside: Mutex::default(), around });
+    chain.enter();
     chains().insert(number, chain.clone());
     (number, chain)
 }
@@ -142,7 +184,7 @@ fn open(user: u64, around: Option<String>, idle: u64, program: &[u8], sides: Vec
     let (number, chain) = entered(user, around.clone());
     let opened =
         surroundings(around, idle).and_then(|around| SurroundedHost { around }.open(&program, sides));
-    chain.thread.store(0, Ordering::Release);
+    chain.leave();
     match opened {
         Ok(opened) => {
             let credits = opened.credits() as u32;
@@ -168,11 +210,12 @@ fn surroundings(around: Option<String>, idle: u64) -> Result<Option<Py<PyAny>>, 
 /// Leaves the surroundings of a kit, unless they have chains. Its hooks are functions of the user like those of
 /// a chain.
 fn end(user: u64, around: String) -> Answered {
-    let (number, _) = entered(user, None);
+    let (number, chain) = entered(user, None);
     let ended = pin::attach(|py| {
         let module = ours(py.import(MODULE))?;
         failed(module.call_method1("end", (around,))).map(|()| (Answer::Done, None))
     });
+    chain.leave();
     chains().remove(&number);
     ended
 }
@@ -181,21 +224,15 @@ fn end(user: u64, around: String) -> Answered {
 /// interpreter's lock.
 fn interrupt(user: u64) {
     static BUSY: AtomicBool = AtomicBool::new(false);
-    let chains = chains();
-    let theirs = chains.values().filter(|chain| chain.user == user);
-    let threads: Vec<u64> =
-        theirs.map(|chain| chain.thread.load(Ordering::Acquire)).filter(|thread| *thread != 0).collect();
-    drop(chains);
-    if threads.is_empty() || BUSY.swap(true, Ordering::AcqRel) {
+    let theirs: Vec<Arc<Chain>> = chains().values().filter(|chain| chain.user == user).cloned().collect();
+    if theirs.is_empty() || BUSY.swap(true, Ordering::AcqRel) {
         return;
     }
     let spawned = std::thread::Builder::new().name("nestflow-interrupt".into()).spawn(move || {
-        let interrupted = pin::attach(|py| {
-            let module = ours(py.import("nestflow.host.interrupt"))?;
-            ours(module.call_method1("interrupt", (threads,))).map(drop)
-        });
         // Where it fails, the next try may not.
-        let _ = interrupted;
+        let _ = pin::attach(|py| theirs.iter().try_for_each(|chain| ours(chain.interrupt(py))));
+        // What a chain holds may be freed by Python.
+        drop(theirs);
         BUSY.store(false, Ordering::Release);
     });
     if spawned.is_err() {
