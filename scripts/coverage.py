@@ -82,7 +82,7 @@ def page(used: Used) -> str:
         "Made by `scripts/coverage.py` from what `make test` and `make soak` recorded; do not edit.",
         "Numbers are tests that used a name where they ran, a test with several parameters counted once.",
         "Every case of `tests/cases` runs on whole datasets, on empty ones, and in the groups of tables of",
-        "depth 1 to 3. On Spark, `make test` tries a third of the cases on either version, `make soak` all.",
+        "depth 1 to 3. On Spark, `make test` tries a quarter of the cases on either one, `make soak` all.",
         "",
         *(f"- *{engine}*: {meaning}" for engine, meaning in ENGINES.items()),
     ]

@@ -114,8 +114,8 @@ CORE = [
     "scattered and (programs or in_one_run and (cogroup or transform))",
 ]
 """Tests of the local engine that also run where executors are processes of their own."""
-FEW = {"NESTFLOW_CASES": "3", "NESTFLOW_EXAMPLES": "5"}
-"""A third of the cases, and few random ones: each takes a second on Spark. `make soak` tries all, on both."""
+FEW = {"NESTFLOW_CASES": "4", "NESTFLOW_EXAMPLES": "5"}
+"""A quarter of the cases, and few random ones: each takes a second. `make soak` tries all, on both."""
 CARGO_RESULT = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
 
 
