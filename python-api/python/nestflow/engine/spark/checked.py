@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
-import shutil
 from typing import TYPE_CHECKING
 
-from ...bundle import prepared
 from ...bundle.archive import LIST
+from ...bundle.folders import once
 from ...bundle.tree import CACHES
 
 if TYPE_CHECKING:
@@ -21,12 +20,6 @@ if TYPE_CHECKING:
 
 NAME = "nestflow-python"
 """What the program is called, where a container finds it."""
-
-_PROGRAMS = "program-"
-"""How the names of their folders in the cache begin."""
-
-_KEPT = 20
-"""So many stay: others may be about to be submitted."""
 
 # What Python has compiled is neither read nor written in the folder: it believes that whatever the source is.
 # Nothing is removed there, since others on the node use it.
@@ -53,21 +46,11 @@ def program(published: list[Published], interpreter: str) -> str:
     """
     lines = [shlex.join(["archive", each.name, each.manifest["key"], each.uri]) for each in published]
     text = "\n".join([_TEXT, *lines, f'exec {shlex.quote(interpreter)} "$@"', ""])
-    folder = os.path.join(prepared.folder(), f"{_PROGRAMS}{hashlib.sha256(text.encode()).hexdigest()[:16]}")
-    _forget_old(folder)
-    os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, NAME)
-    part = f"{path}.{os.getpid()}"
-    with open(part, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(part, 0o700)
-    os.replace(part, path)
-    return path
 
+    def write(into: str) -> None:
+        path = os.path.join(into, NAME)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, 0o700)
 
-def _forget_old(but: str) -> None:
-    """Remove the programs that nobody has asked for the longest."""
-    found = [entry for entry in os.scandir(prepared.folder()) if entry.name.startswith(_PROGRAMS)]
-    for entry in sorted(found, key=lambda entry: entry.stat().st_mtime)[:-_KEPT]:
-        if entry.path != but:
-            shutil.rmtree(entry.path, ignore_errors=True)
+    return os.path.join(once("program", hashlib.sha256(text.encode()).hexdigest()[:16], write), NAME)

@@ -41,8 +41,9 @@ def tags(get: Get, published: list[Published]) -> dict[str, str]:
     own += [f"nestflow-environment-{each.manifest['sha256']}" for each in others]
     own += [f"nestflow-library-{says['library']}", bundle.name]
     own += [_tag(f"nestflow-environment-named-{each.manifest['environment']}") for each in others]
-    every = _with(get("spark.yarn.tags"), own)
-    most = max(_TAGS, len(_with(get("spark.yarn.tags"), [])))
+    theirs = get("spark.yarn.tags")
+    every = _with(theirs, own)
+    most = max(_TAGS, len(_with(theirs, [])))
     if len(every) > most:
         _LOG.warning("YARN takes %d tags: these are left out: %s", _TAGS, ", ".join(every[most:]))
     return {"spark.yarn.tags": ",".join(every[:most])}
