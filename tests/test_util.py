@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import unittest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import pytest
+from conftest import ENGINES
 
 import nestflow as nf
 from nestflow import counter, error, lazy_var, udf
@@ -232,6 +233,32 @@ def test_test_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert paths
 
 
+def test_test_cases_of_a_kind(engine: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    here, there = ("spark", "local") if "spark" in engine else ("local", "spark")
+
+    class Sums(PipelineBasedTest):
+        options: ClassVar = {"progress": False, **ENGINES[engine]}
+
+        @run_mode(mode=here)
+        def test_here(self) -> None:
+            self.passertEqual(3, self._pipeline.parallelize([1, 2]).sum())
+            path = self.generate_tmp_path()
+            self._pipeline.write(self._pipeline.parallelize(["a"]), nf.output.TextFile(path))
+            self._pipeline.run()
+            self.assertTrue(self._pipeline._path_exists(path))
+
+        @run_mode(mode=there)
+        def test_elsewhere(self) -> None:
+            raise AssertionError
+
+    monkeypatch.setenv("NESTFLOW_TEST_PIPELINE", here)
+    monkeypatch.chdir(tmp_path)
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(Sums).run(result)
+    assert (result.testsRun, result.failures, result.errors, len(result.skipped)) == (2, [], [], 1)
+    assert os.listdir(".") == []
+
+
 def _in_a_group(p: nf.Pipeline) -> None:
     def checked(v: nf.PCollection) -> nf.PCollection:
         magic.passert(v.filter(lambda x: x > 2).sum() == 3)
@@ -307,18 +334,34 @@ def test_families_of_exceptions() -> None:
         assert str(pickle.loads(pickle.dumps(kind("why")))) == "why"
 
 
-def test_members_of_pipelines() -> None:
+def test_members_of_pipelines(create: Callable[..., nf.Pipeline], engine: str) -> None:
     serde = nf.serde.of(int)
-    p = nf.Pipeline.create("LOCAL", default_serde=serde, job_name="x")
-    assert p.config() == {"default_serde": serde, "job_name": "x"}
+    p = create(default_serde=serde, job_name="x")
+    assert p.config().items() >= {"default_serde": serde, "job_name": "x"}.items()
     assert p.default_objector() is serde
-    assert p.parallelize([1]).map(abs).serde() is serde
+    numbers = p.parallelize([1, -2]).map(abs)
+    assert numbers.serde() is serde
     assert p.estimate_concurrency is False
-    assert str(p) == f"LOCAL: {p.id()}"
+    assert repr(p) == f"{'SPARK' if 'spark' in engine else 'LOCAL'}: {p.id()}"
     with pytest.raises(error.BigflowRuntimeException):
         p.async_run()
-    p.parallelize([1]).foreach(abs)
+    p._set_before_run_hook("pad", lambda: None)  # of engines that cut data up
+    seen: list[str] = []
+    numbers.foreach(abs)
+    p._set_after_run_hook("after", lambda: seen.append("after"))
     assert len(p.plan(3).targets) == 1
+    assert "map abs" in numbers.explain() and not seen
+    p.run()
+    assert seen == ["after"] and not p.plan().targets
+    assert numbers.get() == [1, 2] and seen == ["after"]
+
+
+def test_a_table_passed_on(p: nf.Pipeline) -> None:
+    def largest(table: nf.PTable[Any, Any], least: int) -> nf.PTable[Any, Any]:
+        return table.apply_values(lambda group: group.filter(lambda x: x >= least).max())
+
+    table = p.parallelize([("a", 1), ("b", 5), ("a", 3)]).group_by_key()
+    assert table.apply(largest, 2).get() == {"a": 3, "b": 5}
 
 
 def _ten() -> int:
@@ -340,8 +383,9 @@ def test_counters_and_lazy_variables(p: nf.Pipeline) -> None:
     assert not counter.get("seen")
 
 
-def test_files_of_pipelines(tmp_path: Path) -> None:
-    p = nf.Pipeline.create("local")
+def test_files_of_pipelines(create: Callable[..., nf.Pipeline], tmp_path: Path) -> None:
+    p = create()
+    assert p.parallelize([tmp_path]).map(os.path.isdir).get() == [True]
     (tmp_path / "folder").mkdir()
     assert p._path_exists(str(tmp_path / "folder"))
     p._force_delete_file(str(tmp_path / "folder"))
