@@ -3,6 +3,7 @@
     python bench/hosts.py records [NAME ...]    # nestflow's hosts, on this machine; all records, or some
     python bench/hosts.py pyspark               # PySpark's RDD worker and its pandas UDF; needs SPARK_HOME
     python bench/hosts.py spark                 # embedded against workers, in executors of local clusters
+    python bench/hosts.py scaling               # two workers over one, beside two plain processes over one
     python bench/hosts.py starts                # a worker that is forked, and one that is a new interpreter
 
 `records` and `pyspark` give nanoseconds of processor time for each record, of all processes together: what a
@@ -17,9 +18,12 @@ from __future__ import annotations
 
 import glob
 import json
+import multiprocessing
 import os
+import statistics
 import sys
 import time
+from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
@@ -203,7 +207,6 @@ def pyspark_table(*names: str) -> None:
 def starts_table() -> None:
     """Print how long it takes until a worker is ready."""
     import socket
-    import statistics
     import struct
     import subprocess
 
@@ -249,10 +252,62 @@ def starts_table() -> None:
     print(f"the first one, with the process that forks it: {first * 1e3:.0f}")
 
 
+def call(count: int, first: int) -> None:
+    """Call the function that does much, of each number."""
+    for x in range(first, first + count):
+        much(x)
+
+
+class Plain:
+    """Two processes of plain Python."""
+
+    def __enter__(self) -> Plain:
+        """Start them; before others, since they are forked."""
+        self.pool = multiprocessing.get_context("fork").Pool(2)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End them."""
+        self.pool.terminate()
+
+    def wall(self, count: int, processes: int) -> float:
+        """Wall seconds of so many calls, in one or in both."""
+        started = time.perf_counter()
+        share = count // processes
+        self.pool.starmap(call, [(share, share * n) for n in range(processes)], 1)
+        return time.perf_counter() - started
+
+
+def scaling_table() -> None:
+    """Print what two workers gain over one where there is much Python."""
+    with Plain() as plain:
+        import nestflow as nf
+
+        count = RECORDS * 2
+        stages = {}
+        for threads in (1, 2):
+            p = nf.Pipeline.create("local", host="workers", threads=threads, progress=False)
+            stages[threads] = p.parallelize(list(range(count))).cache()
+            p.run()
+        print("| what | one | two | gain |\n|---|---|---|---|")
+        walls: dict[str, list[list[float]]] = {"plain processes": [[], []], "workers": [[], []]}
+        for turn in range(ROUNDS + 1):  # the first one starts workers
+            for number, kept in stages.items():
+                began = time.perf_counter()
+                kept.map(much).cache().count().get()
+                took = time.perf_counter() - began
+                for name, wall in (("workers", took), ("plain processes", plain.wall(count, number))):
+                    if turn:
+                        walls[name][number - 1].append(wall)
+        for name, (one, two) in walls.items():
+            gain = statistics.median(a / b for a, b in zip(one, two, strict=True))
+            print(f"| {name} | {min(one):.2f} | {min(two):.2f} | {gain:.2f} × |")
+
+
 CLUSTERS = ("local-cluster[1,1,1024]", "local-cluster[2,1,1024]", "local-cluster[1,2,1024]")
 JOBS = {
     "little Python": (1_000_000, lambda x: x + 1),
-    "much Python": (300_000, lambda x: sum(n * n for n in range(60))),
+    "much Python": (2_000_000, much),
 }
 
 
@@ -284,7 +339,7 @@ def one_cluster(master: str) -> None:
 
 
 def spark_table() -> None:
-    """Print wall and processor seconds of jobs in three clusters, with functions in workers and embedded."""
+    """Print seconds of jobs in three clusters, in workers and embedded, and what two cores gain."""
     import subprocess
 
     command = [sys.executable, __file__, "one_cluster"]
@@ -298,27 +353,32 @@ def spark_table() -> None:
         while child.stdout.readline() != "ready\n":
             if child.poll() is not None:
                 raise SystemExit("a cluster has ended")
-    best: dict[tuple[str, str, str], list[float]] = {}
-    for _ in range(ROUNDS + 1):  # the first one starts workers and interpreters
-        for job in JOBS:
-            for master, child in children.items():
-                for host in ("workers", "embedded"):
-                    print(json.dumps([host, job]), file=child.stdin, flush=True)
-                    while not (line := child.stdout.readline()).startswith("took"):
-                        pass
-                    took = json.loads(line[4:])
-                    known = best.setdefault((job, host, master), [float("inf")] * 2)
-                    best[job, host, master] = list(map(min, known, took))
+    took: dict[tuple[str, str], dict[str, list[Took]]] = defaultdict(lambda: defaultdict(list))
+    with Plain() as plain:
+        for turn in range(ROUNDS + 1):  # the first one starts workers and interpreters
+            for job, (count, _) in JOBS.items():
+                for master, child in children.items():
+                    for host in ("workers", "embedded"):
+                        print(json.dumps([host, job]), file=child.stdin, flush=True)
+                        while not (line := child.stdout.readline()).startswith("took"):
+                            pass
+                        if turn:
+                            took[job, host][master].append(json.loads(line[4:]))
+                    if turn and job == "much Python":
+                        wall = plain.wall(count, 1 + (master != CLUSTERS[0]))
+                        took[job, "plain processes"][master].append((wall, wall))
     for child in children.values():
         child.stdin.close()
         child.wait(60)
-    print("| job | host | " + " | ".join(CLUSTERS) + " |\n|---|---|---|---|---|")
-    for job in JOBS:
-        for host in ("workers", "embedded"):
-            figures = [best[job, host, master] for master in CLUSTERS]
-            print(
-                f"| {job} | {host} | " + " | ".join(f"{wall:.2f} ({cpu:.2f})" for wall, cpu in figures) + " |"
-            )
+    heads = [*CLUSTERS, *(f"gain of {master}" for master in CLUSTERS[1:])]
+    print(f"| job | host | {' | '.join(heads)} |\n|---|---{'|---' * len(heads)}|")
+    for (job, host), clusters in took.items():
+        one, *more = clusters.values()
+        cells = [f"{min(w for w, _ in each):.2f} ({min(c for _, c in each):.2f})" for each in (one, *more)]
+        for other in more:
+            gain = statistics.median(a / b for (a, _), (b, _) in zip(one, other, strict=True))
+            cells.append(f"{gain:.2f} ×")
+        print(f"| {job} | {host} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
@@ -328,5 +388,6 @@ if __name__ == "__main__":
         "spark": spark_table,
         "one_cluster": one_cluster,
         "starts": starts_table,
+        "scaling": scaling_table,
     }
     tables[sys.argv[1]](*sys.argv[2:])
