@@ -23,6 +23,7 @@ OPTIONS: dict[str, Any] = {
     "output_size": 10,
     "memory_limit": 1,
     "cpu_limit": 1,
+    "transformer_serde": serde.any(),
 }
 
 

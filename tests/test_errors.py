@@ -518,6 +518,54 @@ def test_table_of_outer_data_cannot_see_the_group(p: nf.Pipeline) -> None:
     assert str(caught.value).count("test_errors.py:") >= 2
 
 
+def once_more(table: nf.PTable, use: Any) -> Any:
+    return table.apply_key_values(
+        lambda key, v: table.apply_key_values(lambda inner, w: use(key, v, inner, w)).flatten()
+    )
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda key, v, inner, w: w.intersection(v),
+        lambda key, v, inner, w: w.map(lambda x, y: x, v),
+        lambda key, v, inner, w: w.map(lambda x, k: x, key),
+        lambda key, v, inner, w: w.map(lambda x, y: x, v.count()),
+        lambda key, v, inner, w: w.map(lambda x, y: x, v.group_by(abs)),
+        lambda key, v, inner, w: v,
+    ],
+)
+def test_data_of_the_group_around_in_the_same_groups_once_more(p: nf.Pipeline, use: Any) -> None:
+    flat = p.parallelize({"a": [1, 2], "b": [3]})
+    for table in (flat, flat.apply_values(lambda v: v.map(abs))):
+        with pytest.raises(errors.NestflowPlanningException, match="the group around") as caught:
+            once_more(table, use)
+        assert str(caught.value).count("test_errors.py:") >= 3
+    nested = p.parallelize({"x": {"a": [1]}, "y": {"b": [2]}})
+    with pytest.raises(errors.NestflowPlanningException, match="the group around"):
+        nested.apply_values(lambda t: once_more(t, use))
+    with pytest.raises(errors.NestflowPlanningException, match="the group around"):
+        once_more(nested, lambda k, v, i, w: w.apply_values(lambda y: y.union(v.flatten_values())))
+
+
+def test_the_same_groups_once_more(p: nf.Pipeline) -> None:
+    """Without data of the group around: with keys of its own, as a whole, and afterwards."""
+    table = p.parallelize({"a": [1, 2], "b": [3]})
+    inner = once_more(table, lambda key, v, inner, w: w.map(lambda x, k: (k, x), inner)).get()
+    pairs = [("a", ("a", 1)), ("a", ("a", 2)), ("b", ("b", 3))]
+    assert {key: sorted(found) for key, found in inner.items()} == {"a": pairs, "b": pairs}
+    sums = table.apply_values(T.sum)
+    of_all = sums.apply_values(lambda v: T.make_tuple(v, T.to_pobject(sums.apply_values(lambda w: w + 1))))
+    assert of_all.get() == {"a": (3, {"a": 4, "b": 4}), "b": (3, {"a": 4, "b": 4})}
+    both = table.apply_values(lambda v: T.make_tuple(T.to_pobject(table.apply_values(T.count)), v.count()))
+    assert both.get() == {"a": ({"a": 2, "b": 1}, 2), "b": ({"a": 2, "b": 1}, 1)}
+    nested = p.parallelize({"x": {"a": [1, 2]}, "y": {"b": [3]}})
+    counts = once_more(nested, lambda k, v, i, w: w.apply_values(T.count)).get()
+    assert {key: sorted(found) for key, found in counts.items()} == {
+        key: [("x", ("a", 2)), ("y", ("b", 1))] for key in "xy"
+    }
+
+
 def test_tuples_of_a_table(p: nf.Pipeline) -> None:
     table = p.parallelize([(1, 2)]).cogroup(p.parallelize([(1, 3)]))
     for wrong in (table.flatten, table.get, table.cache):
@@ -682,6 +730,12 @@ def test_functions_cannot_be_shipped_without_cloudpickle(
 def test_datasets_of_two_pipelines(create: Create) -> None:
     with pytest.raises(ValueError, match="another pipeline"):
         create().parallelize([1]).union(create().parallelize([2]))
+    first, second = create(), create()
+    mine, theirs = first.parallelize([1]), second.parallelize([2])
+    assert first.get(mine) == [1]
+    for wrong in (theirs, theirs.map(abs), [1]):
+        with pytest.raises(ValueError, match=r"another pipeline|needs a PCollection"):
+            first.get(wrong)  # type: ignore[arg-type]
 
 
 class Switch:

@@ -144,6 +144,7 @@ def test_paths_are_taken_literally(p: nf.Pipeline, tmp_path: Path) -> None:
     assert p.read(nf.TextFile(str(tmp_path / "a,b"), str(tmp_path / "in") + "/")).get() == ["comma", "x"]
     assert p.read(nf.TextFile(str(tmp_path / "in" / ".hidden"))).get() == [".hidden"]
     twice = p.read(nf.TextFile(str(tmp_path / "a,b"), str(tmp_path / "a,b"), use_dce_combine=False, ugi="u"))
+    assert p.read(nf.TextFile(str(tmp_path / "a,b"), combine_multi_file=False)).get()
     assert twice.get() == ["comma", "comma"]
 
 
@@ -346,6 +347,8 @@ def test_parts_of_users_targets(p: nf.Pipeline, tmp_path: Path) -> None:
     by = Folder(tmp_path, 3, lambda record, n: record % 2)
     wrote(p, p.parallelize([3, 1, 2]), by)
     assert by.found() == {"0": [2], "1": [3, 1], "2": []}
+    wrote(p, p.parallelize(5), by)
+    assert by.found() == {"0": [], "1": [5], "2": []}
     table = Folder(tmp_path, 2)
     wrote(p, p.parallelize({"a": [1, 2], "b": [3, 4]}), table)
     found = table.found()
@@ -353,6 +356,50 @@ def test_parts_of_users_targets(p: nf.Pipeline, tmp_path: Path) -> None:
     empty = Folder(tmp_path, 1)
     wrote(p, p.parallelize([]), empty)
     assert empty.found()["0"] == []
+
+
+def test_users_targets_inside_of_groups(p: nf.Pipeline, tmp_path: Path) -> None:
+    """They get the data of all groups, in the same parts, as files of text do."""
+    flat, deep, plain = (Folder(tmp_path / name) for name in ("flat", "deep", "plain"))
+
+    def write(v: nf.PCollection) -> nf.PCollection:
+        p.write(v, flat)
+        p.write(v.group_by(lambda x: x % 2), deep)
+        p.write(v, nf.output.TextFile(str(tmp_path / "text")))
+        p.write(v.count(), plain)
+        return v
+
+    for name in ("flat", "deep", "plain"):
+        (tmp_path / name).mkdir()
+    p.parallelize({"a": [1, 2], "b": [3]}).apply_values(write).cache()
+    p.run()
+    assert {name: sorted(found) for name, found in flat.found().items()} == {"0": [1, 2, 3]}
+    assert {name: sorted(found) for name, found in deep.found().items()} == {"0": [1, 2, 3]}
+    assert sorted(plain.found()["0"]) == [1, 2]
+    assert (flat.committed, deep.committed, plain.committed) == (1, 1, 1)
+    assert sorted((tmp_path / "text" / "part-00000").read_text().split()) == ["1", "2", "3"]
+
+
+def test_commiters_that_fail(p: nf.Pipeline, tmp_path: Path) -> None:
+    """The others are called all the same, and none is called again."""
+
+    class Failing(Folder):
+        def get_commiter(self) -> Any:
+            def commit() -> None:
+                self.committed += 1
+                raise KeyError(self.folder)
+
+            return commit
+
+    targets = [Failing(tmp_path / "0"), Folder(tmp_path / "1"), Failing(tmp_path / "2")]
+    for number, target in enumerate(targets):
+        (tmp_path / str(number)).mkdir()
+        p.write(p.parallelize([number]), target)
+    with pytest.raises(KeyError, match="0"):
+        p.run()
+    p.run()
+    assert [target.found() for target in targets] == [{"0": [number]} for number in range(3)]
+    assert [target.committed for target in targets] == [1, 1, 1]
 
 
 def test_users_targets_that_fail(p: nf.Pipeline, tmp_path: Path) -> None:

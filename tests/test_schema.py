@@ -127,6 +127,10 @@ def test_refusals(people: nf.PCollection, p: nf.Pipeline) -> None:
         lambda: schema.select(people, []),
         lambda: schema.select(tuples, "name"),
         lambda: schema.select(tuples, {"name": 1}),
+        lambda: schema.select(tuples, lambda a: [a]),
+        lambda: schema.select(tuples, lambda a: {"a": a}),
+        lambda: schema.agg(tuples, lambda a: [a.count()]),
+        lambda: fields.select(people, 3, len),
         lambda: schema.select(table, "a"),
         lambda: schema.select(people, lambda c: 3),
         lambda: schema.select(people, lambda c: {"t": c["name"].flat_map(list).group_by(len)}),
@@ -142,6 +146,7 @@ def test_refusals(people: nf.PCollection, p: nf.Pipeline) -> None:
         lambda: schema.join(people, people, people, fields="name", merge=True),
         lambda: schema.flatten(people),
         lambda: schema.group_by(tuples, "name"),
+        lambda: schema.group_by(tuples, [5]),
         lambda: schema.SchemaPCollection(plain),
         lambda: schema.SchemaPCollection(table),
     ):

@@ -28,6 +28,24 @@ _STATELESS = (
 _ADDITION = lambda a, b: a + b  # noqa: E731 (what others are compared with has to be a lambda too)
 
 
+def needs_arguments(function: Callable[..., Any]) -> bool:
+    """Say whether a function cannot be called without arguments, as far as it can be told.
+
+    Example:
+        >>> needs_arguments(lambda: 3), needs_arguments(lambda x: x)
+        (False, True)
+    """
+    import inspect
+
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        return True
+    except ValueError:  # one of Python's own, which does not say what it takes
+        return False
+    return False
+
+
 def ship_function(function: Callable[..., Any], role: str = "function") -> Function:
     """Pickle a function that the engine will call.
 

@@ -72,21 +72,11 @@ def declare(function: Callable[[], T]) -> LazyVar[T]:
         >>> nf.Pipeline.create("local").parallelize(["fr"]).map(lambda x: capitals.get()[x]).get()
         ['Paris']
     """
-    if not callable(function) or _needs_arguments(function):
+    from .functions import needs_arguments
+
+    if not callable(function) or needs_arguments(function):
         raise ValueError(f"lazy_var.declare needs a function without arguments, not {function!r:.100}")
     return _copy(function, uuid.uuid4().hex)
-
-
-def _needs_arguments(function: Callable[..., Any]) -> bool:
-    import inspect
-
-    try:
-        inspect.signature(function).bind()
-    except TypeError:
-        return True
-    except ValueError:  # one of Python's own, which does not say what it takes
-        return False
-    return False
 
 
 def _copy(function: Callable[[], T], name: str) -> LazyVar[T]:

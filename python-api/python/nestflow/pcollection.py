@@ -287,16 +287,16 @@ def schema_of(fields: object) -> Serde:
         >>> schema_of((int, str))
         tuple_of(int_(), str_())
     """
-    if isinstance(fields, dict) and fields:
-        return FieldsDictSerde(fields)
-    if isinstance(fields, (list, tuple)) and fields:
-        if all(isinstance(name, str) for name in fields):
-            return FieldsDictSerde(list(fields))
-        if not any(isinstance(name, str) for name in fields):
-            try:
+    try:
+        if isinstance(fields, dict) and fields:
+            return FieldsDictSerde(fields)
+        if isinstance(fields, (list, tuple)) and fields:
+            if all(isinstance(name, str) for name in fields):
+                return FieldsDictSerde(list(fields))
+            if not any(isinstance(name, str) for name in fields):
                 return tuple_of(*fields)
-            except AssertionError as error:
-                raise ValueError(f"as_schema: {error}") from None
+    except AssertionError as error:
+        raise ValueError(f"as_schema: {error}") from None
     raise ValueError(f"as_schema needs names, types, or a dict from name to type, not {fields!r:.100}")
 
 

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 from . import counter
 from .cancelling import Cancelling
 from .engine import by_name
-from .errors import InvalidDataException, NestflowPlanningException
+from .errors import InvalidDataException, InvalidLogicalPlanException, NestflowPlanningException
 from .frames import to_spark
 from .keys import nested_dict
 from .literal import parallelized
 from .output.user import UserOutputBase
-from .pcollection import PCollection
+from .pcollection import PCollection, collection_at
 from .pipeline_members import PipelineMembers, default_serde
 from .plan.builder import ROOT, PlanBuilder
 from .plan.callsite import call_site
 from .plan.nodes import Effect, Keep, Materialized, Values, Write
 from .pobject import PObject
 from .ptable import PTable
-from .ptype import Dataset, PType
+from .ptype import PType
 from .resources import Surroundings
 from .surrounded import Surrounded
-from .transforms.call import check_visible
+from .transforms.call import check_visible, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -190,6 +190,11 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
         self._pending.append(Write(node, sink, self._builder.site(site)))
 
     def _write_by_user(self, pvalue: PType, target: UserOutputBase) -> None:
+        if pvalue._scope != ROOT:  # what is written is the data of all groups
+            leaf = pvalue._leaf("write")
+            levels = self._builder.depth(leaf._scope)
+            node = self._builder.add(ROOT, Values(leaf._node, levels), False, call_site("write"))
+            pvalue = collection_at(self, ROOT, node, leaf._serde)
         target._effect(pvalue)
         self._commits[self._pending[-1].node] = target.get_commiter
 
@@ -215,6 +220,7 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
         """Run everything that is pending and give the data of a dataset.
 
         Raises:
+            ValueError: not a dataset, or one of another pipeline.
             InvalidDataException: a PObject without a value, a dataset inside `apply_values`, or a key
                 that a dict cannot have.
             NestflowPlanningException: a table whose values are a tuple.
@@ -225,6 +231,10 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
             >>> p.get(p.parallelize([1, 2]))
             [1, 2]
         """
+        if not isinstance(pvalue, PType):
+            raise ValueError(f"get needs a PCollection, PObject or PTable, not {pvalue!r:.100}")
+        if pvalue._pipeline is not self:
+            raise ValueError(f"get: a {type(pvalue).__name__} of another pipeline")
         if pvalue._scope != ROOT:
             raise InvalidDataException(
                 f"get: the {type(pvalue).__name__} made by {pvalue._made_at()} lives inside the groups of "
@@ -305,7 +315,16 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
 
     def __repr__(self) -> str:
         """Show the engine and the pipeline's id."""
-        return f"{self._kind}: {self._id}"
+        return f"{self._kind}: {self._id}" if vars(self) else "<a pickled pipeline, without anything in it>"
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what a pipeline is where it was pickled with a function of records."""
+        if not vars(self) and not name.startswith("__"):
+            raise InvalidLogicalPlanException(
+                f"a pipeline cannot be used inside a function that works on records ({name} is asked for): "
+                "make the dataset outside, and pass it to the transform as a side input"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle to an empty shell: a record function may hold an object that holds the pipeline."""
@@ -322,14 +341,23 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
         """The scope that this thread is in: that of the innermost lifted function that it is calling."""
         return getattr(self._around, "scope", ROOT)
 
+    @property
+    def _entered(self) -> dict[int, int]:
+        """The scopes that this thread is in, with the first node of the second time, or 0."""
+        entered: dict[int, int] = getattr(self._around, "entered", {})
+        return entered
+
     @contextmanager
-    def _within(self, scope: int) -> Iterator[None]:
-        outside = self._scope
+    def _within(self, scope: int) -> Iterator[bool]:
+        """Be inside the groups of a scope; gives whether this thread is there already."""
+        outside, entered = self._scope, self._entered
+        again = scope in entered
         self._around.scope = scope
+        self._around.entered = {**entered, scope: self._builder.size() if again else 0}
         try:
-            yield
+            yield again
         finally:
-            self._around.scope = outside
+            self._around.scope, self._around.entered = outside, entered
 
     def _mark(self, pvalue: PType) -> None:
         self._marked[pvalue._leaf("cache")._node] = None
@@ -362,8 +390,7 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
             del self._pending[: len(pending)]
             for node in marked:
                 self._marked.pop(node, None)
-            for target in pending:
-                _commit(self._commits.pop(target.node, None))
+            _commit_all([self._commits.pop(target.node, None) for target in pending])
 
     def _keeps(self, nodes: Iterable[int]) -> list[Keep]:
         keeps = []
@@ -380,7 +407,7 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
         return self._builder.plan(targets, [Materialized(n, c) for n, c in list(self._held.items())])
 
     def _explain(self, form: str, pvalues: Iterable[PType]) -> str:
-        nodes = dict.fromkeys(leaf._node for pvalue in pvalues for leaf in _leaves(pvalue))
+        nodes = dict.fromkeys(leaf._node for pvalue in pvalues for leaf in leaves(pvalue))
         if nodes:
             targets: list[Target] = []
         else:
@@ -401,19 +428,18 @@ def _the_value(pvalue: PObject, values: list[Any]) -> Any:
     )
 
 
-def _leaves(pvalue: PType) -> Iterator[Dataset]:
-    if isinstance(pvalue, PTable):
-        for part in pvalue._values():
-            yield from _leaves(part)
-    elif isinstance(pvalue, Dataset):
-        yield pvalue
-
-
-def _commit(get_commiter: Callable[[], Any] | None) -> None:
-    """Call what a user's target has to commit, if it has."""
-    commiter = None if get_commiter is None else get_commiter()
-    if commiter is not None:
-        getattr(commiter, "commit", commiter)()
+def _commit_all(targets: list[Callable[[], Any] | None]) -> None:
+    """Call what users' targets have to commit, each once; at the end, raise what the first one did."""
+    failed: list[Exception] = []
+    for get_commiter in targets:
+        try:
+            commiter = None if get_commiter is None else get_commiter()
+            if commiter is not None:
+                getattr(commiter, "commit", commiter)()
+        except Exception as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def _hook(fn: Callable[[], object]) -> Callable[[], object]:

@@ -15,7 +15,7 @@ import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import NestflowRuntimeException
-from .functions import ship_function
+from .functions import needs_arguments, ship_function
 from .host.surroundings import ARCHIVES, resource
 from .plan.callsite import call_site
 
@@ -109,6 +109,8 @@ class Surroundings:
 
     def set_hook(self, when: str, name: str, function: Callable[[], object]) -> None:
         """Have a function called in each process: `init`, when it starts; `fini`, before it ends."""
+        if not callable(function) or needs_arguments(function):
+            raise ValueError(f"set_{when}_hook needs a function without arguments, not {function!r:.100}")
         self._hooks[when][str(name)] = ship_function(function, f"{when} hook").pickled
 
     def pack(

@@ -194,6 +194,19 @@ def test_what_cannot_be_shipped_is_named(p):
         p.parallelize([1]).map(lambda x: (tool, x))
 
 
+class Nothing(nf.input.UserInputBase):
+    """Gives no dataset."""
+
+    def split(self):
+        return ["a"]
+
+    def load(self, split):
+        return [split]
+
+    def post_process(self, ptable):
+        return 3
+
+
 def test_pipelines_pickle_to_a_shell(p):
     class Job:
         def __init__(self):
@@ -203,7 +216,13 @@ def test_pipelines_pickle_to_a_shell(p):
             return 2 * x
 
     assert p.parallelize([1]).map(Job().double).get() == [2]
-    assert type(pickle.loads(pickle.dumps(p))) is nf.Pipeline
+    shell = pickle.loads(pickle.dumps(p))
+    assert type(shell) is nf.Pipeline
+    assert "pickled" in repr(shell)
+    for use in (lambda shell: shell.parallelize([1]), lambda shell: shell.run(), lambda shell: shell.id()):
+        with pytest.raises(InvalidLogicalPlanException, match="side input"):
+            use(shell)
+    assert not hasattr(p, "nonsense")
 
 
 @pytest.mark.parametrize(
@@ -234,6 +253,12 @@ def test_pipelines_pickle_to_a_shell(p):
         lambda p, x: T.map(3, len),
         lambda p, x: x.union(nf.Pipeline.create("local").parallelize([1])),
         lambda p, x: x.as_schema([]),
+        lambda p, x: x.as_schema({"a": 3}),
+        lambda p, x: x.as_schema([3]),
+        lambda p, x: T.cogroup(x, x, value_serdes=[int]),
+        lambda p, x: p.set_init_hook("a", lambda x: x),
+        lambda p, x: p.set_fini_hook("a", 3),
+        lambda p, x: p.read(Nothing()),
         lambda p, x: p.parallelize({}).apply_values(3),
         lambda p, x: p.parallelize({}).apply_values(lambda v: 3),
         lambda p, x: p.parallelize({}).apply_values(lambda v: ()),

@@ -143,6 +143,8 @@ def _function(
 ) -> Callable[[Any], Any]:
     if isinstance(pvalue, PCollection) and width(pvalue) is not None:
         raise ValueError(f"{description!r} names fields, and the records are tuples, which have none")
+    if not isinstance(description, str):
+        raise ValueError(f"columns are described by a text such as 'a, b => c', not by {description!r:.100}")
     sides = ["".join(side.split()) for side in description.split("=>")]
     if len(sides) > 2:  # no assert: it counts under python -O too
         raise AssertionError(f"there is more than one => in {description!r}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..literal import of_splits
 from ..plan.callsite import call_site
+from ..ptype import PType
 from ..serde import DefaultSerde
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from ..pipeline import Pipeline
     from ..ptable import PTable
-    from ..ptype import PType
     from ..serde import Serde
 
 
@@ -74,7 +74,12 @@ class UserInputBase:
             return of_splits(pipeline, splits, size, site).flat_map(self.load, serde=serde)
         named = of_splits(pipeline, [(split, split) for split in splits], size, site)
         loaded = named.group_by_key().apply_values(lambda split: split.flat_map(self.load, serde=serde))
-        return self.post_process(loaded)
+        made = self.post_process(loaded)
+        if not isinstance(made, PType):
+            raise ValueError(
+                f"post_process() has to give a PCollection, PObject or PTable, not {made!r:.100}"
+            )
+        return made
 
 
 def user_define_format(source: UserInputBase) -> UserInputBase:

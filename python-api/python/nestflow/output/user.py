@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidDataException
 from ..plan import nodes as op
+from ..pobject import PObject
 from ..transformer import Transformer
 from ..transforms.call import Call
 from ..transforms.elementwise import foreach, map
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..pcollection import PCollection
-    from ..pobject import PObject
     from ..ptype import PType
 
 
@@ -152,7 +152,9 @@ class UserOutputBase:
     def get_commiter(self) -> Callable[[], object] | Any:
         """Give what is called in the program once, after the run that has written everything.
 
-        It is a function without arguments, or an object with a method ``commit``; None: nothing.
+        It is a function without arguments, or an object with a method ``commit``; None: nothing. Those of all
+        targets of a run are called, each once, even if one raises: the run then raises what the first one
+        did, and what it has written is there.
 
         Example:
             >>> import nestflow as nf
@@ -171,6 +173,8 @@ class UserOutputBase:
     def _effect(self, pvalue: PType) -> None:
         """Add what a run has to do for its effect."""
         values: Any = flatten_values(self.pre_process(pvalue))
+        if isinstance(values, PObject):
+            values = values.as_pcollection()
         parts = self.partition_number()
         parts = 1 if parts is None else parts
         if not isinstance(parts, int) or isinstance(parts, bool) or parts < 1:

@@ -101,6 +101,16 @@ class PlanBuilder:
                 self._imports[scope, node] = known
             return known
 
+    def size(self) -> int:
+        """How many nodes there are; the next one has this id."""
+        return len(self._nodes)
+
+    def origin(self, node: int) -> tuple[int, int]:
+        """The node that was imported, through all scopes, or the node itself; and its scope."""
+        while isinstance(op := self._nodes[node].op, Import):
+            node = op.node
+        return node, self._scope_of[node]
+
     def op(self, node: int) -> Op:
         """What a node does."""
         return self._nodes[node].op

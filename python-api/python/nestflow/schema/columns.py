@@ -135,8 +135,7 @@ def agg(pvalue: PCollection, fn: Callable[..., Any], *args: Any, **options: Any)
 def _aggregated(pvalue: PCollection, fn: Callable[..., Any], args: tuple[Any, ...]) -> PCollection:
     elements = width(pvalue)
     if elements is not None:
-        parts = fn(*(_column(pvalue, index) for index in range(elements)), *args)
-        parts = parts if isinstance(parts, tuple) else (parts,)
+        parts = _parts("agg", fn(*(_column(pvalue, index) for index in range(elements)), *args))
         found, make = datasets_of(parts), _Appended([part for part in parts if not isinstance(part, PType)])
         if found:
             made = map(cartesian(*found), make, **UNSEEN)
@@ -181,8 +180,7 @@ def _computed_tuples(pvalue: PCollection, fn: Callable[..., Any], args: tuple[An
 
     def build(record: PObject) -> tuple[list[Dataset], Callable[[tuple[Any, ...]], Any]]:
         elements = [_column(record, index) for index in range(width(pvalue) or 0)]
-        parts = fn(*elements, *args)
-        parts = parts if isinstance(parts, tuple) else (parts,)
+        parts = _parts("select", fn(*elements, *args))
         width_made.append(len(parts))
         return datasets_of(parts), _Appended([part for part in parts if not isinstance(part, PType)])
 
@@ -210,6 +208,16 @@ def _specified(columns: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
         return made
 
     return build
+
+
+def _parts(name: str, made: object) -> tuple[Any, ...]:
+    """Give what a function of a tuple's elements gave as a tuple."""
+    holders = made.values() if isinstance(made, dict) else made if isinstance(made, (list, set)) else ()
+    if any(isinstance(part, PType) for part in holders):
+        raise ValueError(
+            f"the function given to {name} of tuples has to give a tuple of datasets, not {made!r:.100}"
+        )
+    return made if isinstance(made, tuple) else (made,)
 
 
 def _check_dict(name: str, columns: object) -> None:

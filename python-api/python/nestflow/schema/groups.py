@@ -46,12 +46,14 @@ def group_by(pvalue: PCollection, fields: Any, **options: Any) -> PTable:
         [{'site': 'a', 'visits': 2}]
     """
     need(PCollection, pvalue, "group_by")
-    if width(pvalue) is not None:
-        table = grouping.group_by(pvalue, Elements(_numbers(fields)), **{**_ANY_KEY, **options})
+    elements = width(pvalue)
+    if elements is not None:
+        numbers = _numbers(fields, elements)
+        table = grouping.group_by(pvalue, Elements(numbers), **{**_ANY_KEY, **options})
         values: Any = table._values()[0]
         if isinstance(origin(values.serde()), TupleSerde):
             values = SchemaPCollection(values)
-        key_serde = TupleSerde(*[DefaultSerde()] * len(_numbers(fields)))
+        key_serde = TupleSerde(*[DefaultSerde()] * len(numbers))
         return PTable(table._pipeline, table._scope, table._inner, values, key_serde)
     names = names_of(fields)
     table = grouping.group_by(pvalue, Chosen(names), **{**_ANY_KEY, **options})
@@ -252,10 +254,12 @@ def _names(name: str, pvalues: Sequence[PCollection], fields: Any) -> list[str]:
     return names_of(fields)
 
 
-def _numbers(fields: Any) -> list[int]:
+def _numbers(fields: Any, elements: int) -> list[int]:
     numbers = list(fields) if isinstance(fields, (list, tuple)) else [fields]
     if not numbers or not all(isinstance(number, int) for number in numbers):
         raise ValueError(f"the fields of tuples are the numbers of elements, not {fields!r:.100}")
+    if not all(-elements <= number < elements for number in numbers):
+        raise ValueError(f"the tuples have {elements} elements, numbered from 0, and not {fields!r:.100}")
     return numbers
 
 

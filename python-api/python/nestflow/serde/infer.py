@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InvalidDataException
 from .base import CppSerde, DefaultSerde, Serde
 from .containers import DictSerde, ListSerde, SetSerde, TupleSerde
 from .scalars import BoolSerde, BytesSerde, FloatSerde, IntSerde, StrSerde
@@ -196,7 +197,7 @@ def sample(value: Any) -> Serde:
     """
     kind = type(value)
     if kind in _TYPES:
-        return of(kind)
+        return of(kind) if _is_taken(of(kind), value) else DefaultSerde()
     if kind is tuple:
         return tuple_of(*map(sample, value))
     if kind in (list, set) and value:
@@ -210,6 +211,15 @@ def sample(value: Any) -> Serde:
     if hasattr(value, "DESCRIPTOR") and hasattr(value, "SerializeToString"):
         return proto_of(kind)
     return DefaultSerde()
+
+
+def _is_taken(serde: Serde, value: Any) -> bool:
+    """Whether it is no huge int or half of a surrogate pair, which only the default takes."""
+    try:
+        serde.serialize(value)
+    except (InvalidDataException, UnicodeError):
+        return False
+    return True
 
 
 def common_serde(*serdes: Serde) -> Serde | None:

@@ -20,7 +20,7 @@ from ..ptype import Dataset, PType
 from .serdes import DEFAULTED, given_serde, keeps_to, result_serde
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any, TypeVar
 
     from ..pipeline import Pipeline
@@ -158,6 +158,7 @@ def check_visible(pipeline: Pipeline, operand: PType, site: CallSite) -> None:
     active = pipeline._scope
     builder = pipeline._builder
     if builder.encloses(operand._scope, active):
+        _check_entered(pipeline, operand, site)
         return
     text = (
         f"the {type(operand).__name__} made by {operand._made_at()} lives inside the groups of "
@@ -171,6 +172,35 @@ def check_visible(pipeline: Pipeline, operand: PType, site: CallSite) -> None:
             "made outside of them and cannot see their data. Make that table from data of the group"
         )
     raise NestflowPlanningException(text)
+
+
+def _check_entered(pipeline: Pipeline, operand: PType, site: CallSite) -> None:
+    """Refuse data of the group around, where a lifted function of its groups is inside of itself.
+
+    The same grouping is used once more in there, and to the plan, a dataset of its groups is one
+    thing: the group around and the group inside would silently be the same.
+    """
+    builder = pipeline._builder
+    for scope, first in pipeline._entered.items():
+        if first and builder.encloses(scope, operand._scope):
+            for leaf in leaves(operand):
+                node, home = builder.origin(leaf._node)
+                if node < first and builder.encloses(scope, home):
+                    raise NestflowPlanningException(
+                        f"the {type(operand).__name__} made by {operand._made_at()} is data of the group "
+                        f"around; {site} is inside a function of the same groups, those of "
+                        f"{builder.opener_site(scope)}, used once more. These cannot see that data: group "
+                        "anew what is to be compared with each group"
+                    )
+
+
+def leaves(pvalue: PType) -> Iterator[Dataset]:
+    """Give the datasets that hold the data: of a table those of its values, at any depth."""
+    if isinstance(pvalue, PTable):
+        for part in pvalue._values():
+            yield from leaves(part)
+    elif isinstance(pvalue, Dataset):
+        yield pvalue
 
 
 def outer_table(table: PTable, site: CallSite) -> NestflowPlanningException:

@@ -123,16 +123,18 @@ def paired(
     default = call.pipeline.default_objector()
     key_serde = given_serde(options, "key_serde")
     wanted = options.get("value_serdes") or [options.get("value_serde")] * len(sides)
+    if options.get("value_serdes") and len(wanted) != len(sides):
+        raise ValueError(f"{call.name}: {len(wanted)} value_serdes for {len(sides)} datasets")
     values = [given_serde({"value_serdes": serde}, "value_serdes") for serde in wanted]
     nodes = []
-    for side, value in zip(sides, [*values, *[None] * len(sides)], strict=False):
+    for side, value in zip(sides, values, strict=True):
         through = [None if serde is None else keeps_to(serde) for serde in (key_serde, value)]
         pairs = None if through == [None, None] else PairThrough(*through)
         nodes.append(call.through(call.input(side), pairs))
     known = [extract_elem(side.serde(), 1, default) for side in sides]
     if key_serde is None:
         key_serde = extract_elem(sides[0].serde(), 0, default)
-    kept = [known[n] if n >= len(values) or values[n] is None else values[n] for n in range(len(sides))]
+    kept: list[Serde | None] = [old if new is None else new for old, new in zip(known, values, strict=True)]
     return tuple(nodes), key_serde, kept
 
 

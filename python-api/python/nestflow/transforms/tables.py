@@ -8,7 +8,7 @@ from ..errors import NestflowPlanningException
 from ..options import TRANSFORM_OPTIONS, warn_unknown
 from ..pcollection import PCollection, collection_at
 from ..plan.callsite import call_site
-from ..plan.nodes import Flatten, Key, Keys, ToList, Values
+from ..plan.nodes import First, Flatten, Key, Keys, ToList, Union, Values
 from ..pobject import PObject
 from ..ptable import PTable
 from ..ptype import Dataset, PType
@@ -18,7 +18,7 @@ from .call import Call, check_visible, kept_to, need, outer_table, table_as_obje
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..plan.nodes import CallSite
+    from ..plan.nodes import CallSite, Op
 
 D = TypeVar("D", bound=Dataset)
 
@@ -154,11 +154,13 @@ def apply_in_groups(
             raise outer_table(arg, site)
         if isinstance(arg, PType):
             _check_outer(table, arg, site)
-    given = table._values()
-    if with_key:
-        key = builder.add(table._inner, Key(), True, site)
-        given = (PObject(pipeline, table._inner, key, table._key_serde), *given)
-    with pipeline._within(table._inner):
+    with pipeline._within(table._inner) as again:
+        given = table._values()
+        if again:
+            given = tuple(_anew(part, site) for part in given)
+        if with_key:
+            key = builder.add(table._inner, Key(), True, site)
+            given = (PObject(pipeline, table._inner, key, table._key_serde), *given)
         result = fn(*given, *args, **kwargs)
         parts = result if isinstance(result, tuple) else (result,)
         if not parts or not all(isinstance(part, PType) for part in parts):
@@ -169,6 +171,18 @@ def apply_in_groups(
         members = tuple(_member(table, part, site) for part in parts)
     value = members if isinstance(result, tuple) else members[0]
     return PTable(pipeline, table._scope, table._inner, value, table._key_serde)
+
+
+def _anew(part: PType, site: CallSite) -> Dataset | PTable:
+    """Give the same data by nodes of their own, which tell them from those of the group around."""
+    if isinstance(part, PTable):
+        parts = tuple(_anew(value, site) for value in part._values())
+        value = parts if isinstance(part._value, tuple) else parts[0]
+        return PTable(part._pipeline, part._scope, part._inner, value, part._key_serde)
+    assert isinstance(part, Dataset)
+    single = isinstance(part, PObject)
+    same: Op = First(part._node) if single else Union((part._node,))
+    return part._moved(part._scope, part._pipeline._builder.add(part._scope, same, single, site))
 
 
 def _unchanged(name: str, pvalue: D, options: dict[str, Any]) -> D:
