@@ -1,14 +1,14 @@
 //! The worker processes of this process: started early, used again, ended when idle.
 //!
-//! A thread of its own starts them and the spawner, since the kernel ends a process with the thread that
-//! started it.
 //! A chain goes to the worker that its thread used before, so that the chains of a task share one
 //! and tasks do not wait for one another.
+
+mod starting;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -20,11 +20,9 @@ use crate::kept::Kept;
 use crate::likeness::likeness;
 use crate::options::Options;
 use crate::ship::Packed;
-use crate::spawner::Spawner;
 use crate::worker::Worker;
+use starting::{Request, Started, start_and_tidy};
 
-/// How often idle and stuck workers are looked for.
-const TICK: Duration = Duration::from_millis(500);
 /// A worker that does not answer for so long after its chains were dropped is ended.
 const STUCK: Duration = Duration::from_secs(1);
 /// A worker that is asked to end has so long for its own good order.
@@ -32,18 +30,6 @@ const LAST: Duration = Duration::from_secs(5);
 
 /// How often whoever waits for the end of workers is asked whether to go on.
 const LOOK: Duration = Duration::from_millis(40);
-
-type Started = io::Result<Arc<Worker>>;
-
-/// What the thread that starts workers is asked for; it does one after the other.
-enum Request {
-    /// A worker.
-    Worker(Sender<Started>),
-    /// Workers for whoever will need one, until there are so many.
-    Early(usize),
-    /// An answer, once all that was asked for before is done.
-    Answer(Sender<()>),
-}
 
 /// The workers; ends them when it is dropped.
 pub(crate) struct Pool {
@@ -53,6 +39,8 @@ pub(crate) struct Pool {
     /// The last number that was given to a user.
     users: AtomicU64,
     workers: Mutex<Vec<Arc<Worker>>>,
+    /// Those that were asked to end, and since when.
+    leaving: Mutex<Vec<(Instant, Arc<Worker>)>>,
     last_used: Mutex<HashMap<ThreadId, Weak<Worker>>>,
     /// Threads that get no worker any more; numbers of threads are never used again.
     given_up: Mutex<HashSet<ThreadId>>,
@@ -87,6 +75,7 @@ impl Pool {
             owner: std::process::id(),
             users: AtomicU64::new(0),
             workers: Mutex::new(Vec::new()),
+            leaving: Mutex::default(),
             last_used: Mutex::new(HashMap::new()),
             given_up: Mutex::new(HashSet::new()),
             wanted,
@@ -219,12 +208,25 @@ impl Pool {
         lock(&self.workers).retain(|worker| {
             let ends = ended < most && worker.usable() && free(worker);
             if ends {
-                worker.exit();
+                self.let_go(worker);
                 ended += 1;
             }
             !ends
         });
         ended
+    }
+
+    /// Asks a worker to end; `tidy` looks after one that does not.
+    fn let_go(&self, worker: &Arc<Worker>) {
+        worker.exit();
+        lock(&self.leaving).push((Instant::now(), worker.clone()));
+    }
+
+    /// All workers, which are nobody's from now on.
+    fn all(&self) -> Vec<Arc<Worker>> {
+        let mut all = std::mem::take(&mut *lock(&self.workers));
+        all.extend(lock(&self.leaving).drain(..).map(|(_, worker)| worker));
+        all
     }
 
     /// Asks the thread that starts workers, and waits for its answer.
@@ -234,10 +236,11 @@ impl Pool {
         answer.recv().map_err(|_| closed())
     }
 
-    /// Ends the workers that have chains of this user, whatever these are doing.
+    /// Ends the workers that have chains of this user, whatever these are doing; where other users wait for
+    /// chains of theirs, the last of these does.
     pub(crate) fn kill_busy(&self, user: u64) {
         let workers = lock(&self.workers);
-        workers.iter().filter(|worker| worker.busy_for(user)).for_each(|worker| worker.kill());
+        workers.iter().filter(|worker| worker.give_up(user)).for_each(|worker| worker.kill());
     }
 
     /// Ends the workers that have chains of these threads, and gives these no other ones: they work for
@@ -254,7 +257,7 @@ impl Pool {
         if self.owner != std::process::id() {
             return;
         }
-        let workers = std::mem::take(&mut *lock(&self.workers));
+        let workers = self.all();
         for worker in &workers {
             if worker.chains() > 0 { worker.kill() } else { worker.exit() }
         }
@@ -269,7 +272,7 @@ impl Pool {
     /// Ends all workers in good order, when they have done what they are at, and waits for it as long as
     /// it is told to; gives what went wrong at their end.
     pub(crate) fn finish(&self, go_on: &mut dyn FnMut() -> bool) -> Result<(), HostError> {
-        let workers = std::mem::take(&mut *lock(&self.workers));
+        let workers = self.all();
         workers.iter().for_each(|worker| worker.exit());
         for worker in &workers {
             while !worker.wait_for_end(LOOK) {
@@ -290,10 +293,16 @@ impl Pool {
                 return false;
             }
             if worker.idle_for().is_some_and(|idle| idle > self.options.idle) {
-                worker.exit();
+                self.let_go(worker);
                 return false;
             }
             worker.usable()
+        });
+        lock(&self.leaving).retain(|(since, worker)| {
+            if worker.alive() && since.elapsed() > LAST {
+                worker.kill();
+            }
+            worker.alive()
         });
         if workers.is_empty() {
             // Nobody has them any more; the numbers go on.
@@ -305,84 +314,5 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// Lives as long as the pool.
-fn start_and_tidy(pool: &Weak<Pool>, options: &Options, requests: &Receiver<Request>) {
-    let mut spawner: Option<Arc<Spawner>> = None;
-    loop {
-        match requests.recv_timeout(TICK) {
-            Ok(Request::Worker(reply)) => {
-                let started = start(options, &mut spawner);
-                // Who asked for it is still waiting.
-                let _ = reply.send(started);
-            }
-            Ok(Request::Early(count)) => {
-                let Some(pool) = pool.upgrade() else { return };
-                while pool.count() < count {
-                    // Whoever needs one will ask for it, and is told what is wrong.
-                    let Ok(started) = start(options, &mut spawner) else { break };
-                    lock(&pool.workers).push(started);
-                }
-            }
-            Ok(Request::Answer(reply)) => drop(reply.send(())),
-            Err(RecvTimeoutError::Timeout) => {
-                // The next worker needs another one.
-                drop(spawner.take_if(|known| known.is_gone()));
-                match pool.upgrade() {
-                    Some(pool) => pool.tidy(),
-                    None => return,
-                }
-            }
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-    }
-}
-
-/// A new worker, by a spawner where the program is one: the first starts it.
-fn start(options: &Options, spawner: &mut Option<Arc<Spawner>>) -> Started {
-    if cfg!(not(target_os = "linux")) || !options.spawns {
-        return Worker::start(options.command(), None, &options.output);
-    }
-    if let Some(known) = spawner.take() {
-        match Worker::start(options.command(), Some(&known), &options.output) {
-            // Its workers go with it.
-            Err(_) if known.is_over() => known.kill(),
-            started => {
-                *spawner = Some(known);
-                return started;
-            }
-        }
-    }
-    let new = Arc::new(Spawner::start(options.command(), &options.output)?);
-    match Worker::start(options.command(), Some(&new), &options.output) {
-        Err(_) if new.is_over() => Err(io::Error::other(new.obituary())),
-        started => {
-            *spawner = Some(new);
-            started
-        }
-    }
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-    use crate::spawner::tests::{answering, fake};
-
-    #[test]
-    fn a_spawner_that_cannot_fork_now_stays() {
-        let (fake, talk) = fake();
-        let fake = Arc::new(fake);
-        let mut spawner = Some(fake.clone());
-        let answers = answering(talk, &[-libc::EAGAIN]);
-        let options = Options { spawns: true, ..Options::new("/no/such/program", Vec::new()) };
-        let Err(error) = start(&options, &mut spawner) else { panic!("started") };
-        answers.join().unwrap();
-        assert!(
-            error.to_string().starts_with("a worker could not be forked: Resource temporarily"),
-            "{error}"
-        );
-        assert!(spawner.is_some_and(|kept| Arc::ptr_eq(&kept, &fake) && !kept.is_over()));
     }
 }

@@ -12,8 +12,8 @@ use arrow_array::{BinaryViewArray, RecordBatch};
 use arrow_schema::Schema;
 use nestflow_batch::columns::cell_field;
 use nestflow_chain::{
-    CallSite, ChainSpec, Emit, Function, Host, HostError, OpenChain, Program, Side, SideFrom, SideShape,
-    Step, StepKind, UserError,
+    CallSite, ChainSpec, Emit, Function, Host, HostError, OpenChain, Program, Sequential, Side, SideFrom,
+    SideShape, Step, StepKind, UserError,
 };
 use nestflow_workers::{Options, WorkersHost, adopt, end_with_parent, serve};
 
@@ -37,8 +37,14 @@ struct Names;
 
 impl Host for Names {
     fn open(&self, chain: &ChainSpec, sides: Vec<RecordBatch>) -> Result<Box<dyn OpenChain>, HostError> {
-        let Program::Records { steps, .. } = &chain.program else { panic!("not records") };
-        let StepKind::Map(Function { name, .. }) = &steps[0].kind else { panic!("not map") };
+        let name = match &chain.program {
+            Program::Records { steps, .. } => match &steps[0].kind {
+                StepKind::Map(Function { name, .. }) => name,
+                _ => panic!("not map"),
+            },
+            Program::Sequential { kind: Sequential::Whole(Function { name, .. }), .. } => name,
+            _ => panic!("neither records nor a whole group"),
+        };
         if name == "unloadable" {
             return Err(HostError::Data("cannot be loaded".into()));
         }
@@ -124,8 +130,21 @@ fn text(batch: &RecordBatch) -> String {
     String::from_utf8(cells.iter().flatten().flatten().copied().collect()).unwrap()
 }
 
+fn site() -> CallSite {
+    CallSite { file: "job.py".into(), line: 7, function: "main".into(), transform: "map".into() }
+}
+
+/// A program that runs in one process only, whoever runs it.
+fn single(name: &str) -> ChainSpec {
+    let kind = Sequential::Whole(Function { name: name.into(), pickled: Vec::new() });
+    ChainSpec {
+        program: Program::Sequential { kind, site: site(), sides: vec![], instances: Some(1), most: None },
+        sides: vec![],
+    }
+}
+
 fn chain(name: &str, sides: usize) -> ChainSpec {
-    let site = CallSite { file: "job.py".into(), line: 7, function: "main".into(), transform: "map".into() };
+    let site = site();
     let kind = StepKind::Map(Function { name: name.into(), pickled: Vec::new() });
     ChainSpec {
         program: Program::Records {
@@ -164,6 +183,10 @@ fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
         assert!(since.elapsed() < Duration::from_secs(10), "{what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+fn stop(process: &str) {
+    assert!(std::process::Command::new("kill").args(["-STOP", process]).status().unwrap().success());
 }
 
 fn running(process: &str) -> bool {
@@ -329,6 +352,47 @@ fn an_interrupted_run_kills_what_it_uses() {
     let Err(HostError::Died(text)) = open.pull() else { panic!("did not die") };
     assert!(text.contains("signal 9"), "{text}");
     killing.join().unwrap();
+}
+
+#[test]
+fn users_that_share_a_stuck_worker_end_it_together() {
+    let host = pool(2);
+    let users = [host.for_another(), host.for_another()];
+    let mut open: Vec<_> = users.iter().map(|user| user.open(&single("hang"), vec![]).unwrap()).collect();
+    open.iter_mut().for_each(|chain| chain.push(batch(&["a"])).unwrap());
+    assert_eq!(host.count(), 1);
+    users[0].kill_busy();
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(host.count(), 1, "the other one still waits");
+    users[1].kill_busy();
+    for chain in &mut open {
+        assert!(matches!(chain.pull(), Err(HostError::Died(_))));
+    }
+}
+
+#[test]
+fn a_worker_that_does_not_end_when_it_is_asked_to_is_killed() {
+    for asked in [false, true] {
+        let idle = if asked { Duration::from_secs(1000) } else { Duration::from_millis(100) };
+        let host = WorkersHost::new(Options { idle, ..options(1) }).unwrap();
+        let process = text(&one(&host, "pid").unwrap());
+        stop(&process);
+        if asked {
+            wait_for("it has something to do", || host.end_idle(1) == 1);
+        }
+        wait_for("it is still there", || !running(&process));
+        assert!(one(&host, "same").is_ok());
+    }
+}
+
+#[test]
+fn a_pool_that_is_closed_does_not_leave_one_that_was_asked_to_end() {
+    let host = pool(1);
+    let process = text(&one(&host, "pid").unwrap());
+    stop(&process);
+    wait_for("it has something to do", || host.end_idle(1) == 1);
+    host.close();
+    assert!(!running(&process));
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Who has chains in a worker, and since when nobody has. Changes nothing.
+//! Who has chains in a worker, who has given up on them, and since when nobody has any.
 
 use std::thread::ThreadId;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Route, Worker, lock};
 
@@ -21,9 +21,16 @@ impl Worker {
         lock(&self.routes).values().all(|route| route.user == user || route.closing.is_some())
     }
 
-    /// Whether it has chains of this user, and of nobody else who waits for them.
-    pub(crate) fn busy_for(&self, user: u64) -> bool {
-        self.only_of(user) && lock(&self.routes).values().any(|route| route.user == user)
+    /// This user waits no more for the chains that it has. Whether it had some, and nobody waits for any now:
+    /// of users that share a worker in which all are stuck, the last one learns it.
+    pub(crate) fn give_up(&self, user: u64) -> bool {
+        let mut routes = lock(&self.routes);
+        let theirs: Vec<_> = routes.values_mut().filter(|route| route.user == user).collect();
+        let had_some = !theirs.is_empty();
+        for route in theirs {
+            route.closing.get_or_insert_with(Instant::now);
+        }
+        had_some && routes.values().all(|route| route.closing.is_some())
     }
 
     /// Whether it has chains of these threads, and of no other who waits for them.
