@@ -62,9 +62,7 @@ impl<T: Default> ErrorPolicy<T, Fault> for Throw {
         (): &mut Self::Captures<'unowned, 'method>,
         panic: Box<dyn Any + Send + 'static>,
     ) -> jni::errors::Result<T> {
-        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        throw(env, &Error::Internal(format!("a panic: {}", text.unwrap_or_else(|| "without a text".into()))));
+        throw(env, &Error::panicked("a panic", panic.as_ref()));
         Ok(T::default())
     }
 }

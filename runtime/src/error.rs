@@ -1,5 +1,7 @@
 //! Every way in which the engine fails, by who has to act.
 
+use std::any::Any;
+
 use nestflow_chain::{CallSite, HostError, UserError};
 
 /// The engine's result.
@@ -137,6 +139,15 @@ impl From<HostError> for Error {
 }
 
 /// An error of ours travels through DataFusion's streams as an external error and comes out whole.
+impl Error {
+    /// The error that a panic is, with the text that it came with.
+    pub fn panicked(what: &str, panic: &(dyn Any + Send)) -> Error {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Error::Internal(format!("{what}: {}", text.unwrap_or_else(|| "without a text".into())))
+    }
+}
+
 impl From<Error> for datafusion_common::DataFusionError {
     fn from(error: Error) -> Self {
         datafusion_common::DataFusionError::External(Box::new(error))

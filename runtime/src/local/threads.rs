@@ -121,7 +121,7 @@ impl Threads {
             let guarded = move |runtime: &Runtime| {
                 let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runtime)));
                 let result =
-                    result.unwrap_or_else(|panic| Err(internal!("a task panicked: {}", text_of(&panic))));
+                    result.unwrap_or_else(|panic| Err(Error::panicked("a task panicked", panic.as_ref())));
                 // Nobody listens any more where the run was abandoned.
                 let _ = done.send(result);
             };
@@ -159,9 +159,4 @@ impl Threads {
         }
         first_error.map_or(Ok(()), Err)
     }
-}
-
-fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a text".into())
 }

@@ -144,8 +144,10 @@ impl Pool for LentPool {
 mod tests {
     use std::sync::Mutex;
 
+    use datafusion_execution::memory_pool::{MemoryConsumer, MemoryPool};
+
     use super::*;
-    use crate::memory::FixedPool;
+    use crate::memory::{FixedPool, PoolAdapter};
 
     /// Has so much; notes what it was asked.
     #[derive(Debug)]
@@ -221,6 +223,22 @@ mod tests {
         assert_eq!((pool.taken(), *bank.has.lock().unwrap()), (20 * MIB, 10 * MIB));
         pool.give(20 * MIB);
         assert_eq!((pool.taken(), *bank.has.lock().unwrap()), (0, 10 * MIB));
+    }
+
+    #[test]
+    fn under_pressure_what_is_worth_spilling_is_refused_once() {
+        let (lent, _) = pool(64 * MIB, 64 * MIB);
+        let lent = Arc::new(lent);
+        let memory: Arc<dyn MemoryPool> = Arc::new(PoolAdapter::new(lent.clone()));
+        let operator = |name: &str| MemoryConsumer::new(name).with_can_spill(true).register(&memory);
+        let (large, small) = (operator("large"), operator("small"));
+        large.try_grow(9 * MIB).unwrap();
+        small.try_grow(MIB).unwrap();
+        lent.press();
+        // It has too little to be asked, and leaves the answer to the other one.
+        small.try_grow(MIB).unwrap();
+        assert!(large.try_grow(MIB).is_err());
+        large.try_grow(MIB).unwrap();
     }
 
     #[test]

@@ -258,7 +258,7 @@ impl TaskDriver {
             let result = catch_unwind(AssertUnwindSafe(run));
             // All that the task holds goes before its end is told.
             let result =
-                result.unwrap_or_else(|panic| Err(internal!("a task panicked: {}", text_of(&panic))));
+                result.unwrap_or_else(|panic| Err(Error::panicked("a task panicked", panic.as_ref())));
             drop(task);
             drop(env);
             let _ = sender.send(Event::End(result));
@@ -311,9 +311,4 @@ fn reporter(
         let report = Report { stage, output: output as u32, written }.encode()?;
         events.send(Event::Block(channel, report)).map_err(|_| Error::Interrupted)
     }
-}
-
-fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a text".into())
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, BinaryViewArray, RecordBatch};
-use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use nestflow_batch::block::{self, BlockHeader};
 use nestflow_chain::{CallSite, ChainSpec, Emit, Function, Host, HostError, OpenChain, StepKind};
 
@@ -22,7 +22,8 @@ use crate::plan::stage::{Output, OutputTo, Stage};
 /// Longer than any test is to take: whoever waits so long has hung.
 const FOR_EVER: Duration = Duration::from_secs(120);
 
-/// A host whose function waits until it is told to go on, or, if it listens, is interrupted.
+/// A host whose function waits until it is told to go on, or, if it listens, is interrupted. It panics if
+/// nobody is left to tell it.
 #[derive(Clone)]
 struct Slow {
     inside: Sender<()>,
@@ -55,7 +56,8 @@ impl OpenChain for Open {
 
     fn pull(&mut self) -> Result<RecordBatch, HostError> {
         let _ = self.0.inside.send(());
-        while self.0.go_on.recv_timeout(Duration::from_millis(5)).is_err() {
+        while let Err(error) = self.0.go_on.recv_timeout(Duration::from_millis(5)) {
+            assert!(error == RecvTimeoutError::Timeout, "left alone");
             if self.0.listens && self.0.interrupted.load(Ordering::Relaxed) {
                 return Err(HostError::Died("interrupted".into()));
             }
@@ -159,6 +161,17 @@ fn a_step_answers_while_a_function_works() {
     assert_eq!(driven.driver.take().unwrap().len(), length);
     assert_eq!(driven.driver.step(FOR_EVER).unwrap(), Step::Done);
     assert_eq!(driven.driver.step(FOR_EVER).unwrap(), Step::Done);
+}
+
+#[test]
+fn a_panic_is_an_error_of_the_task() {
+    let Driven { mut driver, go_on, pool, .. } = begun(false);
+    drop(go_on);
+    let error = driver.step(FOR_EVER).unwrap_err().to_string();
+    assert!(error.contains("a task panicked") && error.contains("left alone"), "{error}");
+    assert!(driver.close());
+    drop(driver);
+    assert_eq!(pool.taken(), 0);
 }
 
 #[test]

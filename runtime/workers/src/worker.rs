@@ -359,6 +359,10 @@ impl Worker {
             }
             FromWorker::Closed { chain } => {
                 let mut routes = lock(&self.routes);
+                if routes.get(&chain).is_some_and(|route| route.closing.is_none()) {
+                    // Whoever waits for it learns so at once.
+                    return Err(io::Error::other("closed a chain that is in use"));
+                }
                 routes.remove(&chain);
                 *lock(&self.idle) = Instant::now();
                 self.changed.notify_all();

@@ -180,7 +180,7 @@ fn one(host: &WorkersHost, name: &str) -> Result<RecordBatch, HostError> {
 fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
     let since = Instant::now();
     while !done() {
-        assert!(since.elapsed() < Duration::from_secs(10), "{what}");
+        assert!(since.elapsed() < Duration::from_secs(30), "{what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -378,7 +378,8 @@ fn a_worker_that_does_not_end_when_it_is_asked_to_is_killed() {
         let process = text(&one(&host, "pid").unwrap());
         stop(&process);
         if asked {
-            wait_for("it has something to do", || host.end_idle(1) == 1);
+            // Where it was stopped before it let go of its chain, it is killed for that.
+            wait_for("it has something to do", || host.end_idle(1) == 1 || !running(&process));
         }
         wait_for("it is still there", || !running(&process));
         assert!(one(&host, "same").is_ok());
@@ -390,7 +391,7 @@ fn a_pool_that_is_closed_does_not_leave_one_that_was_asked_to_end() {
     let host = pool(1);
     let process = text(&one(&host, "pid").unwrap());
     stop(&process);
-    wait_for("it has something to do", || host.end_idle(1) == 1);
+    wait_for("it has something to do", || host.end_idle(1) == 1 || !running(&process));
     host.close();
     assert!(!running(&process));
 }

@@ -88,6 +88,21 @@ mod tests {
     use crate::spawner::tests::{answering, fake};
 
     #[test]
+    fn one_that_does_not_answer_is_ended_and_another_one_is_tried() {
+        let (fake, _talk) = fake();
+        let fake = Arc::new(fake);
+        let mut spawner = Some(fake.clone());
+        let options = Options { spawns: true, ..Options::new("/no/such/program", Vec::new()) };
+        let Err(error) = start(&options, &mut spawner) else { panic!("started") };
+        assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}");
+        assert!(spawner.is_none() && fake.is_over());
+        let until = std::time::Instant::now() + Duration::from_secs(10);
+        while !fake.is_gone() {
+            assert!(std::time::Instant::now() < until, "it is still there");
+        }
+    }
+
+    #[test]
     fn a_spawner_that_cannot_fork_now_stays() {
         let (fake, talk) = fake();
         let fake = Arc::new(fake);
