@@ -401,14 +401,16 @@ def test_libraries_and_functions_that_are_not_there(
     assert nf.native("pricing") is nf.native("libpricing.so") is pricing
 
 
-def test_the_header_reads_as_c_and_stands_in_the_docs(folder: Path) -> None:
+def test_the_header_reads_as_c_and_as_cpp_and_stands_in_the_docs(folder: Path) -> None:
     header = (
         native_libraries.ROOT / "python-api/python/nestflow/native/include/nestflow_function.h"
     ).read_text()
     assert header in (native_libraries.ROOT / "docs" / "native-functions.md").read_text()
     source = folder / "empty.c"
     source.write_text("#include <nestflow_function.h>")
-    native_libraries.c(source, folder, "libempty.so", "-Wall", "-Wextra", "-Werror", "-std=c99", "-pedantic")
+    for standard in (["-std=c99"], ["-x", "c++", "-std=c++11"]):
+        strict = ("-Wall", "-Wextra", "-Werror", "-pedantic", *standard)
+        native_libraries.c(source, folder, "libempty.so", *strict)
 
 
 # Travelling.

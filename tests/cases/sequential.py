@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from nestflow import Transformer
 from nestflow import transforms as T
 
@@ -35,6 +37,21 @@ def _tally(status, emitter, x):
     status["seen"] = {"sum": status.get("seen", {"sum": 0})["sum"] + x}
     emitter.emit((x, status))
     return status
+
+
+def _locked(emitter):
+    """Start with what nothing can pickle, so that it stays where it is."""
+    return [threading.Lock(), 0]
+
+
+def _add_locked(status, emitter, x):
+    with status[0]:
+        status[1] += x
+    return status
+
+
+def _unlocked(status, emitter):
+    emitter.emit(status[1])
 
 
 def _refilled(x):
@@ -103,6 +120,11 @@ class Above(Transformer):
 
 
 CASES = [
+    Case(
+        "transform with a status that cannot be pickled",
+        lambda v: v.transform(_locked, _add_locked, _unlocked),
+        records=[n % 100 for n in range(2500)],  # several batches
+    ),
     Case("transform", lambda v: v.transform(lambda emitter: 0, _running, lambda status, emitter: None)),
     Case("transform with a finalizer", lambda v: v.transform(lambda emitter: 0, _running, _ended)),
     Case(
