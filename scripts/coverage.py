@@ -83,6 +83,7 @@ def page(used: Used) -> str:
         "Numbers are tests that used a name where they ran, a test with several parameters counted once.",
         "Every case of `tests/cases` runs on whole datasets, on empty ones, and in the groups of tables of",
         "depth 1 to 3. On Spark, `make test` tries a quarter of the cases on either one, `make soak` all.",
+        "What only the client does (refusals, exceptions, small functions) stands under *client*.",
         "",
         *(f"- *{engine}*: {meaning}" for engine, meaning in ENGINES.items()),
     ]

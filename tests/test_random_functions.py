@@ -40,11 +40,32 @@ OF_OUTER_DATA = (
 )
 """A table of outer data alone."""
 
+WIDE = (
+    programs.Step("group_by_key", 0),
+    programs.Step(
+        "inside",
+        0,
+        (
+            programs.Step("group", 0),
+            programs.Step(
+                "inside",
+                0,
+                (
+                    programs.Step("group", 0),
+                    programs.Step("inside_with_key", 0, (programs.Step("sort_by_weight", 0),)),
+                ),
+            ),
+        ),
+    ),
+)
+"""Few rows of many columns, in tables in tables: they need little memory."""
+
 records = st.lists(programs.plain, max_size=6)
 mixed_records = st.lists(programs.mixed, max_size=6)
 
 
 @FEW
+@example(steps=WIDE, data=[0], other=[])
 @given(steps=programs.programs, data=records, other=records)
 def test_a_function_in_every_shape(
     lender: Lender, steps: tuple[programs.Step, ...], data: list[Any], other: list[Any]

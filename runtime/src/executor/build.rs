@@ -12,7 +12,7 @@ use datafusion_physical_expr::expressions::{Column, IsNotNullExpr, Literal};
 use datafusion_physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
-use datafusion_physical_plan::filter::FilterExec;
+use datafusion_physical_plan::filter::FilterExecBuilder;
 use datafusion_physical_plan::joins::{CrossJoinExec, HashJoinExec, PartitionMode, SortMergeJoinExec};
 use datafusion_physical_plan::projection::ProjectionExec;
 use datafusion_physical_plan::sorts::sort::SortExec;
@@ -119,7 +119,9 @@ impl Builder<'_> {
             FlatOp::Project(exprs) => Ok(project::plan(input, node, exprs.clone())),
             FlatOp::Present(of) => {
                 let present = Arc::new(IsNotNullExpr::new(col(&input, *of)?));
-                Ok(Arc::new(FilterExec::try_new(present, input)?))
+                // It makes room for a whole batch, however few rows come: no more than this task's.
+                let rows = self.env.context.session_config().batch_size();
+                Ok(Arc::new(FilterExecBuilder::new(present, input).with_batch_size(rows).build()?))
             }
             FlatOp::Aggregate { keys, aggs, phase, at_least_one } => {
                 if !*at_least_one {
