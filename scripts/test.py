@@ -42,6 +42,7 @@ SPARK = {
     "3.5.9": [
         "tests/test_cases.py",
         "tests/test_examples.py",
+        "tests/test_channels.py",
         "tests/test_random_pipelines.py",
         "tests/test_random_functions.py",
         "-k",
@@ -66,6 +67,7 @@ SPARK = {
         "tests/test_state.py",
         "tests/test_resources.py",
         "tests/test_batches.py",
+        "tests/test_channels.py",
         "tests/test_error_classes.py",
         "tests/test_parts.py",
         "tests/test_streaming.py",
@@ -89,7 +91,7 @@ EMBEDDED = [
         for name in ("test_in_every_transform", "test_go_on_engines", "test_go_on_threads_of_a_jvm")
     ),
     "-k",
-    "not scattered and not alone and (not in_one_run or cogroup or transform or side)",
+    "not scattered and not alone",
 ]
 """Tests that also run with functions in the JVM, on the first of them."""
 OLDER = [
@@ -109,9 +111,10 @@ OLDER = [
 """Tests of Spark itself that depend on its version, or on the jars that only the first of them has."""
 CORE = [
     "tests/test_cases.py",
+    "tests/test_batches.py",
     "tests/test_random_pipelines.py",
     "-k",
-    "scattered and (programs or in_one_run and (cogroup or transform))",
+    "scattered and (programs or instances or in_one_run and (cogroup or transform))",
 ]
 """Tests of the local engine that also run where executors are processes of their own."""
 FEW = {"NESTFLOW_CASES": "4", "NESTFLOW_EXAMPLES": "5"}

@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,19 @@ def test_instances_are_shared_by_all_tasks(create: Create, tmp_path: Path) -> No
         with open(path) as file:
             assert {str(process) for process in got} == set(file.read().split())
         assert len(set(got)) <= executors
+
+
+def test_setup_runs_on_a_thread_of_its_own(p: nf.Pipeline) -> None:
+    def model() -> tuple[str, bool]:
+        thread = threading.current_thread()
+        return thread.name, thread.daemon
+
+    def apply(batch: list[int], made: tuple[str, bool]) -> list[tuple[str, bool, str]]:
+        return [(*made, threading.current_thread().name)]
+
+    [(name, daemon, other)] = p.parallelize([1]).map_batches(apply, setup=model).get()
+    assert (name, daemon) == ("nestflow-setup", True)
+    assert other != name
 
 
 def test_setup_that_raises(p: nf.Pipeline) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import tarfile
 import warnings
@@ -307,3 +308,24 @@ def test_who_changes_a_resource_changes_no_other(create: Create) -> None:
     second.add_file(b"hello", "other.txt", from_bytes=True)
     told(first, lambda: (os.chmod(resource("res.txt"), 0o644), change()))
     assert told(second, lambda: open(resource("other.txt")).read()) == "hello"  # noqa: SIM115
+
+
+def test_a_worker_that_dies_leaves_no_directory_to_the_next(create: Create, engine: str) -> None:
+    if not has_directory(engine):
+        pytest.skip("there are no processes that could die")
+    p = create()
+    p.add_file(b"x", "x", from_bytes=True)
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def directories() -> list[str]:
+        folder = os.path.dirname(os.path.dirname(resource("x")))
+        return [name for name in os.listdir(folder) if name.startswith("nestflow-worker-")]
+
+    at_first = told(p, directories)
+    for _ in range(5):
+        with pytest.raises(errors.NestflowRuntimeException):
+            told(p, die)
+    # As many as there are workers; one of them may have begun since.
+    assert len(told(p, directories)) <= len(at_first) + 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import hadoop_server
 import places
+import processes
 import pytest
 import users
 from on_spark import CONF
@@ -53,6 +54,7 @@ def nothing_left(spark: Callable[..., nf.Pipeline]) -> Iterator[None]:
     driver = spark()._engine._opened()
     tasks, taken, *_, borrowed = driver.held(16)
     assert [tasks, taken, borrowed] == [0, 0, 0]
+    assert [path for executor in processes.executors() for path in processes.files_of_tasks(executor)] == []
 
 
 @pytest.fixture(scope="session")

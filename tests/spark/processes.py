@@ -27,6 +27,16 @@ def workers() -> list[int]:
     ]
 
 
+def of_session(leader: int) -> list[int]:
+    """The processes of the session that one has begun, whoever their parent is now."""
+    found = []
+    for process in _running(b""):
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            if os.getsid(process) == leader:
+                found.append(process)
+    return found
+
+
 def orphans() -> list[int]:
     """The processes with user functions whose parent has ended, on the whole machine."""
     return [process for process in _running(b"nestflow.host.worker") if _parent(process) == 1]
@@ -48,6 +58,14 @@ def folders(executor: int) -> list[Path]:
         if name == b"SPARK_EXECUTOR_DIRS"
     ]
     return [Path(folder) for folder in given.decode().split(":")]
+
+
+def files_of_tasks(executor: int) -> list[Path]:
+    """What tasks have in the folders of an executor; who owns a folder there, its `owner` says."""
+    ours = [folder for place in folders(executor) for folder in place.glob("blockmgr-*/nestflow-*")]
+    # Links lead to what is the same for all tasks: bundles and environments.
+    walked = [(Path(where), files) for folder in ours for where, _, files in os.walk(folder)]
+    return [where / name for where, files in walked for name in files if name != "owner"]
 
 
 def kill(victims: Callable[[], list[int]], dice: random.Random, over: threading.Event | None = None) -> bool:

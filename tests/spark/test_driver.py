@@ -197,8 +197,8 @@ def test_what_goes_wrong_in_a_fetch_is_an_error_of_ours(spark: Make, tmp_path: P
         lines.get()
 
 
-def test_an_interrupt_stays_with_the_thread_that_it_was_for(engine: Any) -> None:
-    """A native thread that was woken, too late for what it waited for, does not take the interrupt along."""
+def lenders(engine: Any, unused: Any) -> tuple[Any, Any]:
+    """Two that borrow for one task; the first asks `unused` for what it can do without."""
     jvm = engine._context._jvm
     task = getattr(getattr(jvm.org.apache.spark, "TaskContext$"), "MODULE$").empty()
     # One of its own: looking for methods of SparkEnv loads classes that pip's Spark 4 does not have.
@@ -207,7 +207,38 @@ def test_an_interrupt_stays_with_the_thread_that_it_was_for(engine: Any) -> None
     [place] = [each for each in task.getClass().getDeclaredFields() if each.getName() == "taskMemoryManager"]
     place.setAccessible(True)
     place.set(task, memory)
-    consumer = jvm.org.apache.spark.nestflow.TaskMemory(task, None)
+    make = jvm.org.apache.spark.nestflow.TaskMemory
+    return make(task, unused), make(task, None)
+
+
+def next_of(engine: Any, numbers: Any) -> Any:
+    """A function of Scala that gives the next one of an iterator with each call."""
+    jvm = engine._context._jvm
+    invoke, kind = jvm.java.lang.invoke, jvm.java.lang.Class.forName("java.util.PrimitiveIterator$OfLong")
+    of = invoke.MethodType.methodType(jvm.java.lang.Long.TYPE)
+    following = invoke.MethodHandles.publicLookup().findVirtual(kind, "nextLong", of).bindTo(numbers)
+    function = jvm.java.lang.Class.forName("scala.Function0")
+    return invoke.MethodHandleProxies.asInterfaceInstance(function, following)
+
+
+def test_spark_gets_back_what_a_task_has_borrowed_and_not_taken(engine: Any) -> None:
+    numbers = engine._context._jvm.java.util.stream.LongStream.range(100, 103).iterator()
+    consumer, other = lenders(engine, next_of(engine, numbers))
+    assert consumer.acquire(1024) == 1024
+    # Nobody makes room for himself.
+    assert consumer.spill(500, consumer) == 0
+    assert consumer.getUsed() == 1024
+    assert [consumer.spill(500, other) for _ in range(2)] == [100, 101]
+    assert consumer.getUsed() == 1024 - 201
+    assert numbers.nextLong() == 102
+    consumer.close()
+    assert consumer.getUsed() == 0
+
+
+def test_an_interrupt_stays_with_the_thread_that_it_was_for(engine: Any) -> None:
+    """A native thread that was woken, too late for what it waited for, does not take the interrupt along."""
+    jvm = engine._context._jvm
+    consumer, _ = lenders(engine, None)
     consumer.cancel()
     seen: list[Any] = []
 
@@ -357,3 +388,52 @@ def test_one_spark_after_the_other_in_a_process() -> None:
     much, little = (int(line.split()[1]) for line in ended.stdout.splitlines() if line.startswith("spilled"))
     assert much == 0
     assert little > 0
+
+
+TOLD = """
+    import nestflow as nf
+
+    conf = {{**{conf!r}, "spark.master": "local[2]"}}
+    for number in range(2):
+        with nf.Pipeline.create("spark", progress=True, spark_conf=conf) as p:
+            assert p.parallelize([number]).map(lambda x: x + 1).get() == [number + 1]
+"""
+
+
+def test_how_memory_is_sized_is_told_once_for_an_application() -> None:
+    ended = apart.run(TOLD, conf=CONF)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert ended.stderr.count("nestflow: in each executor, 2 tasks at a time share ") == 1, ended.stderr
+
+
+SHORT = """
+    import random
+    import nestflow as nf
+    from nestflow import counter
+
+    conf = {{**{conf!r}, "spark.master": "local[2]", "spark.memory.fraction": "0.05"}}
+    p = nf.Pipeline.create("spark", progress=False, spark_conf=conf)
+
+    def megabyte(x):
+        counter.increase("called")
+        return random.Random(x).randbytes(1 << 20)
+
+    expected = [random.Random(x).randbytes(1 << 20) for x in range(100)]
+    parts = p.parallelize(list(range(100))).group_by(lambda x: x % 4, concurrency=4).flatten_values()
+    kept = parts.map(megabyte).cache()
+    first = kept.get()
+    assert sorted(first) == sorted(expected)
+    found = p._engine._context._jsc.sc().statusStore().rddList(True)
+    print("disk", sum(found.apply(number).diskUsed() for number in range(found.size())))
+    assert kept.get() == first
+    assert kept.map(len).get() == [1 << 20] * 100
+    print("called", counter.get("called"))
+"""
+
+
+def test_what_is_kept_goes_to_disk_where_spark_has_little_memory_for_it() -> None:
+    ended = apart.run(SHORT, conf=CONF)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    said = dict(line.split() for line in ended.stdout.splitlines() if line.startswith(("disk", "called")))
+    assert int(said["disk"]) > 0
+    assert said["called"] == "100"

@@ -1,6 +1,7 @@
 """Something goes wrong at a chosen point of a run, and its answers and outputs are those of a run in peace.
 
-The record at which it happens is drawn from a seed; `make soak` tries each fault 50 times.
+The record at which it happens is drawn from a seed; `make soak` tries each fault 50 times, and the death of
+an executor as often at each of its points.
 """
 
 from __future__ import annotations
@@ -29,10 +30,16 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 TIMES = int(os.environ.get("NESTFLOW_FAULTS", "2"))
 """How often each fault is tried, over all of its points, but once at each at least."""
 
+DEATHS = int(os.environ.get("NESTFLOW_FAULTS", "1"))
+"""How often an executor dies, at each point."""
+
+EVERYWHERE = ["shuffle write", "shuffle read", "cache read", "output"]
+
 POINTS = {
-    "an executor dies": ["shuffle write", "shuffle read", "cache read", "output"],
-    "a worker dies": ["shuffle write", "shuffle read"],
-    "the first attempt is killed": ["shuffle write", "shuffle read", "output"],
+    "an executor dies": EVERYWHERE,
+    "a worker dies": EVERYWHERE,
+    "a worker is stopped": EVERYWHERE,
+    "the first attempt is killed": EVERYWHERE,
     "the run is cancelled": ["shuffle write", "cache read", "output"],
     "the files of a shuffle are lost": ["shuffle read"],
 }
@@ -42,7 +49,7 @@ CASES = [
     pytest.param(fault, where, seed, id=f"{fault} at {where} {seed}")
     for fault, points in POINTS.items()
     for where in points
-    for seed in range(-(-TIMES // len(points)))
+    for seed in range(DEATHS if fault == "an executor dies" else -(-TIMES // len(points)))
 ]
 
 
@@ -81,6 +88,23 @@ def kill_attempts(p: nf.Pipeline) -> bool:
     return killed
 
 
+def kill_what_runs(p: nf.Pipeline) -> None:
+    """Kill all tasks as soon as there are any."""
+    # Spark's listeners hear of tasks a moment after they have begun.
+    until = time.monotonic() + 10
+    while not kill_attempts(p):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def is_gone(process: int) -> bool:
+    """Whether a process has ended, and whoever began it knows."""
+    until = time.monotonic() + 20
+    while os.path.exists(f"/proc/{process}") and time.monotonic() < until:
+        time.sleep(0.1)
+    return not os.path.exists(f"/proc/{process}")
+
+
 def lose_the_files_of_shuffles() -> None:
     """Remove what shuffles have written so far, on both executors; who has read it does not notice."""
     folders = [folder for executor in processes.executors() for folder in processes.folders(executor)]
@@ -98,6 +122,7 @@ def test_a_fault_at_a_point(
     point = Point(tmp_path, random.Random(f"{fault} {where} {seed}").choice(sorted(EXPECTED)))
     (tmp_path / "data").mkdir()
     target = tmp_path / "data" / "out"
+    stopped: list[int] = []
 
     def happen(process: int) -> None:
         if fault == "an executor dies":
@@ -111,12 +136,13 @@ def test_a_fault_at_a_point(
             p.cancel()
         elif fault == "the files of a shuffle are lost":
             lose_the_files_of_shuffles()
+        elif fault == "a worker is stopped":
+            assert process in processes.workers()
+            os.kill(process, signal.SIGSTOP)
+            stopped.append(process)
+            kill_what_runs(p)
         else:
-            # Spark's listeners hear of tasks a moment after they have begun.
-            until = time.monotonic() + 10
-            while not kill_attempts(p):
-                assert time.monotonic() < until
-                time.sleep(0.02)
+            kill_what_runs(p)
 
     with point.happens(happen):
         if fault == "the run is cancelled":
@@ -126,6 +152,8 @@ def test_a_fault_at_a_point(
         else:
             work(p, source, target, where, point)
     assert point.was_reached
+    assert len(stopped) == (fault == "a worker is stopped")
+    assert all(map(is_gone, stopped))
     processes.leave_nothing(tmp_path / "data")
     if fault == "the run is cancelled":  # nothing of it is in the way of the next
         work(spark(), source, target, where, point)

@@ -154,6 +154,27 @@ MANY_CHANNELS = """
 """
 
 
+DAEMONS = """
+    found = {}
+
+    def look():
+        while not over.is_set():
+            for thread in context._jvm.Thread.getAllStackTraces().keySet():
+                if thread.getName().startswith("nestflow-task"):
+                    found[thread.getName()] = thread.isDaemon()
+            time.sleep(0.05)
+
+    other = threading.Thread(target=look)
+    other.start()
+    try:
+        assert data.map(lambda x: time.sleep(0.00002) or x).sort().get() == sorted(numbers)
+    finally:
+        done()
+        other.join()
+    assert found and all(found.values()), found
+"""
+
+
 def run(program: str, **options: object) -> tuple[int, int, str]:
     """The most that was borrowed, what is left of it at the end, and what was said."""
     program = textwrap.dedent(BEGIN).format(conf=CONF, options=options) + textwrap.dedent(program)
@@ -208,6 +229,13 @@ def test_a_record_that_spark_has_no_memory_for_is_an_error_that_says_so() -> Non
 
 def test_a_task_that_fails_gives_everything_back() -> None:
     most, left, _ = run(FAILING, memory_limit=16 << 20)
+    assert most > 0
+    assert left == 0
+
+
+def test_native_threads_do_not_keep_the_jvm_from_its_end() -> None:
+    """Those of tasks are daemons there as soon as they have borrowed memory."""
+    most, left, _ = run(DAEMONS)
     assert most > 0
     assert left == 0
 

@@ -33,6 +33,8 @@ def main(**options):
     p.close()
 """
 
+LOCAL = {**CONF, "spark.master": "local[1]"}
+
 ANSWER = "answer [('a', 2000), ('b', 1000)] [2, 4, 6]"
 
 
@@ -161,6 +163,31 @@ def test_settings_of_hadoop_and_settings_that_come_too_late(tmp_path: Path) -> N
     assert "no.such.FromADict" in one
     assert "no.such.FromAFile" in two
     assert "without these settings: spark.executor.memory" in three
+
+
+def test_pyspark_of_the_own_environment(tmp_path: Path) -> None:
+    """As after `pip install nestflow[spark]`: neither a variable nor an option says where Spark is."""
+    package = Path(os.environ["SPARK_HOME"])
+    paths = [str(package.parent), *map(str, package.glob("python/lib/py4j-*.zip"))]
+    assert len(paths) == 2
+    end = f"""
+    main(spark_conf={LOCAL!r})
+    import os, pyspark
+    print("from", os.path.dirname(pyspark.__file__), os.environ.get("SPARK_HOME"))
+    """
+    app = program(tmp_path, end)
+    ended = run(sys.executable, app, SPARK_HOME=None, PYTHONPATH=os.pathsep.join(paths))
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    lines = ended.stdout.splitlines()
+    assert ANSWER in lines
+    assert f"from {package} None" in lines
+
+
+def test_a_program_that_is_told_of_spark_connect(tmp_path: Path) -> None:
+    app = program(tmp_path, f"main(spark_conf={LOCAL!r})\n")
+    ended = run(sys.executable, app, SPARK_REMOTE="sc://nowhere")
+    assert ended.returncode == 1
+    assert "a Spark Connect session has no RDDs, and nestflow needs them" in ended.stderr
 
 
 SERVER = """

@@ -21,6 +21,9 @@ VARIABLE = "NESTFLOW_KIT"
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip", ".jar")
 """How the names of archives end that can be unpacked."""
 
+_PREFIX = "nestflow-worker-"
+"""How the name of a process's directory begins; its number follows."""
+
 # Directories of resources in this process, the latest last.
 _directories: list[str] = []
 
@@ -49,6 +52,28 @@ def resource(path: str) -> str:
     raise FileNotFoundError(f"there is no resource {path!r}")
 
 
+def _sweep(folder: str) -> None:
+    """Remove the directories of processes that were killed."""
+    import shutil
+
+    for name in os.listdir(folder):
+        process = name.removeprefix(_PREFIX).partition("-")[0]
+        if name.startswith(_PREFIX) and process.isdigit() and _is_gone(int(process)):
+            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+
+
+def _is_gone(process: int) -> bool:
+    if os.name != "posix":  # there, asking is ending
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 class Around:
     """A kit that is in use by this process."""
 
@@ -66,7 +91,8 @@ class Around:
         self.directory: str | None = None
         """Where the resources are; None: there are none."""
         if any(kind in ("file", "archive", "import") for _, _, kind in self._kit["entries"]):
-            self.directory = tempfile.mkdtemp(prefix="nestflow-worker-", dir=folder)
+            _sweep(folder)
+            self.directory = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=folder)
         for entry in self._kit["entries"]:
             self._unpack(*entry)
 
