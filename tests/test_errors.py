@@ -533,6 +533,8 @@ def once_more(table: nf.PTable, use: Any) -> Any:
         lambda key, v, inner, w: w.map(lambda x, y: x, v.count()),
         lambda key, v, inner, w: w.map(lambda x, y: x, v.group_by(abs)),
         lambda key, v, inner, w: v,
+        lambda key, v, inner, w: v.group_by(abs).apply_values(T.count).extract_keys(),
+        lambda key, v, inner, w: T.flatten(v, serde=nf.serde.CPickleSerde()),
     ],
 )
 def test_data_of_the_group_around_in_the_same_groups_once_more(p: nf.Pipeline, use: Any) -> None:
@@ -546,6 +548,22 @@ def test_data_of_the_group_around_in_the_same_groups_once_more(p: nf.Pipeline, u
         nested.apply_values(lambda t: once_more(t, use))
     with pytest.raises(errors.NestflowPlanningException, match="the group around"):
         once_more(nested, lambda k, v, i, w: w.apply_values(lambda y: y.union(v.flatten_values())))
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [T.extract_keys, T.flatten, T.to_pobject, lambda t: t.apply_key_values(lambda key, v: key).flatten()],
+)
+def test_groups_of_outer_data_are_data_of_the_group_around(p: nf.Pipeline, seen: Any) -> None:
+    outer = p.parallelize([0])
+    table = p.parallelize({"a": [1, 2], "b": [3]})
+
+    def inside(v: nf.PCollection) -> Any:
+        groups = v.group_by(abs).apply_values(lambda x: outer)
+        return table.apply_values(lambda w: seen(groups)).flatten()
+
+    with pytest.raises(errors.NestflowPlanningException, match="the group around"):
+        table.apply_values(inside)
 
 
 def test_the_same_groups_once_more(p: nf.Pipeline) -> None:

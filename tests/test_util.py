@@ -308,6 +308,16 @@ def test_emptied_groups_are_broadcast(p: nf.Pipeline) -> None:
     assert inside("nested") == {"keys": ["x", "y"], "counts": {"x": {1: 0, 2: 2}}}
 
 
+def test_a_table_of_the_group_is_there_already(p: nf.Pipeline) -> None:
+    def inside(v: nf.PCollection) -> Any:
+        groups = v.group_by(lambda x: x % 2)
+        assert broadcast.broadcast_to(groups, broadcast.working_scope(v)) is groups
+        return broadcast.broadcast_to(groups, broadcast.working_scope(v)).apply_values(T.count).flatten()
+
+    counts = p.parallelize({"a": [1, 3, 4]}).apply_values(inside).get()["a"]
+    assert sorted(counts) == [(0, 1), (1, 2)]
+
+
 def test_families_of_exceptions() -> None:
     families = {
         error.Error: [

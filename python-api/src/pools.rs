@@ -6,6 +6,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nestflow_workers::{Options, WorkersHost};
 use pyo3::prelude::*;
@@ -70,7 +71,10 @@ pub fn workers(py: Python<'_>, wanted: Wanted, kit: Option<&str>) -> PyResult<Wo
 
 /// The same, for a run that nobody shares them with.
 pub fn own_workers(py: Python<'_>, wanted: Wanted, kit: &str) -> PyResult<WorkersHost> {
-    Ok(WorkersHost::new(description(py, wanted, Some(kit))?.1)?)
+    let (_, mut options) = description(py, wanted, Some(kit))?;
+    // Not before the run has ended, or nobody would hear what goes wrong at their end.
+    options.idle = Duration::MAX;
+    Ok(WorkersHost::new(options)?)
 }
 
 /// How workers are started, and what tells them from others.

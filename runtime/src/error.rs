@@ -138,7 +138,6 @@ impl From<HostError> for Error {
     }
 }
 
-/// An error of ours travels through DataFusion's streams as an external error and comes out whole.
 impl Error {
     /// The error that a panic is, with the text that it came with.
     pub fn panicked(what: &str, panic: &(dyn Any + Send)) -> Error {
@@ -148,6 +147,7 @@ impl Error {
     }
 }
 
+/// An error of ours travels through DataFusion's streams as an external error and comes out whole.
 impl From<Error> for datafusion_common::DataFusionError {
     fn from(error: Error) -> Self {
         datafusion_common::DataFusionError::External(Box::new(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,9 @@ SETTLED = 30
 
 LEFT = 256 << 10, 64
 """Bytes of native memory that may be left: what is kept for the next tasks, and so few for each task."""
+
+KEPT = 10_000
+"""Objects that an interpreter may come to have: modules that are imported late, what is remembered."""
 
 POOLS = "block-manager-s", "block-manager-a"
 """Spark's own threads, which come one by one up to a hundred of each."""
@@ -151,3 +155,23 @@ def test_short_tasks_leave_nothing(spark: Make, capsys: pytest.CaptureFixture[st
     assert left[:2] + left[3:] == [0, 0, 0]
     assert left[2] <= most
     assert flat(before, after), (before, after)
+
+
+def blocks(p: nf.Pipeline) -> int:
+    """The blocks that the interpreters of the executors hold, of the one that has most."""
+    parts = p.parallelize([*range(8)]).group_by(lambda x: x).flatten_values()
+    return max(parts.map(lambda _: sys.getallocatedblocks()).get())
+
+
+def test_short_tasks_leave_nothing_in_interpreters_inside_of_executors(spark: Make) -> None:
+    """Chains that end, fail or are given up are gone, with what their functions had."""
+    p = spark(host="embedded")
+    chance = random.Random(20261130)
+    rounds(p, max(120, TASKS // 10), chance)
+    before = blocks(p)
+    done = rounds(p, TASKS, chance)
+    until = time.monotonic() + 60
+    while (after := blocks(p)) > before + KEPT + done and time.monotonic() < until:
+        time.sleep(0.5)
+    # A chain has some hundred objects.
+    assert after <= before + KEPT + done, (before, after, done)

@@ -5,6 +5,7 @@ Holds the plan under construction and what is pending; an engine, chosen by name
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 from threading import RLock, local
 from typing import TYPE_CHECKING
@@ -317,14 +318,16 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
         """Show the engine and the pipeline's id."""
         return f"{self._kind}: {self._id}" if vars(self) else "<a pickled pipeline, without anything in it>"
 
-    def __getattr__(self, name: str) -> Any:
-        """Say what a pipeline is where it was pickled with a function of records."""
-        if not vars(self) and not name.startswith("__"):
-            raise InvalidLogicalPlanException(
-                f"a pipeline cannot be used inside a function that works on records ({name} is asked for): "
-                "make the dataset outside, and pass it to the transform as a side input"
-            )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    if not TYPE_CHECKING:  # or no misspelt name would be found
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what a pipeline is where it was pickled with a function of records."""
+            if not vars(self) and not name.startswith("__"):
+                raise InvalidLogicalPlanException(
+                    f"a pipeline cannot be used inside a function that works on records ({name} is asked "
+                    "for): make the dataset outside, and pass it to the transform as a side input"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle to an empty shell: a record function may hold an object that holds the pipeline."""
@@ -429,7 +432,10 @@ def _the_value(pvalue: PObject, values: list[Any]) -> Any:
 
 
 def _commit_all(targets: list[Callable[[], Any] | None]) -> None:
-    """Call what users' targets have to commit, each once; at the end, raise what the first one did."""
+    """Call what users' targets have to commit, each once; at the end, raise what the first one did.
+
+    An interrupt ends it at once.
+    """
     failed: list[Exception] = []
     for get_commiter in targets:
         try:
@@ -438,6 +444,8 @@ def _commit_all(targets: list[Callable[[], Any] | None]) -> None:
                 getattr(commiter, "commit", commiter)()
         except Exception as error:
             failed.append(error)
+    for other in failed[1:]:
+        warnings.warn(f"another commiter of this run has failed too: {other!r:.200}", RuntimeWarning, 2)
     if failed:
         raise failed[0]
 

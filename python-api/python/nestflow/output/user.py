@@ -154,7 +154,7 @@ class UserOutputBase:
 
         It is a function without arguments, or an object with a method ``commit``; None: nothing. Those of all
         targets of a run are called, each once, even if one raises: the run then raises what the first one
-        did, and what it has written is there.
+        did, warns of the others, and what it has written is there.
 
         Example:
             >>> import nestflow as nf

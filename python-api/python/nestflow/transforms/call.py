@@ -184,7 +184,9 @@ def _check_entered(pipeline: Pipeline, operand: PType, site: CallSite) -> None:
     for scope, first in pipeline._entered.items():
         if first and builder.encloses(scope, operand._scope):
             for leaf in leaves(operand):
-                node, home = builder.origin(leaf._node)
+                # The groups of a table are what is seen of it, whatever they hold: outer data, perhaps.
+                is_value = isinstance(operand, PTable)
+                node, home = (leaf._node, leaf._scope) if is_value else builder.origin(leaf._node)
                 if node < first and builder.encloses(scope, home):
                     raise NestflowPlanningException(
                         f"the {type(operand).__name__} made by {operand._made_at()} is data of the group "

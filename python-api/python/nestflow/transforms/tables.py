@@ -188,7 +188,9 @@ def _anew(part: PType, site: CallSite) -> Dataset | PTable:
 def _unchanged(name: str, pvalue: D, options: dict[str, Any]) -> D:
     """Give back what is no table; a serde among the options holds for it all the same."""
     warn_unknown(options, TRANSFORM_OPTIONS, name)
-    return kept_to(pvalue, options, call_site(name))
+    site = call_site(name)
+    check_visible(pvalue._pipeline, pvalue, site)
+    return kept_to(pvalue, options, site)
 
 
 def _begin(name: str, ptable: object, options: dict[str, Any]) -> CallSite:

@@ -67,6 +67,8 @@ def broadcast_to(pvalue: Any, scope: int) -> Any:
         node = builder.import_into(scope, pvalue._node, call_site("broadcast_to"))
         return pvalue._moved(scope, node)
     assert isinstance(pvalue, PTable)
+    if pvalue._scope == scope:
+        return pvalue
     single = not isinstance(pvalue._leaf("broadcast_to"), PCollection)
     rows = broadcast_to(union(_keys(pvalue), _leaves(pvalue)), scope)
     with pvalue._pipeline._within(scope):
