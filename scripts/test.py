@@ -119,6 +119,8 @@ CORE = [
 """Tests of the local engine that also run where executors are processes of their own."""
 FEW = {"NESTFLOW_CASES": "4", "NESTFLOW_EXAMPLES": "5"}
 """A quarter of the cases, and few random ones: each takes a second. `make soak` tries all, on both."""
+INSIDE = {"NESTFLOW_SPARK_HOST": "embedded", "NESTFLOW_CASES": "8"}
+"""With functions in the JVM, half as many: the engine is the same."""
 CARGO_RESULT = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
 
 
@@ -201,7 +203,7 @@ def spark_parts(version: str) -> Iterator[tuple[str, list[str], dict[str, str]]]
     yield f"Spark {version}, core on a cluster", CORE, several
     yield f"Spark {version}, local", SPARK[version], one
     if older:
-        yield f"Spark {version}, embedded", EMBEDDED, {**one, "NESTFLOW_SPARK_HOST": "embedded"}
+        yield f"Spark {version}, embedded", EMBEDDED, {**one, **INSIDE}
 
 
 def spark(version: str, wanted: list[str]) -> Iterator[Result]:
