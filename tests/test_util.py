@@ -347,7 +347,7 @@ def test_families_of_exceptions() -> None:
 def test_members_of_pipelines(create: Callable[..., nf.Pipeline], engine: str) -> None:
     serde = nf.serde.of(int)
     p = create(default_serde=serde, job_name="x")
-    assert p.config().items() >= {"default_serde": serde, "job_name": "x"}.items()
+    assert p.config() == {"progress": False, **ENGINES[engine], "default_serde": serde, "job_name": "x"}
     assert p.default_objector() is serde
     numbers = p.parallelize([1, -2]).map(abs)
     assert numbers.serde() is serde

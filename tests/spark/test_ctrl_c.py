@@ -7,15 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import processes
 import pytest
 from on_spark import CONF, MASTER
+from waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 PROGRAM = """
@@ -38,14 +37,10 @@ sums = numbers.map(lambda x: 2 * x).group_by(lambda x: x % 3).apply_values(lambd
 print("answer", sorted(sums.get().items()), flush=True)
 """
 
+LONG = 300
+"""Seconds for the start of a Spark on a machine that has much to do."""
+
 ANSWER = sorted((rest, sum(2 * x for x in range(1000) if 2 * x % 3 == rest)) for rest in range(3))
-
-
-def eventually(true: Callable[[], bool]) -> bool:
-    until = time.monotonic() + 300
-    while not true() and time.monotonic() < until:
-        time.sleep(0.05)
-    return true()
 
 
 def of_group(leader: int) -> list[int]:
@@ -71,18 +66,18 @@ def test_ctrl_c_in_a_terminal_ends_the_run_and_not_the_program(tmp_path: Path) -
         env={**os.environ, **places},
     )
     try:
-        assert eventually(begun.exists)
+        assert eventually(begun.exists, LONG)
         # Functions run in groups of their own.
-        assert eventually(lambda: len(of_group(client.pid)) == 2)
+        assert eventually(lambda: len(of_group(client.pid)) == 2, LONG)
         assert set(processes.workers()) & {*processes.of_session(client.pid)}
         assert [*folder.rglob("*nestflow*")]
         os.killpg(client.pid, signal.SIGINT)
-        said, errors = client.communicate(timeout=300)
+        said, errors = client.communicate(timeout=LONG)
     finally:
         if client.poll() is None:
             os.killpg(client.pid, signal.SIGKILL)
     assert client.returncode == 0, errors[-3000:]
     told = [line for line in said.splitlines() if line.startswith(("interrupted", "answer"))]
     assert told == ["interrupted", f"answer {ANSWER}"]
-    assert eventually(lambda: processes.of_session(client.pid) == [])
+    assert eventually(lambda: processes.of_session(client.pid) == [], LONG)
     assert [path for path in folder.rglob("*nestflow*") if path.exists()] == []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import apart
 import pytest
 from on_spark import CONF
+from waiting import eventually
 
 import nestflow as nf
 from nestflow.engine.spark import engine as engines
@@ -37,13 +38,6 @@ def field(of: Any, name: str) -> Any:
     [found] = [each for each in of.getClass().getDeclaredFields() if each.getName().split("$")[-1] == name]
     found.setAccessible(True)
     return found.get(of)
-
-
-def eventually(true: Callable[[], bool]) -> bool:
-    until = time.monotonic() + 30
-    while not true() and time.monotonic() < until:
-        time.sleep(0.05)
-    return true()
 
 
 @pytest.mark.parametrize("wait", [0, 0.001, 0.01, 0.1])

@@ -16,6 +16,7 @@ import processes
 import pytest
 from points import Point
 from users import EXPECTED, LINES
+from waiting import eventually
 
 import nestflow as nf
 
@@ -99,10 +100,7 @@ def kill_what_runs(p: nf.Pipeline) -> None:
 
 def is_gone(process: int) -> bool:
     """Whether a process has ended, and whoever began it knows."""
-    until = time.monotonic() + 20
-    while os.path.exists(f"/proc/{process}") and time.monotonic() < until:
-        time.sleep(0.1)
-    return not os.path.exists(f"/proc/{process}")
+    return eventually(lambda: not os.path.exists(f"/proc/{process}"), 20)
 
 
 def lose_the_files_of_shuffles() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import processes
 import pytest
 from jvm_logs import FOLDER
+from waiting import eventually
 
 import nestflow as nf
 
@@ -48,13 +49,6 @@ def jobs(p: nf.Pipeline) -> list[Any]:
 def stages(p: nf.Pipeline, job: Any) -> list[Any]:
     """The stages of a job, in their order."""
     return [store(p).lastStageAttempt(number) for number in sorted(listed(job.stageIds()))]
-
-
-def eventually(true: Callable[[], bool]) -> bool:
-    until = time.monotonic() + 30
-    while not true() and time.monotonic() < until:
-        time.sleep(0.05)
-    return true()
 
 
 def test_all_results_of_a_run_are_one_job(spark: Make, tmp_path: Path) -> None:

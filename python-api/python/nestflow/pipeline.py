@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .engine import Check, Engine
-    from .plan.nodes import LogicalPlan, Target
+    from .plan.nodes import CallSite, LogicalPlan, Target
+    from .ptype import Dataset
 
 
 class Pipeline(PipelineMembers, Surrounded, Cancelling):
@@ -167,7 +168,11 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
         site = call_site("write")
         if isinstance(target, UserOutputBase) and isinstance(pvalue, PType):
             check_visible(self, pvalue, site)
-            self._write_by_user(pvalue, target)
+            if pvalue._scope != ROOT:
+                leaf, node = self._of_all_groups(pvalue, site)
+                pvalue = collection_at(self, ROOT, node, leaf._serde)
+            target._effect(pvalue)
+            self._commits[self._pending[-1].node] = target.get_commiter
             return
         make = getattr(target, "_sink", None)
         if make is None or isinstance(target, type):
@@ -177,10 +182,7 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
         if not isinstance(pvalue, PType):
             raise ValueError(f"write needs a PCollection, PObject or PTable, not {pvalue!r:.100}")
         check_visible(self, pvalue, site)
-        leaf = pvalue._leaf("write")
-        node, levels = leaf._node, self._builder.depth(leaf._scope)
-        if levels:
-            node = self._builder.add(ROOT, Values(node, levels), False, site)
+        leaf, node = self._of_all_groups(pvalue, site)
         sink = make(self._builder, leaf)
         for write in self._pending:
             if isinstance(write, Write) and write.sink.path.rstrip("/") == sink.path.rstrip("/"):
@@ -190,14 +192,11 @@ class Pipeline(PipelineMembers, Surrounded, Cancelling):
                 )
         self._pending.append(Write(node, sink, self._builder.site(site)))
 
-    def _write_by_user(self, pvalue: PType, target: UserOutputBase) -> None:
-        if pvalue._scope != ROOT:  # what is written is the data of all groups
-            leaf = pvalue._leaf("write")
-            levels = self._builder.depth(leaf._scope)
-            node = self._builder.add(ROOT, Values(leaf._node, levels), False, call_site("write"))
-            pvalue = collection_at(self, ROOT, node, leaf._serde)
-        target._effect(pvalue)
-        self._commits[self._pending[-1].node] = target.get_commiter
+    def _of_all_groups(self, pvalue: PType, site: CallSite) -> tuple[Dataset, int]:
+        """Give the dataset that holds the data, and the node that has them all outside of any group."""
+        leaf = pvalue._leaf("write")
+        node, levels = leaf._node, self._builder.depth(leaf._scope)
+        return leaf, self._builder.add(ROOT, Values(node, levels), False, site) if levels else node
 
     def run(self) -> None:
         """Do all writes and foreach that have not been done, and keep what `cache` has marked.
