@@ -291,6 +291,49 @@ def test_options_of_applications(tmp_path: Path) -> None:
     assert "Spark runs already, that of" in lines["late"] and "comes too late" in lines["late"]
 
 
+COLLECTING = """
+    import gc
+
+    class Collecting:
+        # What reads the JVM's answers; the garbage collector runs while one is still to come.
+        def __init__(self, stream):
+            self._stream = stream
+
+        def readline(self):
+            gc.collect()
+            return self._stream.readline()
+
+        def close(self):
+            self._stream.close()
+
+    options = {{"progress": False, "spark_conf": {conf!r}}}
+    # The second one needs no new settings, and is used only when the first is gone.
+    first, second = nf.Pipeline.create("spark", **options), nf.Pipeline.create("spark", **options)
+    kept = first.parallelize([1]).map(double).cache()
+    assert kept.get() == [2]
+    context = first._engine._context
+    gc.disable()
+    first.itself = [first]
+    del first, kept
+    connection = context._jvm._gateway_client.get_thread_connection()
+    connection.stream = Collecting(connection.stream)
+    for _ in range(3):
+        assert second.parallelize([1, 2, 3]).map(double).get() == [2, 4, 6]
+    gc.enable()
+    second.close()
+    while len(context._jsc.getPersistentRDDs()):
+        time.sleep(0.01)
+    print("released")
+"""
+
+
+def test_a_pipeline_that_nobody_has_ends_while_another_asks(tmp_path: Path) -> None:
+    """Its end must not take the answer to what was asked: the garbage collector runs whenever it likes."""
+    ended = run(sys.executable, program(tmp_path, "    import time\n" + COLLECTING.format(conf=LOCAL)))
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert "released" in ended.stdout.splitlines()
+
+
 def test_the_file_of_defaults(tmp_path: Path) -> None:
     """Before there is a JVM, PySpark does not know it; what is set over it keeps it."""
     theirs = tmp_path / "theirs.jar"

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import queue
+import threading
 import weakref
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import NestflowRuntimeException
@@ -21,8 +27,10 @@ class Closing:
     def close(self) -> None:
         """Give everything back; closing twice is harmless."""
         self._closed = True
-        if self._closer is not None:
-            self._closer()
+        detached = self._closer and self._closer.detach()
+        if detached:
+            _, _, (_, give_back, *arguments), _ = detached
+            give_back(*arguments)
 
     def _check_open(self) -> None:
         """Refuse what comes after the end.
@@ -34,5 +42,58 @@ class Closing:
             raise NestflowRuntimeException("this pipeline is closed")
 
     def _at_end(self, give_back: Callable[..., object], *arguments: object) -> None:
-        """Say what the end has to do; it must not know this engine, which could never end otherwise."""
-        self._closer = weakref.finalize(self, give_back, *arguments)
+        """Say what the end has to do; it must not know this engine, which could never end otherwise.
+
+        Where nobody has the engine any more, a thread of its own does it: the garbage collector notices that
+        in the middle of anything, as of another engine's question to the same JVM, and would take its answer.
+        """
+        self._closer = weakref.finalize(self, _collected.put, os.getpid(), give_back, *arguments)
+        _collected.begin()
+
+
+class _Collected:
+    """What the garbage collector found, and the thread that gives it back."""
+
+    def __init__(self) -> None:
+        self._process = 0
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._waiting: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+
+    def begin(self) -> None:
+        """Start the thread of this process, if there is none: the garbage collector must not."""
+        with self._lock:
+            if self._process != os.getpid():  # a fork has neither the thread nor what waits for it
+                self._process, self._waiting = os.getpid(), queue.SimpleQueue()
+                self._thread = threading.Thread(
+                    target=_work, args=(self._waiting,), name="nestflow-closing", daemon=True
+                )
+                self._thread.start()
+                # After that of `weakref`, so that it runs before.
+                atexit.register(self._end)
+
+    def put(self, process: int, give_back: Callable[..., object], *arguments: object) -> None:
+        """Have something given back soon; with the interpreter's end, now."""
+        if process != os.getpid():  # in a fork: it is its parent's
+            return
+        if self._thread is None:
+            give_back(*arguments)
+        else:
+            self._waiting.put(partial(give_back, *arguments))
+
+    def _end(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None and self._process == os.getpid():
+            self._waiting.put(None)
+            with suppress(KeyboardInterrupt):  # who does not want to wait need not
+                thread.join()
+
+
+def _work(waiting: queue.SimpleQueue[Callable[[], object] | None]) -> None:
+    for give_back in iter(waiting.get, None):
+        with suppress(Exception):  # there is nobody to be told
+            give_back()
+        del give_back  # it has objects that are not to live until the next
+
+
+_collected = _Collected()
