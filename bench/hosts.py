@@ -1,17 +1,18 @@
 """What a record costs on each host of user functions, beside a bare comprehension and PySpark.
 
     python bench/hosts.py records [NAME ...]    # nestflow's hosts, on this machine; all records, or some
-    python bench/hosts.py pyspark               # PySpark's RDD worker and its pandas UDF; needs SPARK_HOME
+    python bench/hosts.py pyspark [NAME ...]    # PySpark's RDD worker and its pandas UDF, and nestflow's
+                                                # hosts in the same session of Spark; needs SPARK_HOME
     python bench/hosts.py spark                 # embedded against workers, in executors of local clusters
     python bench/hosts.py scaling               # two workers over one, beside two plain processes over one
     python bench/hosts.py starts                # a worker that is forked, and one that is a new interpreter
 
-`records` and `pyspark` give nanoseconds of processor time for each record, of all processes together: what a
-stage takes that reads what is kept, calls the function and keeps (PySpark: counts) the results, less what the
-same stage takes without a function. For workers there are also nanoseconds of wall time for each record, of
-the whole stage, and how much two workers gain over one. `spark` gives wall time, and processor time in
-brackets. Each figure is the least of ROUNDS rounds, in which the candidates take turns: other work on the
-machine makes it larger. `starts` gives milliseconds until the worker is ready, least and median of 20 rounds.
+`records` and `pyspark` give nanoseconds of processor time for each record, of all processes together, of the
+whole job: it reads what is kept, calls the function and keeps (PySpark: counts) the results; for workers on
+this machine also nanoseconds of wall time, and how much two gain over one. `spark` gives wall time, and
+processor time in brackets. Each figure is the least of ROUNDS rounds, in which the candidates take turns:
+other work on the machine makes it larger. `starts` gives milliseconds until the worker is ready, least and
+median of 20 rounds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from functools import partial
 from pathlib import Path
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
@@ -113,26 +113,22 @@ def used_by(work) -> Took:
     return processor_seconds() - before, wall
 
 
-def stage(with_function, without):
-    """Two candidates, tried before."""
-    with_function()
-    without()
-    return [lambda: used_by(with_function), lambda: used_by(without)]
+def job(work):
+    """A candidate, tried before."""
+    work()
+    return lambda: used_by(work)
 
 
-def row(name, count, figures, hosts) -> None:
-    """Print nanoseconds per record: of a comprehension, then of stages with the function and without.
+def row(name, count, figures, walls=()) -> None:
+    """Print nanoseconds per record: of a comprehension, then of jobs, and how often each is that.
 
-    Beside the processor time of a stage stands how often it is that of the comprehension.
+    ``walls`` are the numbers of two jobs: their wall time is printed too, and what the second gains.
     """
-    first, *rest = (cpu for cpu, _ in figures)
+    (first, _), *jobs = figures
     cells = [f"{first / count * 1e9:.0f}"]
-    for one, other in zip(rest[::2], rest[1::2], strict=True):
-        cells.append(f"{(one - other) / count * 1e9:.0f} ({(one - other) / first:.2f} ×)")
-    cells += [""] * (hosts - len(rest) // 2)
-    walls = [wall for _, wall in figures[1::2]]
-    if walls[1:] and hosts == len(HOSTS):
-        _, one, two = walls
+    cells += [f"{cpu / count * 1e9:.0f} ({cpu / first:.2f} ×)" if cpu else "" for cpu, _ in jobs]
+    if walls:
+        one, two = (jobs[number][1] for number in walls)
         cells += [f"{one / count * 1e9:.0f}", f"{two / count * 1e9:.0f}", f"{one / two:.2f} ×"]
     print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
@@ -144,35 +140,42 @@ def records_table(*names: str) -> None:
     """Print the table of nestflow's hosts."""
     import nestflow as nf
 
-    pipelines = [nf.Pipeline.create("local", host=host, threads=n, progress=False) for host, n in HOSTS]
     print("| record | comprehension | in_process | workers, 1 | workers, 2 | wall, 1 | wall, 2 | gain |")
     print("|---|---|---|---|---|---|---|---|")
     for name, (records, function) in shapes(*names).items():
+        pipelines = [nf.Pipeline.create("local", host=host, threads=n, progress=False) for host, n in HOSTS]
         candidates = [lambda records=records, function=function: bare(records, function)]
+        candidates += [kept_job(p, records, function) for p in pipelines]
+        row(name, len(records), least(candidates), walls=(1, 2))
         for p in pipelines:
-            kept, nothing = p.parallelize(records).cache(), p.parallelize([]).cache()
-            p.run()
+            p.close()
 
-            def with_function(kept=kept, function=function) -> None:
-                kept.map(function).cache().count().get()
 
-            def without(kept=kept, nothing=nothing) -> None:
-                kept.union(nothing).cache().count().get()
-
-            candidates += stage(with_function, without)
-        row(name, len(records), least(candidates), len(HOSTS))
+def kept_job(p, records, function):
+    """A candidate that reads what is kept, calls the function and keeps the results."""
+    kept = p.parallelize(records).cache()
+    p.run()
+    return job(lambda: kept.map(function).cache().count().get())
 
 
 def pyspark_table(*names: str) -> None:
-    """Print the table of PySpark: an RDD's pickled records to pickled records, and columns to columns."""
+    """Print the table of PySpark: an RDD's pickled records to pickled records, and columns to columns.
+
+    Beside it nestflow's hosts, in the same session.
+    """
     home = os.environ["SPARK_HOME"]
     sys.path += glob.glob(f"{home}/python/lib/*.zip")
     os.environ["PYSPARK_PYTHON"] = sys.executable
     from pyspark.sql import SparkSession
     from pyspark.sql.functions import pandas_udf
 
+    import nestflow as nf
+    from nestflow.engine.spark.jars import jar_for
+
     spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-    spark = spark.config("spark.driver.memory", "3g").getOrCreate()
+    spark = spark.config("spark.driver.memory", "3g").config("spark.jars", jar_for(home))
+    spark = spark.config("spark.memory.offHeap.enabled", "true").config("spark.memory.offHeap.size", "2g")
+    spark = spark.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     types = {
         "int": "long",
@@ -182,25 +185,29 @@ def pyspark_table(*names: str) -> None:
         "bytes of 100": "binary",
         "int, much Python": "long",
     }
-    print("| record | comprehension | RDD | pandas UDF |\n|---|---|---|---|")
+    print("| record | comprehension | RDD | pandas UDF | workers | embedded |\n|---|---|---|---|---|---|")
     for name, (records, function) in shapes(*names).items():
-        candidates = [lambda records=records, function=function: bare(records, function)]
-
+        pipelines = [
+            nf.Pipeline.create("spark", session=spark, host=host, progress=False)
+            for host in ("workers", "embedded")
+        ]
         kept = spark.sparkContext.parallelize(records, 1).cache()
-        candidates += stage(kept.map(function)._jrdd.count, kept._jrdd.count)
+        mapped = kept.map(function)
+        candidates = [lambda records=records, function=function: bare(records, function)]
+        candidates += [job(mapped._jrdd.count), lambda: (0, 0)]
         if name in types:
             # The same function of each record, in batches of the library's size.
             applied = pandas_udf(lambda s, function=function: s.map(function), types[name])
-
             frame = spark.createDataFrame([(record,) for record in records], f"v {types[name]}").coalesce(1)
             frame.cache().count()
-
-            def written(columns) -> None:
-                columns.write.format("noop").mode("overwrite").save()
-
-            frames = frame.select(applied("v")), frame.select("v")
-            candidates += stage(*(partial(written, each) for each in frames))
-        row(name, len(records), least(candidates), 2)
+            write = frame.select(applied("v")).write.format("noop").mode("overwrite")
+            candidates[-1] = job(write.save)
+        candidates += [kept_job(p, records, function) for p in pipelines]
+        row(name, len(records), least(candidates))
+        for p in pipelines:
+            p.close()
+        kept.unpersist()
+        spark.catalog.clearCache()
     spark.stop()
 
 

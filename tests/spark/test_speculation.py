@@ -1,18 +1,16 @@
 """Two attempts at a task at the same time.
 
-Spark starts a second attempt on another machine only, so this is a small cluster of its own: a master,
-and two workers under different addresses of this machine.
+Spark starts a second attempt on another machine only, so these are two workers under different addresses.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import socket
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+import standalone
 from on_spark import CONF
 from places import Hdfs
 from slow import Slow
@@ -40,28 +38,8 @@ SPECULATION = {
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
     """The address of a cluster."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    deploy = "org.apache.spark.deploy"
-    address = f"spark://127.0.0.1:{port}"
-    master = [f"{deploy}.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"]
-    options = ["--cores", "1", "--memory", "1g", "--webui-port", "0", "--work-dir", str(tmp_path / "work")]
-    workers = [[f"{deploy}.worker.Worker", "--host", f"127.0.0.{i}", *options, address] for i in (2, 3)]
-    start = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{os.environ['SPARK_HOME']}/jars/*"]
-    # What Spark's scripts set, and the code that starts executors looks for.
-    environment = {**os.environ, "SPARK_SCALA_VERSION": "2.13"}
-    with (tmp_path / "log").open("wb") as log:
-        servers = [
-            subprocess.Popen(
-                [*start, *server], env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
-            for server in (master, *workers)
-        ]
-    yield address
-    for server in servers:
-        server.terminate()
-    for server in servers:
-        server.wait()
+    with standalone.cluster(tmp_path, workers=2) as address:
+        yield address
 
 
 def test_both_attempts_write_and_one_counts(

@@ -15,14 +15,15 @@ from nestflow.errors import NestflowRuntimeException
 
 
 class Engine(Closing):
-    def __init__(self, ended: SimpleQueue[str]) -> None:
+    def __init__(self, ended: SimpleQueue[str], apart: bool) -> None:
         self.itself = self
-        self._at_end(lambda: ended.put(threading.current_thread().name))
+        self._at_end(lambda: ended.put(threading.current_thread().name), apart=apart)
 
 
-def test_closing_is_done_at_once_and_one_time() -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_closing_is_done_at_once_and_one_time(apart: bool) -> None:
     ended: SimpleQueue[str] = SimpleQueue()
-    engine = Engine(ended)
+    engine = Engine(ended, apart)
     engine.close()
     engine.close()
     assert ended.get(block=False) == threading.current_thread().name
@@ -33,39 +34,41 @@ def test_closing_is_done_at_once_and_one_time() -> None:
     assert ended.empty()
 
 
-def test_what_is_collected_is_closed_by_a_thread_of_its_own() -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_is_collected_is_closed_there_or_by_a_thread_of_its_own(apart: bool) -> None:
     ended: SimpleQueue[str] = SimpleQueue()
-    engine = Engine(ended)
+    engine = Engine(ended, apart)
     del engine
     gc.collect()
-    assert ended.get(timeout=30) == "nestflow-closing"
+    assert ended.get(timeout=30) == "nestflow-closing" if apart else threading.current_thread().name
 
 
 def test_an_end_that_fails_is_not_the_last_one() -> None:
     engine = Closing()
-    engine._at_end(lambda: 1 // 0)
+    engine._at_end(lambda: 1 // 0, apart=True)
     del engine
-    test_what_is_collected_is_closed_by_a_thread_of_its_own()
+    test_what_is_collected_is_closed_there_or_by_a_thread_of_its_own(apart=True)
 
 
-AT_EXIT = """
+AT_EXIT = r"""
 import gc, os, sys, threading, time
 from nestflow.engine.lifetime import Closing
 
 def end(name):
     time.sleep(0.1)
-    print(name, threading.current_thread().name, flush=True)
+    os.write(1, f"{name} {threading.current_thread().name}\n".encode())
 
 class Engine(Closing):
-    def __init__(self, name):
+    def __init__(self, name, apart):
         self.itself = self
-        self._at_end(end, name)
+        self._at_end(end, name, apart=apart)
 
-dropped, held = Engine("dropped"), Engine("held")
-del dropped
+dropped, here = Engine("dropped", True), Engine("here", False)
+held, apart = Engine("held", False), Engine("held apart", True)
+del dropped, here
 gc.collect()
 if os.fork() == 0:
-    own = Engine("of the fork")
+    own = Engine("of the fork", True)
     sys.exit()
 os.wait()
 """
@@ -78,5 +81,7 @@ def test_with_the_interpreter_all_are_closed_each_by_the_process_that_has_it() -
     assert sorted(ended.stdout.splitlines()) == [
         "dropped nestflow-closing",
         "held MainThread",
+        "held apart MainThread",
+        "here MainThread",
         "of the fork MainThread",
     ]

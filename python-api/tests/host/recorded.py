@@ -5,6 +5,7 @@ another order, with other bytes in it.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import socket
 import struct
@@ -23,7 +24,13 @@ OPEN, SIDE, PUSH, MORE, FINISH, CLOSE, EXIT = range(7)
 CLOSED = 4
 """The last that a worker says of a chain: `nestflow_workers::message::FromWorker`."""
 
+SEALED_LENGTH, SEALED_WHOLE = 2 | 4, 8
+"""What `fcntl` calls F_SEAL_SHRINK | F_SEAL_GROW and F_SEAL_WRITE."""
+_ADD_SEALS = 1033
+
 _HEADER = struct.Struct("<IQ")
+_IN_MESSAGE = bytes(4)
+"""Where a block lies: the first of `nestflow_workers::message::Place`."""
 
 _RELAY = """
 import os, socket, subprocess, sys, threading
@@ -64,6 +71,11 @@ class Message(NamedTuple):
             return self
         return self._replace(head=self.head[:4] + struct.pack("<I", chain) + self.head[8:])
 
+    def placed(self, place: bytes) -> Message:
+        """The same batch, whose block lies elsewhere: what it has of the message is not sent."""
+        assert self.head.endswith(_IN_MESSAGE)
+        return Message(self.head.removesuffix(_IN_MESSAGE) + place, b"")
+
     def framed(self) -> bytes:
         """As it looks on the socket."""
         return _HEADER.pack(len(self.head), len(self.payload)) + self.head + self.payload
@@ -90,6 +102,36 @@ def _messages(data: bytes) -> Iterator[Message]:
         end = _HEADER.size + head + payload
         yield Message(data[_HEADER.size : _HEADER.size + head], data[_HEADER.size + head : end])
         data = data[end:]
+
+
+class Files:
+    """Files in memory that this process has open, for workers to find blocks in: `workers/src/shared.rs`."""
+
+    def __init__(self) -> None:
+        self._open: list[int] = []
+
+    def shared(self, slot: int, block: bytes) -> bytes:
+        """A place that the worker copies from."""
+        file = self.file(struct.pack("<I60x", 1) + block, SEALED_LENGTH)
+        return struct.pack("<IIiBQ", 1, slot, file, 0, len(block))
+
+    def mapped(self, block: bytes) -> bytes:
+        """A place that the worker maps."""
+        return struct.pack("<IiQ", 2, self.file(block, SEALED_LENGTH | SEALED_WHOLE), len(block))
+
+    def file(self, data: bytes, seals: int) -> int:
+        """A file with such data, sealed."""
+        file = os.memfd_create("of a test", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.write(file, data)
+        fcntl.fcntl(file, _ADD_SEALS, seals)
+        self._open.append(file)
+        return file
+
+    def close(self) -> None:
+        """Forget them all."""
+        for file in self._open:
+            os.close(file)
+        self._open.clear()
 
 
 class Worker:

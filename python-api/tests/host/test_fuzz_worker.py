@@ -16,6 +16,7 @@ import sys
 import threading
 from typing import Any
 
+import pytest
 import recorded
 from programs import combine, fold, records, sequential, step, zero
 
@@ -112,6 +113,57 @@ def changed(chance: random.Random, message: recorded.Message) -> recorded.Messag
     return recorded.Message(some(message.head, 8), some(message.payload, 0))
 
 
+def elsewhere(chance: random.Random, message: recorded.Message, files: recorded.Files) -> recorded.Message:
+    """Sometimes said to lie in shared memory: it does, or there is something else, or nothing."""
+    if message.kind not in (recorded.SIDE, recorded.PUSH) or chance.random() < 0.5:
+        return message
+    block = message.payload
+    places = [
+        lambda: files.shared(chance.randrange(3), block),
+        lambda: files.mapped(block),
+        lambda: struct.pack("<IIiBQ", 1, chance.randrange(3), some_file(chance, files), 0, length(chance)),
+        lambda: struct.pack(
+            "<IIiBIQ", 1, 0, some_file(chance, files), 1, chance.randrange(3), length(chance)
+        ),
+        lambda: struct.pack("<IiQ", 2, some_file(chance, files), length(chance)),
+    ]
+    return message.placed(chance.choice(places)())
+
+
+def length(chance: random.Random) -> int:
+    return chance.choice([0, 1, 100, 4096, 1 << 40, (1 << 64) - 1])
+
+
+def some_file(chance: random.Random, files: recorded.Files) -> int:
+    """What is open here: a socket, a terminal, a log, a file in memory, sealed or not; or nothing is."""
+    sealed = chance.choice([0, recorded.SEALED_LENGTH, recorded.SEALED_LENGTH | recorded.SEALED_WHOLE])
+    data = chance.randbytes(chance.choice([0, 3, 64, 5000]))
+    return chance.choice([-1, 0, 1, 2, 3, 4, 1 << 20, files.file(data, sealed), files.file(data, sealed)])
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs files in memory that nobody can shorten")
+def test_where_a_block_lies_does_not_matter() -> None:
+    said = {}
+    for place in ("message", "shared", "mapped"):
+        files, worker, answers = recorded.Files(), recorded.Worker(), []
+        for slot, message in enumerate(recorded.session(*PROGRAMS[0])):
+            block = message.payload
+            if place == "message" or message.kind not in (recorded.SIDE, recorded.PUSH):
+                worker.say(message)
+            else:
+                where = files.mapped(block) if place == "mapped" else files.shared(slot, block)
+                worker.say(message.placed(where))
+            if message.kind in (recorded.PUSH, recorded.FINISH, recorded.CLOSE):
+                answers.append(worker.hear())
+        worker.say(recorded.Message(struct.pack("<I", recorded.EXIT), b""))
+        assert worker.process.wait(60) == 0
+        worker.end()
+        files.close()
+        assert answers[-1].kind == recorded.CLOSED
+        said[place] = [(answer.kind, answer.payload) for answer in answers]
+    assert said["shared"] == said["mapped"] == said["message"]
+
+
 def test_open_chains_that_are_told_anything() -> None:
     sessions = [recorded.session(*program) for program in PROGRAMS]
     assert all(said[0].kind == recorded.OPEN and said[-1].kind == recorded.CLOSE for said in sessions)
@@ -120,7 +172,7 @@ def test_open_chains_that_are_told_anything() -> None:
     every += [recorded.Message(bytes([recorded.MORE, *[0] * 7]), b"")] * len(sessions)
     for number in range(ROUNDS):
         chance = random.Random(number)
-        worker = recorded.Worker()
+        worker, files = recorded.Worker(), recorded.Files()
         reader = threading.Thread(target=drain, args=(worker.stream,), daemon=True)
         reader.start()
         try:
@@ -130,10 +182,12 @@ def test_open_chains_that_are_told_anything() -> None:
                     if message.kind in (recorded.OPEN, recorded.SIDE):
                         worker.say(message.about(chain))
             for _ in range(MESSAGES):
-                worker.say(changed(chance, chance.choice(every).about(chance.randrange(5))))
+                message = elsewhere(chance, chance.choice(every), files)
+                worker.say(changed(chance, message.about(chance.randrange(5))))
             worker.stream.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # it has had enough
         assert -worker.process.wait(60) not in CRASHES, f"round {number}"
         reader.join(60)
         worker.end()
+        files.close()

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
-use arrow_array::{BinaryViewArray, RecordBatch};
-use arrow_schema::Schema;
-use nestflow_batch::columns::cell_field;
-use nestflow_chain::{
-    Ahead, CallSite, ChainSpec, Emit, Function, Host, HostError, OpenChain, Program, Step, StepKind,
-};
+use arrow_array::RecordBatch;
+use nestflow_chain::{Ahead, ChainSpec, Host, HostError, OpenChain};
 use nestflow_workers::{AutoHost, Elsewhere};
+
+mod chains;
+
+use chains::{batch, map};
 
 /// Rows of a batch, of 100 bytes each.
 const ROWS: usize = 100;
@@ -91,25 +91,14 @@ impl OpenChain for FakeChain {
     }
 }
 
-fn chain(name: &str) -> ChainSpec {
-    let site = CallSite { file: "job.py".into(), line: 7, function: "main".into(), transform: "map".into() };
-    let kind = StepKind::Map(Function { name: name.into(), pickled: vec![] });
-    let steps = vec![Step { kind, site, sides: vec![] }];
-    ChainSpec {
-        program: Program::Records { steps, emit: Emit::Value, keep_groups_from: None, most: None },
-        sides: vec![],
-    }
-}
-
-fn batch() -> RecordBatch {
-    let cells: BinaryViewArray = (0..ROWS).map(|_| Some([b'x'; 100])).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(vec![cell_field("v")])), vec![Arc::new(cells)]).unwrap()
+fn full() -> RecordBatch {
+    batch([[b'x'; 100]; ROWS])
 }
 
 fn run(host: &AutoHost, batches: usize) {
-    let mut open = host.open(&chain("f"), vec![]).unwrap();
+    let mut open = host.open(&map("f", 0), vec![]).unwrap();
     for _ in 0..batches {
-        open.push(batch()).unwrap();
+        open.push(full()).unwrap();
         assert_eq!(open.pull().unwrap().num_rows(), ROWS);
     }
     assert!(open.finish().unwrap().is_none());
@@ -229,8 +218,8 @@ fn one_task_has_nothing_to_gain() {
 fn a_first_task_that_gives_up_leaves_its_place() {
     let (here, _, auto) = hosts(0, 0);
     auto.prepare(ahead(4, 1));
-    let mut first = auto.open(&chain("f"), vec![]).unwrap();
-    first.push(batch()).unwrap();
+    let mut first = auto.open(&map("f", 0), vec![]).unwrap();
+    first.push(full()).unwrap();
     std::thread::scope(|scope| {
         let second = scope.spawn(|| {
             let since = Instant::now();

@@ -2,20 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use arrow_array::{BinaryViewArray, RecordBatch};
-use arrow_schema::Schema;
+use arrow_array::RecordBatch;
 use nestflow_batch::block::{BlockHeader, encode};
-use nestflow_batch::columns::cell_field;
 use nestflow_chain::wire::encode_chain;
-use nestflow_chain::{
-    CallSite, ChainSpec, Emit, Function, Host, HostError, OpenChain, Program, Step, StepKind,
-};
+use nestflow_chain::{ChainSpec, Host, HostError, OpenChain};
 use nestflow_workers::message::{ColumnKind, FromWorker, Place, Shipped, ToWorker, read, write};
 use nestflow_workers::serve;
+
+mod chains;
+
+use chains::{batch, map};
 
 /// No process: nothing can be shared with it, so that all goes through the socket.
 const NOBODY: u32 = u32::MAX;
@@ -57,20 +56,9 @@ impl OpenChain for Open {
     }
 }
 
-fn program() -> Vec<u8> {
-    let site = CallSite { file: "job.py".into(), line: 7, function: "main".into(), transform: "map".into() };
-    let kind = StepKind::Map(Function { name: "same".into(), pickled: Vec::new() });
-    let steps = vec![Step { kind, site, sides: Vec::new() }];
-    let program = Program::Records { steps, emit: Emit::Value, keep_groups_from: None, most: None };
-    encode_chain(&ChainSpec { program, sides: Vec::new() }).unwrap()
-}
-
 fn block() -> Vec<u8> {
-    let cells: BinaryViewArray = [Some(vec![b'x'; BYTES])].into_iter().collect();
-    let schema = Arc::new(Schema::new(vec![cell_field("v")]));
-    let batch = RecordBatch::try_new(schema, vec![Arc::new(cells)]).unwrap();
     let mut block = Vec::new();
-    encode(&BlockHeader::default(), &batch, false, &mut block).unwrap();
+    encode(&BlockHeader::default(), &batch([vec![b'x'; BYTES]]), false, &mut block).unwrap();
     block
 }
 
@@ -80,7 +68,8 @@ fn a_worker_takes_what_it_is_sent_while_nobody_listens() {
     let worker = std::thread::spawn(move || serve(theirs, NOBODY, &Same));
     let (mut sending, (told, sent)) = (ours.try_clone().unwrap(), channel());
     std::thread::spawn(move || {
-        write(&mut sending, &ToWorker::Open { chain: 0, sides: 0 }, &program()).unwrap();
+        let program = encode_chain(&map("same", 0)).unwrap();
+        write(&mut sending, &ToWorker::Open { chain: 0, sides: 0 }, &program).unwrap();
         for _ in 0..BATCHES {
             let batch = Shipped { columns: vec![("v".into(), ColumnKind::Cells)], place: Place::Payload };
             write(&mut sending, &ToWorker::Push { chain: 0, batch }, &block()).unwrap();

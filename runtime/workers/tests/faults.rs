@@ -11,15 +11,14 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::{BinaryViewArray, RecordBatch};
-use arrow_schema::Schema;
-use nestflow_batch::columns::cell_field;
-use nestflow_chain::{
-    CallSite, ChainSpec, Emit, Function, Host, HostError, OpenChain, Program, Side, SideFrom, SideShape,
-    Step, StepKind,
-};
+use nestflow_chain::{ChainSpec, Function, Host, HostError, OpenChain, Program, StepKind};
 use nestflow_workers::{Options, WorkersHost, adopt, end_with_parent, serve};
+
+mod chains;
+
+use chains::{batch, map};
 
 /// The fault: what, in which direction, at which message, and a file that whoever has it removes. At the fault,
 /// there is one beside it.
@@ -184,11 +183,6 @@ impl OpenChain for Open {
     }
 }
 
-fn batch(text: &str) -> RecordBatch {
-    let cells: BinaryViewArray = [Some(text.as_bytes())].into_iter().collect();
-    RecordBatch::try_new(Arc::new(Schema::new(vec![cell_field("v")])), vec![Arc::new(cells)]).unwrap()
-}
-
 fn text(batch: &RecordBatch) -> String {
     String::from_utf8_lossy(batch.column(0).as_binary_view().value(0)).into_owned()
 }
@@ -200,16 +194,10 @@ fn side(program: &str) -> String {
 
 /// A run of a program: small batches, and one that goes through shared memory.
 fn run(host: &WorkersHost, program: &str) -> Result<Vec<String>, HostError> {
-    let site = CallSite { file: "job.py".into(), line: 7, function: "main".into(), transform: "map".into() };
-    let kind = StepKind::Map(Function { name: program.into(), pickled: Vec::new() });
-    let steps = vec![Step { kind, site, sides: Vec::new() }];
-    let records = Program::Records { steps, emit: Emit::Value, keep_groups_from: None, most: None };
-    let sides = vec![Side { shape: SideShape::Sequence, from: SideFrom::Open }];
-    let spec = ChainSpec { program: records, sides };
-    let mut chain = host.open(&spec, vec![batch(&side(program))])?;
+    let mut chain = host.open(&map(program, 1), vec![batch([side(program)])])?;
     let mut found = Vec::new();
     for given in ["one", &"two".repeat(50_000), "three"] {
-        chain.push(batch(given))?;
+        chain.push(batch([given]))?;
         loop {
             found.push(text(&chain.pull()?));
             if !chain.more() {

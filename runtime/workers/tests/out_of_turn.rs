@@ -7,17 +7,18 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use arrow_array::{BinaryViewArray, RecordBatch};
-use arrow_schema::Schema;
 use nestflow_batch::block::{BlockHeader, encode};
-use nestflow_batch::columns::cell_field;
-use nestflow_chain::{CallSite, ChainSpec, Counts, Emit, Function, Host, HostError, Program, Step, StepKind};
+use nestflow_chain::{Counts, Host, HostError};
 use nestflow_workers::message::{
     ColumnKind, Failure, FromWorker, Place, Shipped, ToWorker, VERSION, read, write,
 };
 use nestflow_workers::{Options, WorkersHost, adopt, end_with_parent};
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+mod chains;
+
+use chains::{batch, map};
 
 /// What the worker says, one after each message that it gets: numbers of [`answers`], with commas.
 const ANSWERS: &str = "NESTFLOW_TEST_ANSWERS";
@@ -81,27 +82,18 @@ fn worker_main() {
     while let Ok(Some(_)) = read::<ToWorker>(&mut from) {}
 }
 
-fn batch() -> RecordBatch {
-    let cells: BinaryViewArray = [Some(b"a")].into_iter().collect();
-    RecordBatch::try_new(Arc::new(Schema::new(vec![cell_field("v")])), vec![Arc::new(cells)]).unwrap()
-}
-
 /// A batch as it travels.
 fn encoded() -> Vec<u8> {
     let mut block = Vec::new();
-    encode(&BlockHeader::default(), &batch(), false, &mut block).unwrap();
+    encode(&BlockHeader::default(), &batch(["a"]), false, &mut block).unwrap();
     block
 }
 
 fn run(host: &WorkersHost) -> Result<usize, HostError> {
-    let site = CallSite { file: "job.py".into(), line: 7, function: "main".into(), transform: "map".into() };
-    let kind = StepKind::Map(Function { name: "same".into(), pickled: Vec::new() });
-    let steps = vec![Step { kind, site, sides: Vec::new() }];
-    let program = Program::Records { steps, emit: Emit::Value, keep_groups_from: None, most: None };
-    let mut chain = host.open(&ChainSpec { program, sides: Vec::new() }, Vec::new())?;
+    let mut chain = host.open(&map("same", 0), Vec::new())?;
     let mut rows = 0;
     for _ in 0..2 {
-        chain.push(batch())?;
+        chain.push(batch(["a"]))?;
         rows += chain.pull()?.num_rows();
         // A worker that gives parts without end is one that a user would interrupt too.
         for _ in 0..3 {

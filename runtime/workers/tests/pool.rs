@@ -12,10 +12,13 @@ use arrow_array::{BinaryViewArray, RecordBatch};
 use arrow_schema::Schema;
 use nestflow_batch::columns::cell_field;
 use nestflow_chain::{
-    CallSite, ChainSpec, Emit, Function, Host, HostError, OpenChain, Program, Sequential, Side, SideFrom,
-    SideShape, Step, StepKind, UserError,
+    CallSite, ChainSpec, Function, Host, HostError, OpenChain, Program, Sequential, StepKind, UserError,
 };
 use nestflow_workers::{Options, WorkersHost, adopt, end_with_parent, serve};
+
+mod chains;
+
+use chains::{batch, map};
 
 const AS_WORKER: &str = "NESTFLOW_TEST_WORKER";
 
@@ -100,13 +103,13 @@ impl OpenChain for Named {
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, HostError> {
-        Ok(Some(batch(&["end"])))
+        Ok(Some(batch(["end"])))
     }
 }
 
 impl Named {
     fn give(&mut self, text: &str) -> Result<(), HostError> {
-        self.last = Some(batch(&[text]));
+        self.last = Some(batch([text]));
         Ok(())
     }
 }
@@ -118,11 +121,6 @@ fn place_of(side: &RecordBatch) -> String {
     let files: BTreeSet<_> = mapped.iter().map(|line| line.split_whitespace().nth(4).unwrap()).collect();
     let views = side.column(0).as_binary_view().views().as_ptr();
     format!("{} {views:p} {}", std::process::id(), files.into_iter().collect::<Vec<_>>().join(" "))
-}
-
-fn batch(values: &[&str]) -> RecordBatch {
-    let cells: BinaryViewArray = values.iter().map(|value| Some(value.as_bytes())).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(vec![cell_field("v")])), vec![Arc::new(cells)]).unwrap()
 }
 
 fn text(batch: &RecordBatch) -> String {
@@ -143,20 +141,6 @@ fn single(name: &str) -> ChainSpec {
     }
 }
 
-fn chain(name: &str, sides: usize) -> ChainSpec {
-    let site = site();
-    let kind = StepKind::Map(Function { name: name.into(), pickled: Vec::new() });
-    ChainSpec {
-        program: Program::Records {
-            steps: vec![Step { kind, site, sides: Vec::new() }],
-            emit: Emit::Value,
-            keep_groups_from: None,
-            most: None,
-        },
-        sides: vec![Side { shape: SideShape::Sequence, from: SideFrom::Open }; sides],
-    }
-}
-
 fn options(workers: usize) -> Options {
     let arguments = ["worker_main", "--exact", "--nocapture", "--test-threads=1", "-q"];
     Options {
@@ -172,8 +156,8 @@ fn pool(workers: usize) -> WorkersHost {
 }
 
 fn one(host: &WorkersHost, name: &str) -> Result<RecordBatch, HostError> {
-    let mut chain = host.open(&chain(name, 0), vec![])?;
-    chain.push(batch(&["a"]))?;
+    let mut chain = host.open(&map(name, 0), vec![])?;
+    chain.push(batch(["a"]))?;
     chain.pull()
 }
 
@@ -196,12 +180,12 @@ fn running(process: &str) -> bool {
 #[test]
 fn batches_go_and_come_back_in_order() {
     let host = pool(1);
-    let mut open = host.open(&chain("same", 0), vec![]).unwrap();
+    let mut open = host.open(&map("same", 0), vec![]).unwrap();
     assert!(open.credits() >= 2);
     let large = "x".repeat(100_000);
     let mut expected = Vec::new();
     for round in 0..50 {
-        let sent = batch(&[&round.to_string(), if round % 3 == 0 { &large } else { "small" }]);
+        let sent = batch([round.to_string().as_str(), if round % 3 == 0 { &large } else { "small" }]);
         open.push(sent.clone()).unwrap();
         expected.push(sent);
         if expected.len() == open.credits() {
@@ -217,7 +201,7 @@ fn batches_go_and_come_back_in_order() {
 #[test]
 fn slices_and_nulls_arrive_as_they_are() {
     let host = pool(1);
-    let mut open = host.open(&chain("same", 0), vec![]).unwrap();
+    let mut open = host.open(&map("same", 0), vec![]).unwrap();
     let cells: BinaryViewArray = vec![Some(&b"a long enough value"[..]), None, Some(b"c"), None].into();
     let schema = Arc::new(Schema::new(vec![cell_field("v")]));
     let sent = RecordBatch::try_new(schema, vec![Arc::new(cells)]).unwrap().slice(1, 2);
@@ -228,8 +212,8 @@ fn slices_and_nulls_arrive_as_they_are() {
 #[test]
 fn open_sides_arrive() {
     let host = pool(1);
-    let mut open = host.open(&chain("side", 2), vec![batch(&["s", "t"]), batch(&[])]).unwrap();
-    open.push(batch(&["a"])).unwrap();
+    let mut open = host.open(&map("side", 2), vec![batch(["s", "t"]), batch::<&str>([])]).unwrap();
+    open.push(batch(["a"])).unwrap();
     assert_eq!(text(&open.pull().unwrap()), "st");
 }
 
@@ -239,8 +223,8 @@ fn sides_that_were_sent_before_arrive_too() {
     // More than are kept, so that some are sent again.
     for number in (0..12).chain(0..12).chain([11, 11]) {
         let side = number.to_string();
-        let mut open = host.open(&chain("side", 1), vec![batch(&[&side])]).unwrap();
-        open.push(batch(&["a"])).unwrap();
+        let mut open = host.open(&map("side", 1), vec![batch([&side])]).unwrap();
+        open.push(batch(["a"])).unwrap();
         assert_eq!(text(&open.pull().unwrap()), side);
     }
 }
@@ -250,8 +234,8 @@ fn a_process_is_used_again_and_shared_by_the_chains_of_a_thread() {
     let host = pool(2);
     let first = text(&one(&host, "pid").unwrap());
     assert_eq!(text(&one(&host, "pid").unwrap()), first);
-    let mut held = host.open(&chain("pid", 0), vec![]).unwrap();
-    held.push(batch(&["a"])).unwrap();
+    let mut held = host.open(&map("pid", 0), vec![]).unwrap();
+    held.push(batch(["a"])).unwrap();
     assert_eq!(text(&one(&host, "pid").unwrap()), first);
     let elsewhere = host.clone();
     let other = std::thread::spawn(move || text(&one(&elsewhere, "pid").unwrap())).join().unwrap();
@@ -265,11 +249,11 @@ fn more_threads_than_workers() {
         for _ in 0..6 {
             scope.spawn(|| {
                 let (mut a, mut b) = (
-                    host.open(&chain("same", 0), vec![]).unwrap(),
-                    host.open(&chain("same", 0), vec![]).unwrap(),
+                    host.open(&map("same", 0), vec![]).unwrap(),
+                    host.open(&map("same", 0), vec![]).unwrap(),
                 );
                 for round in 0..30 {
-                    let sent = batch(&[&round.to_string()]);
+                    let sent = batch([&round.to_string()]);
                     a.push(sent.clone()).unwrap();
                     b.push(a.pull().unwrap()).unwrap();
                     assert_eq!(b.pull().unwrap(), sent);
@@ -286,9 +270,9 @@ fn failures_come_back_and_leave_the_worker_alive() {
     assert_eq!(error.class, "Oops");
     let Err(HostError::Data(text)) = one(&host, "unloadable") else { panic!("no data error") };
     assert_eq!(text, "cannot be loaded");
-    let mut open = host.open(&chain("fail", 0), vec![]).unwrap();
-    open.push(batch(&["a"])).unwrap();
-    open.push(batch(&["b"])).unwrap();
+    let mut open = host.open(&map("fail", 0), vec![]).unwrap();
+    open.push(batch(["a"])).unwrap();
+    open.push(batch(["b"])).unwrap();
     assert!(matches!(open.pull(), Err(HostError::User(_))));
     assert!(one(&host, "same").is_ok());
 }
@@ -296,15 +280,15 @@ fn failures_come_back_and_leave_the_worker_alive() {
 #[test]
 fn a_crash_names_signal_step_records_and_last_words() {
     let host = pool(1);
-    let mut open = host.open(&chain("abort", 0), vec![]).unwrap();
-    open.push(batch(&["a", "b"])).unwrap();
+    let mut open = host.open(&map("abort", 0), vec![]).unwrap();
+    open.push(batch(["a", "b"])).unwrap();
     let Err(HostError::Died(text)) = open.pull() else { panic!("did not die") };
     for part in
         ["signal 6 (SIGABRT)", "map(abort) at job.py:7 in main", "records 1 to 2", "these are my last words"]
     {
         assert!(text.contains(part), "{text}");
     }
-    assert!(matches!(open.push(batch(&["c"])), Err(HostError::Died(_))));
+    assert!(matches!(open.push(batch(["c"])), Err(HostError::Died(_))));
     let Err(HostError::Died(text)) = one(&host, "exit") else { panic!("did not die") };
     assert!(text.contains("exit code 3"), "{text}");
     assert!(one(&host, "same").is_ok());
@@ -329,8 +313,8 @@ fn what_cannot_start_says_so() {
 fn dropping_a_chain_does_not_wait_and_ends_a_stuck_worker() {
     let host = pool(1);
     let process = text(&one(&host, "pid").unwrap());
-    let mut open = host.open(&chain("hang", 0), vec![]).unwrap();
-    open.push(batch(&["a"])).unwrap();
+    let mut open = host.open(&map("hang", 0), vec![]).unwrap();
+    open.push(batch(["a"])).unwrap();
     std::thread::sleep(Duration::from_millis(50));
     let since = Instant::now();
     drop(open);
@@ -342,8 +326,8 @@ fn dropping_a_chain_does_not_wait_and_ends_a_stuck_worker() {
 #[test]
 fn an_interrupted_run_kills_what_it_uses() {
     let host = pool(1);
-    let mut open = host.open(&chain("hang", 0), vec![]).unwrap();
-    open.push(batch(&["a"])).unwrap();
+    let mut open = host.open(&map("hang", 0), vec![]).unwrap();
+    open.push(batch(["a"])).unwrap();
     let killer = host.clone();
     let killing = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(200));
@@ -359,7 +343,7 @@ fn users_that_share_a_stuck_worker_end_it_together() {
     let host = pool(2);
     let users = [host.for_another(), host.for_another()];
     let mut open: Vec<_> = users.iter().map(|user| user.open(&single("hang"), vec![]).unwrap()).collect();
-    open.iter_mut().for_each(|chain| chain.push(batch(&["a"])).unwrap());
+    open.iter_mut().for_each(|chain| chain.push(batch(["a"])).unwrap());
     assert_eq!(host.count(), 1);
     users[0].kill_busy();
     std::thread::sleep(Duration::from_millis(100));
@@ -424,8 +408,8 @@ fn idle_workers_end_and_early_ones_are_there() {
 #[test]
 fn only_idle_workers_make_room_for_others() {
     let host = pool(3);
-    let mut open = host.open(&chain("hang", 0), vec![]).unwrap();
-    open.push(batch(&["a"])).unwrap();
+    let mut open = host.open(&map("hang", 0), vec![]).unwrap();
+    open.push(batch(["a"])).unwrap();
     let free = host.for_another();
     let process = text(&one(&free, "pid").unwrap());
     assert_eq!(host.count(), 2);
@@ -454,8 +438,8 @@ fn users_of_a_pool_do_not_meet() {
     let other = host.for_another();
     // What is free serves anybody.
     assert_eq!(text(&one(&other, "pid").unwrap()), first);
-    let mut open = host.open(&chain("hang", 0), vec![]).unwrap();
-    open.push(batch(&["a"])).unwrap();
+    let mut open = host.open(&map("hang", 0), vec![]).unwrap();
+    open.push(batch(["a"])).unwrap();
     let elsewhere = text(&one(&other, "pid").unwrap());
     assert_ne!(elsewhere, first);
     // By then its worker has said that it let go of the chain.
@@ -469,8 +453,8 @@ fn users_of_a_pool_do_not_meet() {
 
 /// A run with a side input: its process, where it lies there, and the files that are mapped.
 fn place(host: &WorkersHost, side: &RecordBatch) -> (String, String, Vec<String>) {
-    let mut open = host.open(&chain("where", 1), vec![side.clone()]).unwrap();
-    open.push(batch(&["a"])).unwrap();
+    let mut open = host.open(&map("where", 1), vec![side.clone()]).unwrap();
+    open.push(batch(["a"])).unwrap();
     let told = text(&open.pull().unwrap());
     let mut words = told.split(' ').map(str::to_owned).filter(|word| !word.is_empty());
     (words.next().unwrap(), words.next().unwrap(), words.collect())
@@ -480,23 +464,23 @@ fn place(host: &WorkersHost, side: &RecordBatch) -> (String, String, Vec<String>
 #[test]
 fn a_side_input_is_sent_once_and_a_large_one_is_mapped_by_all() {
     let host = pool(2);
-    let large = || batch(&["x".repeat(1000).as_str(); 3000]);
+    let large = || batch(["x".repeat(1000).as_str(); 3000]);
     let first = place(&host, &large());
     assert_eq!(first.2.len(), 1);
     // Equal records that lie elsewhere here are what it has.
     assert_eq!(place(&host, &large()), first);
     // Another process maps the same file.
-    let busy = host.open(&chain("same", 0), vec![]).unwrap();
+    let busy = host.open(&map("same", 0), vec![]).unwrap();
     let other = place(&host.for_another(), &large());
     assert_ne!(other.0, first.0);
     assert_eq!(other.2, first.2);
     drop(busy);
     // Small ones are sent as they are, once too.
-    let small = || batch(&["small"]);
+    let small = || batch(["small"]);
     let sent = place(&host, &small());
     assert_eq!(place(&host, &small()), sent);
     // One that differs is another one.
-    assert_ne!(place(&host, &batch(&["y".repeat(1000).as_str(); 3000])).2, first.2);
+    assert_ne!(place(&host, &batch(["y".repeat(1000).as_str(); 3000])).2, first.2);
 }
 
 #[cfg(target_os = "linux")]
@@ -511,10 +495,10 @@ fn ten_thousand_chains_leave_nothing() {
     let host = pool(1);
     let run = |count: usize| {
         for number in 0..count {
-            let sides = if number % 3 == 0 { vec![batch(&["s", "t"])] } else { vec![] };
+            let sides = if number % 3 == 0 { vec![batch(["s", "t"])] } else { vec![] };
             let name = ["side", "same", "fail"][number % 3];
-            let mut open = host.for_task("one of many").open(&chain(name, sides.len()), sides).unwrap();
-            open.push(batch(&["a"])).unwrap();
+            let mut open = host.for_task("one of many").open(&map(name, sides.len()), sides).unwrap();
+            open.push(batch(["a"])).unwrap();
             assert_eq!(open.pull().is_ok(), name != "fail");
             if number % 2 == 0 && name != "fail" {
                 open.finish().unwrap();
@@ -538,8 +522,8 @@ fn large_batches_go_through_memory_without_a_name() {
             .count()
     };
     let host = pool(1);
-    let mut open = host.open(&chain("same", 0), vec![]).unwrap();
-    let sent = batch(&["x".repeat(100_000).as_str()]);
+    let mut open = host.open(&map("same", 0), vec![]).unwrap();
+    let sent = batch(["x".repeat(100_000).as_str()]);
     wait_for("nothing was shared", || {
         open.push(sent.clone()).unwrap();
         assert_eq!(open.pull().unwrap(), sent);

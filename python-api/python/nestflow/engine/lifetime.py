@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    GiveBack = Callable[[], object]
+
 
 class Closing:
     """What engines inherit that have something to give back."""
@@ -27,10 +29,8 @@ class Closing:
     def close(self) -> None:
         """Give everything back; closing twice is harmless."""
         self._closed = True
-        detached = self._closer and self._closer.detach()
-        if detached:
-            _, _, (_, give_back, *arguments), _ = detached
-            give_back(*arguments)
+        if self._closer is not None and self._closer.detach() is not None:
+            self._give_back()
 
     def _check_open(self) -> None:
         """Refuse what comes after the end.
@@ -41,14 +41,28 @@ class Closing:
         if self._closed or (self._closer is not None and not self._closer.alive):
             raise NestflowRuntimeException("this pipeline is closed")
 
-    def _at_end(self, give_back: Callable[..., object], *arguments: object) -> None:
+    def _at_end(self, give_back: Callable[..., object], *arguments: object, apart: bool = False) -> None:
         """Say what the end has to do; it must not know this engine, which could never end otherwise.
 
-        Where nobody has the engine any more, a thread of its own does it: the garbage collector notices that
-        in the middle of anything, as of another engine's question to the same JVM, and would take its answer.
+        Where nobody has the engine any more, the garbage collector notices that in the middle of anything.
+        What must not happen there, as a question to a JVM that has another one to answer, is done `apart`: by
+        a thread of its own.
         """
-        self._closer = weakref.finalize(self, _collected.put, os.getpid(), give_back, *arguments)
-        _collected.begin()
+        self._give_back = partial(give_back, *arguments)
+        how = _collected.put if apart else _now
+        self._closer = weakref.finalize(self, _found, os.getpid(), how, self._give_back)
+        if apart:
+            _collected.begin()
+
+
+def _found(process: int, how: Callable[[GiveBack], None], give_back: GiveBack) -> None:
+    """What the garbage collector calls, and the end of the interpreter: in a fork, it is the parent's."""
+    if process == os.getpid():
+        how(give_back)
+
+
+def _now(give_back: GiveBack) -> None:
+    give_back()
 
 
 class _Collected:
@@ -58,7 +72,7 @@ class _Collected:
         self._process = 0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._waiting: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[GiveBack | None] = queue.SimpleQueue()
 
     def begin(self) -> None:
         """Start the thread of this process, if there is none: the garbage collector must not."""
@@ -72,14 +86,12 @@ class _Collected:
                 # After that of `weakref`, so that it runs before.
                 atexit.register(self._end)
 
-    def put(self, process: int, give_back: Callable[..., object], *arguments: object) -> None:
+    def put(self, give_back: GiveBack) -> None:
         """Have something given back soon; with the interpreter's end, now."""
-        if process != os.getpid():  # in a fork: it is its parent's
-            return
         if self._thread is None:
-            give_back(*arguments)
+            give_back()
         else:
-            self._waiting.put(partial(give_back, *arguments))
+            self._waiting.put(give_back)
 
     def _end(self) -> None:
         thread, self._thread = self._thread, None
@@ -89,7 +101,7 @@ class _Collected:
                 thread.join()
 
 
-def _work(waiting: queue.SimpleQueue[Callable[[], object] | None]) -> None:
+def _work(waiting: queue.SimpleQueue[GiveBack | None]) -> None:
     for give_back in iter(waiting.get, None):
         with suppress(Exception):  # there is nobody to be told
             give_back()

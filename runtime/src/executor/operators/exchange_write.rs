@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use nestflow_batch::block::{self, BlockHeader};
 use nestflow_batch::scatter::ChannelBuffers;
@@ -19,8 +19,12 @@ use crate::error::{Error, Result};
 use crate::executor::columns::select;
 use crate::memory::Pool;
 
-/// A channel with so many bytes is worth sending.
-const BLOCK_BYTES: usize = 1 << 20;
+/// What a block should not exceed. It is an array of a JVM at times, and the usual collector there gives an array
+/// that is larger than half of one of its regions (of 1 MiB and more) regions of its own: with a little more than
+/// 1 MiB, half of that memory would be lost, and not be counted by anybody.
+const BLOCK_BYTES: usize = (1 << 20) - (16 << 10);
+/// Rows are appended by so many bytes, so that blocks come near to that.
+const PIECE_BYTES: usize = BLOCK_BYTES / 4;
 /// The share of a task's memory for rows that wait in channels.
 const SHARE: usize = 8;
 
@@ -64,6 +68,8 @@ pub struct ExchangeWrite {
     task: u32,
     /// The number of the next block of each channel.
     sequence: Vec<u32>,
+    /// What each channel had before the batch in hand.
+    before: Vec<usize>,
     writer: Box<dyn BlockWriter>,
     compress: bool,
     /// Bytes that may wait.
@@ -90,6 +96,7 @@ impl ExchangeWrite {
             buffers,
             schema,
             sequence: vec![0; channels.count as usize],
+            before: vec![0; channels.count as usize],
             channels,
             route,
             task,
@@ -113,6 +120,26 @@ impl ExchangeWrite {
         self.writer.write(number, bytes)
     }
 
+    /// Appends rows, and sends the channels that could not take as many once more.
+    fn append(&mut self, batch: &RecordBatch) -> Result<()> {
+        for (channel, before) in self.before.iter_mut().enumerate() {
+            *before = self.buffers.bytes(channel);
+        }
+        let rows = select(batch, &self.schema)?;
+        self.buffers.append(&rows, self.route.deal(batch)?).map_err(unfit)?;
+        for channel in 0..self.channels.count as usize {
+            let bytes = self.buffers.bytes(channel);
+            if bytes + (bytes - self.before[channel]) > BLOCK_BYTES {
+                self.send(channel)?;
+            }
+        }
+        if self.buffers.held_bytes() > self.budget {
+            self.send_largest()?;
+        }
+        self.reserved.grow_to(self.buffers.held_bytes());
+        Ok(())
+    }
+
     /// Sends the largest channels until half of the budget is free again: not each batch does it.
     fn send_largest(&mut self) -> Result<()> {
         let mut largest: Vec<usize> = (0..self.channels.count as usize).collect();
@@ -127,23 +154,22 @@ impl ExchangeWrite {
     }
 }
 
+/// Bytes of all cells of a batch.
+fn cell_bytes(batch: &RecordBatch) -> usize {
+    let cells = batch.columns().iter().filter_map(|column| column.as_binary_view_opt());
+    cells.flat_map(|cells| cells.lengths()).map(|length| length as usize).sum()
+}
+
 fn unfit(error: block::BlockError) -> Error {
     Error::Data(error.to_string())
 }
 
 impl RowSink for ExchangeWrite {
     fn write(&mut self, batch: RecordBatch) -> Result<()> {
-        let rows = select(&batch, &self.schema)?;
-        self.buffers.append(&rows, self.route.deal(&batch)?).map_err(unfit)?;
-        for channel in 0..self.channels.count as usize {
-            if self.buffers.bytes(channel) >= BLOCK_BYTES {
-                self.send(channel)?;
-            }
+        let rows = batch.num_rows().div_ceil(cell_bytes(&batch).div_ceil(PIECE_BYTES).max(1)).max(1);
+        for first in (0..batch.num_rows()).step_by(rows) {
+            self.append(&batch.slice(first, rows.min(batch.num_rows() - first)))?;
         }
-        if self.buffers.held_bytes() > self.budget {
-            self.send_largest()?;
-        }
-        self.reserved.grow_to(self.buffers.held_bytes());
         Ok(())
     }
 
@@ -196,8 +222,13 @@ mod tests {
         columns::batch(&rows(), both, lengths.len()).unwrap()
     }
 
-    /// What each channel gets from a writer with so much memory, and the channels of the blocks in their order.
-    fn written(batches: &[RecordBatch], channels: u32, memory: usize) -> (BTreeMap<u32, Vec<u64>>, Vec<u32>) {
+    /// The rows of each channel.
+    type Found = BTreeMap<u32, Vec<u64>>;
+    /// The channel of each block and its bytes, in the order in which they were sent.
+    type Sent = Vec<(u32, usize)>;
+
+    /// What comes from a writer with so much memory.
+    fn written(batches: &[RecordBatch], channels: u32, memory: usize) -> (Found, Sent) {
         let pool: Arc<dyn Pool> = Arc::new(FixedPool::new(memory));
         let blocks = Blocks::default();
         let kind = ExchangeKind::Hash { by: vec![Col::Value], parts: channels };
@@ -212,7 +243,7 @@ mod tests {
         }
         Box::new(write).finish().unwrap();
         assert_eq!(pool.taken(), 0);
-        let mut found: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
+        let mut found = Found::new();
         let mut next: BTreeMap<u32, u32> = BTreeMap::new();
         let blocks = std::mem::take(&mut *blocks.lock().unwrap());
         for (channel, bytes) in &blocks {
@@ -223,7 +254,7 @@ mod tests {
             let numbers = columns::positions(batch.column(1)).unwrap();
             found.entry(*channel).or_default().extend(numbers.values());
         }
-        (found, blocks.into_iter().map(|(channel, _)| channel).collect())
+        (found, blocks.into_iter().map(|(channel, bytes)| (channel, bytes.len())).collect())
     }
 
     proptest! {
@@ -246,6 +277,20 @@ mod tests {
     }
 
     #[test]
+    fn blocks_are_no_larger_than_an_array_should_be_and_seldom_much_smaller() {
+        for (rows, length, channels) in [(8192, 100, 1), (50, 50_000, 1), (8192, 10, 1), (8192, 200, 3)] {
+            let lengths = vec![length; rows];
+            let batches: Vec<_> = (0..20).map(|n| batch(n * rows as u64, &lengths)).collect();
+            let (found, sent) = written(&batches, channels, 1 << 30);
+            assert_eq!(found.values().map(Vec::len).sum::<usize>(), 20 * rows);
+            // Sixteen bytes are the array's own.
+            assert!(sent.iter().all(|(_, bytes)| bytes + 16 <= 1 << 20), "{length} {sent:?}");
+            let small = sent.iter().filter(|(_, bytes)| *bytes < BLOCK_BYTES / 2).count();
+            assert!(small <= channels as usize, "{length} {sent:?}");
+        }
+    }
+
+    #[test]
     fn thousands_of_channels_stay_within_the_budget() {
         let batches: Vec<_> = (0..40).map(|n| batch(n * 1000, &[100; 1000])).collect();
         let (found, _) = written(&batches, 4000, 8 << 20);
@@ -264,7 +309,7 @@ mod tests {
             found.keys().any(|channel| channel < largest) && found.keys().any(|channel| channel > largest)
         );
         // The short ones wait until the end, where each channel that has rows is sent once.
-        let early = sent.iter().take_while(|channel| *channel == largest).count();
+        let early = sent.iter().take_while(|(channel, _)| channel == largest).count();
         assert!(early > 4 && sent.len() - early <= found.len(), "{sent:?}");
     }
 }

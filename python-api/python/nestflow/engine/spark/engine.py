@@ -203,7 +203,7 @@ class SparkEngine(Closing):
             self._context = context(self._session, self._conf, self._name, self._memory, before)
             self._driver = self._context._jvm.nestflow.spark.Driver(self._context._jsc)
             self._copies = Temporary(self._context._jvm)
-            self._at_end(_close, self._driver, self._copies)
+            self._at_end(_close, self._driver, self._copies, apart=True)
             self._driver.configure(file, self._hadoop)
             # Asked for once: a look at the application's settings takes milliseconds.
             conf = self._context.getConf()
