@@ -105,18 +105,18 @@ def least(candidates) -> list[Took]:
     return best
 
 
-def used_by(work) -> Took:
+def used_by(work, of_threads: bool) -> Took:
     """What some work takes."""
-    before, started = processor_seconds(), time.perf_counter()
+    before, started = processor_seconds(of_threads), time.perf_counter()
     work()
     wall = time.perf_counter() - started
-    return processor_seconds() - before, wall
+    return processor_seconds(of_threads) - before, wall
 
 
-def job(work):
+def job(work, of_threads: bool = True):
     """A candidate, tried before."""
     work()
-    return lambda: used_by(work)
+    return lambda: used_by(work, of_threads)
 
 
 def row(name, count, figures, walls=()) -> None:
@@ -151,11 +151,11 @@ def records_table(*names: str) -> None:
             p.close()
 
 
-def kept_job(p, records, function):
+def kept_job(p, records, function, of_threads: bool = True):
     """A candidate that reads what is kept, calls the function and keeps the results."""
     kept = p.parallelize(records).cache()
     p.run()
-    return job(lambda: kept.map(function).cache().count().get())
+    return job(lambda: kept.map(function).cache().count().get(), of_threads)
 
 
 def pyspark_table(*names: str) -> None:
@@ -194,15 +194,15 @@ def pyspark_table(*names: str) -> None:
         kept = spark.sparkContext.parallelize(records, 1).cache()
         mapped = kept.map(function)
         candidates = [lambda records=records, function=function: bare(records, function)]
-        candidates += [job(mapped._jrdd.count), lambda: (0, 0)]
+        candidates += [job(mapped._jrdd.count, False), lambda: (0, 0)]
         if name in types:
             # The same function of each record, in batches of the library's size.
             applied = pandas_udf(lambda s, function=function: s.map(function), types[name])
             frame = spark.createDataFrame([(record,) for record in records], f"v {types[name]}").coalesce(1)
             frame.cache().count()
             write = frame.select(applied("v")).write.format("noop").mode("overwrite")
-            candidates[-1] = job(write.save)
-        candidates += [kept_job(p, records, function) for p in pipelines]
+            candidates[-1] = job(write.save, False)
+        candidates += [kept_job(p, records, function, False) for p in pipelines]
         row(name, len(records), least(candidates))
         for p in pipelines:
             p.close()
@@ -324,8 +324,8 @@ def one_cluster(master: str) -> None:
 
     conf = {"spark.master": master, "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
     conf |= {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
-    # As many tasks in all clusters.
-    conf |= {"spark.default.parallelism": "2"}
+    # As many tasks in all clusters, and what is kept in all executors.
+    conf |= {"spark.default.parallelism": "2", "spark.scheduler.minRegisteredResourcesRatio": "1"}
     pipelines = {
         h: nf.Pipeline.create("spark", spark_conf=conf, host=h, progress=False)
         for h in ("workers", "embedded")
