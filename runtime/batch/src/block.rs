@@ -7,7 +7,7 @@
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
-use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::body;
@@ -206,13 +206,16 @@ fn present_len(columns: u32) -> usize {
     (columns as usize).div_ceil(64) * 8
 }
 
-/// Tells schemas apart: 32 bits of a hash of the columns' names and types.
+/// Tells schemas apart: 32 bits of a hash of the columns' names and types. `Binary` is `BinaryView` here: they
+/// are written alike, and who has the one may read the other.
 fn fingerprint(schema: &Schema) -> u32 {
     let mut hash = Xxh3Default::new();
     for field in schema.fields() {
         hash.update(field.name().as_bytes());
         hash.update(&[0]);
-        hash.update(field.data_type().to_string().as_bytes());
+        let kind =
+            if field.data_type() == &DataType::Binary { &DataType::BinaryView } else { field.data_type() };
+        hash.update(kind.to_string().as_bytes());
         hash.update(&[0]);
     }
     hash.digest() as u32

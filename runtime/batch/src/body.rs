@@ -15,9 +15,10 @@ use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_ipc::reader::RecordBatchDecoder;
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
 use arrow_ipc::{CompressionType, MetadataVersion};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 
 use crate::block::BlockError;
+use crate::views::{push, view};
 
 /// Buffers of the message start at multiples of this, and so do blocks written one after another.
 const ALIGNMENT: usize = 8;
@@ -204,14 +205,18 @@ fn fits(kind: &DataType) -> bool {
         )
 }
 
-/// The columns as they are written: only those that are present, `Binary` for `BinaryView`.
+/// The columns that are present, as they are written.
 fn wire_schema(schema: &Schema, present: &[u8]) -> SchemaRef {
     let fields = schema.fields().iter().enumerate().filter(|(index, _)| is_present(present, *index));
-    let fields = fields.map(|(_, field)| match field.data_type() {
+    Arc::new(Schema::new(fields.map(|(_, field)| wire_field(field)).collect::<Vec<_>>()))
+}
+
+/// A column as it is written: `Binary` for `BinaryView`.
+pub(crate) fn wire_field(field: &FieldRef) -> FieldRef {
+    match field.data_type() {
         DataType::BinaryView => Arc::new(Field::new(field.name(), DataType::Binary, true)),
         _ => Arc::clone(field),
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
 }
 
 fn is_present(present: &[u8], index: usize) -> bool {
@@ -226,11 +231,12 @@ fn to_wire(column: &ArrayRef) -> Result<ArrayRef, BlockError> {
     if i32::try_from(total).is_err() {
         return Err(BlockError::Unfit(format!("a column of {total} bytes, limit 2 GiB")));
     }
-    let mut values = Vec::with_capacity(total);
+    // A short value is written as a whole view's bytes before it is cut off.
+    let mut values = Vec::with_capacity(total + size_of::<u128>());
     let mut offsets = Vec::with_capacity(views.len() + 1);
     offsets.push(0);
-    for value in views.bytes_iter() {
-        values.extend_from_slice(value);
+    for row in 0..views.len() {
+        push(&mut values, views, row);
         offsets.push(values.len() as i32);
     }
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
@@ -241,7 +247,15 @@ fn to_wire(column: &ArrayRef) -> Result<ArrayRef, BlockError> {
 /// Views over the values where they lie.
 fn from_wire(column: ArrayRef, field: &Field) -> Result<ArrayRef, ArrowError> {
     match (field.data_type(), column.as_binary_opt::<i32>()) {
-        (DataType::BinaryView, Some(binary)) => Ok(Arc::new(BinaryViewArray::from(binary))),
+        (DataType::BinaryView, Some(binary)) => {
+            let (values, offsets) = (binary.values(), binary.value_offsets());
+            let views = offsets.windows(2).map(|ends| {
+                // Arrow has checked the offsets.
+                view(&values[ends[0] as usize..ends[1] as usize], 0, ends[0] as u32)
+            });
+            let (views, nulls) = (views.collect::<Vec<_>>(), binary.nulls().cloned());
+            Ok(Arc::new(BinaryViewArray::try_new(views.into(), vec![values.clone()], nulls)?))
+        }
         _ => Ok(column),
     }
 }

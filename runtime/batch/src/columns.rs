@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::make_view;
 use arrow_array::{Array, ArrayRef, BinaryViewArray};
 use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::views::view;
 
 /// The longest value that lies inside its view.
 const INLINE: usize = 12;
@@ -64,7 +65,7 @@ impl CellBuilder {
         let start = self.committed;
         let length = self.buffer.len() - start;
         // Both are below 2^32: the buffer is closed long before, and `finish` refuses longer cells.
-        self.views.push(make_view(&self.buffer[start..], self.full.len() as u32, start as u32));
+        self.views.push(view(&self.buffer[start..], self.full.len() as u32, start as u32));
         self.nulls.0.append_non_null();
         if length <= INLINE {
             self.buffer.truncate(start);

@@ -22,3 +22,4 @@ mod reader;
 pub mod repr;
 pub mod scatter;
 pub mod tag;
+mod views;

@@ -13,9 +13,11 @@ use arrow_array::{
     Array, ArrayRef, BinaryArray, BinaryViewArray, PrimitiveArray, RecordBatch, RecordBatchOptions,
 };
 use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 
 use crate::block::BlockError;
+use crate::body::wire_field;
+use crate::views::push;
 
 /// What a column of one channel can hold: offsets have 32 bits.
 const ROOM: usize = i32::MAX as usize;
@@ -24,6 +26,8 @@ const ROOM: usize = i32::MAX as usize;
 #[derive(Debug)]
 pub struct ChannelBuffers {
     schema: SchemaRef,
+    /// What is taken has, ready to be written.
+    wire: SchemaRef,
     channels: Vec<Channel>,
     /// Row numbers of the batch in hand, channel after channel.
     order: Vec<u32>,
@@ -64,7 +68,8 @@ impl ChannelBuffers {
     pub fn new(schema: SchemaRef, channels: usize) -> Result<ChannelBuffers, BlockError> {
         let channels = (0..channels).map(|_| Channel::new(&schema)).collect::<Result<Vec<_>, _>>()?;
         let held = channels.iter().map(|channel| channel.held).sum();
-        Ok(ChannelBuffers { schema, channels, order: Vec::new(), starts: Vec::new(), held })
+        let wire = Arc::new(Schema::new(schema.fields().iter().map(wire_field).collect::<Vec<_>>()));
+        Ok(ChannelBuffers { schema, wire, channels, order: Vec::new(), starts: Vec::new(), held })
     }
 
     /// Appends every row of the batch to the channel named for it. On an error nothing was appended.
@@ -112,7 +117,8 @@ impl ChannelBuffers {
         self.channels.get(channel).map_or(0, |channel| channel.rows)
     }
 
-    /// The rows of a channel as one batch; the channel is empty after that.
+    /// The rows of a channel as one batch for a block, its cells as they are written there (`Binary`); the
+    /// channel is empty after that.
     pub fn take(&mut self, channel: usize) -> Result<RecordBatch, BlockError> {
         let count = self.channels.len();
         let Some(buffers) = self.channels.get_mut(channel) else {
@@ -124,7 +130,7 @@ impl ChannelBuffers {
         self.held -= buffers.held;
         buffers.held = buffers.taken();
         self.held += buffers.held;
-        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.wire), columns, &options)?)
     }
 
     /// Fills `order` and `starts`.
@@ -244,17 +250,16 @@ impl Cells {
             _ => rows.iter().for_each(|&row| self.nulls.append(from.is_valid(row as usize))),
         }
         for &row in rows {
-            self.values.extend_from_slice(from.value(row as usize));
+            push(&mut self.values, from, row as usize);
             self.ends.push(self.values.len() as i32);
         }
         self.values.len() - before + rows.len() * size_of::<i32>()
     }
 
-    fn finish(&mut self) -> Result<BinaryViewArray, ArrowError> {
+    fn finish(&mut self) -> Result<BinaryArray, ArrowError> {
         let Cells { values, ends, mut nulls } = std::mem::replace(self, Cells::new());
         let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
-        let binary = BinaryArray::try_new(ends, Buffer::from_vec(values), nulls.finish())?;
-        Ok(BinaryViewArray::from(&binary))
+        BinaryArray::try_new(ends, Buffer::from_vec(values), nulls.finish())
     }
 }
 

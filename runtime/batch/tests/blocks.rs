@@ -123,7 +123,8 @@ proptest! {
         for (channel, expected) in expected.iter().enumerate() {
             prop_assert_eq!(buffers.rows(channel), expected.len());
             prop_assert_eq!(buffers.bytes(channel) == 0, expected.is_empty());
-            let taken = buffers.take(channel).unwrap();
+            let taken = block(&buffers.take(channel).unwrap(), false);
+            let (_, taken) = decode(&taken, &schema, "here").unwrap();
             prop_assert_eq!(taken.num_rows(), expected.len());
             for (row, expected) in expected.iter().enumerate() {
                 prop_assert_eq!(&taken.slice(row, 1), expected);
