@@ -73,7 +73,7 @@ def processor_seconds(of_threads: bool = True) -> float:
     while more := {process for process, parent in parents.items() if parent in ours | more} - ours:
         ours |= more
     if not of_threads:
-        return sum(used.get(process, 0) for process in ours)
+        return time.process_time() + sum(used.get(process, 0) for process in ours)
     nanoseconds = 0
     for process in ours:
         for thread in glob.glob(f"/proc/{process}/task/*/schedstat"):

@@ -22,19 +22,8 @@ import nestflow_peer
 
 import nestflow as nf
 
-HEADS = (
-    "wall",
-    "idle",
-    "tasks ran",
-    "functions",
-    "shuffle",
-    "operators",
-    "unpacking",
-    "tasks",
-    "MB",
-    "spilled",
-)
-WHOLE = HEADS[-3:]
+SECONDS = ("wall", "idle", "tasks ran", "functions", "shuffle", "operators", "unpacking")
+HEADS = (*SECONDS, "tasks", "MB", "MB spilled")
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 
 
@@ -107,11 +96,8 @@ def main() -> None:
     print(f"| workload | {' | '.join(HEADS)} |\n|---{'|---' * len(HEADS)}|")
     for name in names:
         best = min((run(name, data) for _ in range(ROUNDS)), key=lambda line: line[0])
-        print(
-            f"| {name} | "
-            + " | ".join(f"{x:.2f}" if n < 7 else f"{x:.0f}" for n, x in enumerate(best))
-            + " |"
-        )
+        cells = [f"{x:.{2 if head in SECONDS else 0}f}" for head, x in zip(HEADS, best, strict=True)]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
     first.close()
     nestflow_peer.stop_spark()
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 TIMES = int(os.environ.get("NESTFLOW_FAULTS", "1"))
 """How often each fault is tried."""
 
-RUNS = 10
+RUNS = 30
 """So many runs are not all over before their moment."""
 
 

@@ -40,7 +40,7 @@ def test_what_is_collected_is_closed_there_or_by_a_thread_of_its_own(apart: bool
     engine = Engine(ended, apart)
     del engine
     gc.collect()
-    assert ended.get(timeout=30) == "nestflow-closing" if apart else threading.current_thread().name
+    assert ended.get(timeout=30) == ("nestflow-closing" if apart else threading.current_thread().name)
 
 
 def test_an_end_that_fails_is_not_the_last_one() -> None:
@@ -68,6 +68,8 @@ held, apart = Engine("held", False), Engine("held apart", True)
 del dropped, here
 gc.collect()
 if os.fork() == 0:
+    held.close()
+    apart.close()
     own = Engine("of the fork", True)
     sys.exit()
 os.wait()

@@ -167,6 +167,7 @@ fn every_flipped_byte_and_every_cut_is_an_error() {
 fn damage_under_a_good_checksum_never_hurts() {
     let batch = batch(vec![
         ("k", cells(&vec![Some(vec![7; 40]); 40])),
+        ("s", cells(&(0..40).map(|n| (n % 3 > 0).then(|| vec![7; n % 13])).collect::<Vec<_>>())),
         ("t", Arc::new(StringArray::from(vec![Some("é"); 40]))),
         ("n", Arc::new(UInt64Array::from(vec![Some(1); 40]))),
         ("b", Arc::new(BooleanArray::from(vec![Some(true); 40]))),

@@ -29,8 +29,10 @@ class Closing:
     def close(self) -> None:
         """Give everything back; closing twice is harmless."""
         self._closed = True
-        if self._closer is not None and self._closer.detach() is not None:
-            self._give_back()
+        detached = self._closer and self._closer.detach()
+        if detached:
+            _, _, (process, _, give_back), _ = detached
+            _found(process, _now, give_back)
 
     def _check_open(self) -> None:
         """Refuse what comes after the end.
@@ -48,15 +50,14 @@ class Closing:
         What must not happen there, as a question to a JVM that has another one to answer, is done `apart`: by
         a thread of its own.
         """
-        self._give_back = partial(give_back, *arguments)
         how = _collected.put if apart else _now
-        self._closer = weakref.finalize(self, _found, os.getpid(), how, self._give_back)
+        self._closer = weakref.finalize(self, _found, os.getpid(), how, partial(give_back, *arguments))
         if apart:
             _collected.begin()
 
 
 def _found(process: int, how: Callable[[GiveBack], None], give_back: GiveBack) -> None:
-    """What the garbage collector calls, and the end of the interpreter: in a fork, it is the parent's."""
+    """What every end comes to. In a fork, it is the parent's that gives back."""
     if process == os.getpid():
         how(give_back)
 
@@ -69,7 +70,6 @@ class _Collected:
     """What the garbage collector found, and the thread that gives it back."""
 
     def __init__(self) -> None:
-        self._process = 0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._waiting: queue.SimpleQueue[GiveBack | None] = queue.SimpleQueue()
@@ -77,12 +77,11 @@ class _Collected:
     def begin(self) -> None:
         """Start the thread of this process, if there is none: the garbage collector must not."""
         with self._lock:
-            if self._process != os.getpid():  # a fork has neither the thread nor what waits for it
-                self._process, self._waiting = os.getpid(), queue.SimpleQueue()
-                self._thread = threading.Thread(
-                    target=_work, args=(self._waiting,), name="nestflow-closing", daemon=True
-                )
-                self._thread.start()
+            if self._thread is None:
+                name, arguments = "nestflow-closing", (self._waiting,)
+                thread = threading.Thread(target=_work, args=arguments, name=name, daemon=True)
+                thread.start()
+                self._thread = thread
                 # After that of `weakref`, so that it runs before.
                 atexit.register(self._end)
 
@@ -95,7 +94,7 @@ class _Collected:
 
     def _end(self) -> None:
         thread, self._thread = self._thread, None
-        if thread is not None and self._process == os.getpid():
+        if thread is not None:
             self._waiting.put(None)
             with suppress(KeyboardInterrupt):  # who does not want to wait need not
                 thread.join()
@@ -109,3 +108,5 @@ def _work(waiting: queue.SimpleQueue[GiveBack | None]) -> None:
 
 
 _collected = _Collected()
+# A fork has neither the thread nor what waits for it.
+os.register_at_fork(after_in_child=lambda: _collected.__init__())  # type: ignore[misc]

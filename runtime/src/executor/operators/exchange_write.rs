@@ -19,12 +19,15 @@ use crate::error::{Error, Result};
 use crate::executor::columns::select;
 use crate::memory::Pool;
 
-/// What a block should not exceed. It is an array of a JVM at times, and the usual collector there gives an array
-/// that is larger than half of one of its regions (of 1 MiB and more) regions of its own: with a little more than
-/// 1 MiB, half of that memory would be lost, and not be counted by anybody.
-const BLOCK_BYTES: usize = (1 << 20) - (16 << 10);
-/// Rows are appended by so many bytes, so that blocks come near to that.
+/// What a block does not exceed, unless a single row does. It is an array of a JVM at times, and the usual collector
+/// there gives an array that is larger than half of one of its regions (of 1 MiB and more) regions of its own: with
+/// a little more than 1 MiB, half of that memory would be lost, and not be counted by anybody. Besides its values, a
+/// block has a header and bitmaps of nulls, of at most a 32nd part of them.
+const BLOCK_BYTES: usize = (1 << 20) - (48 << 10);
+/// Few channels get their rows by pieces of so many bytes, so that blocks come near to that.
 const PIECE_BYTES: usize = BLOCK_BYTES / 4;
+/// So many are few; of others a batch brings each a small part.
+const FEW: u32 = 4;
 /// The share of a task's memory for rows that wait in channels.
 const SHARE: usize = 8;
 
@@ -68,8 +71,6 @@ pub struct ExchangeWrite {
     task: u32,
     /// The number of the next block of each channel.
     sequence: Vec<u32>,
-    /// What each channel had before the batch in hand.
-    before: Vec<usize>,
     writer: Box<dyn BlockWriter>,
     compress: bool,
     /// Bytes that may wait.
@@ -96,7 +97,6 @@ impl ExchangeWrite {
             buffers,
             schema,
             sequence: vec![0; channels.count as usize],
-            before: vec![0; channels.count as usize],
             channels,
             route,
             task,
@@ -120,19 +120,15 @@ impl ExchangeWrite {
         self.writer.write(number, bytes)
     }
 
-    /// Appends rows, and sends the channels that could not take as many once more.
-    fn append(&mut self, batch: &RecordBatch) -> Result<()> {
-        for (channel, before) in self.before.iter_mut().enumerate() {
-            *before = self.buffers.bytes(channel);
-        }
-        let rows = select(batch, &self.schema)?;
-        self.buffers.append(&rows, self.route.deal(batch)?).map_err(unfit)?;
-        for channel in 0..self.channels.count as usize {
-            let bytes = self.buffers.bytes(channel);
-            if bytes + (bytes - self.before[channel]) > BLOCK_BYTES {
+    /// Appends rows with their channels; sends those first that have no room for them.
+    fn append(&mut self, rows: &RecordBatch, channel_of_row: &[u32]) -> Result<()> {
+        let added = self.buffers.added_bytes(rows, channel_of_row);
+        for (channel, added) in added.into_iter().enumerate() {
+            if added > 0 && self.buffers.bytes(channel) + added > BLOCK_BYTES {
                 self.send(channel)?;
             }
         }
+        self.buffers.append(rows, channel_of_row).map_err(unfit)?;
         if self.buffers.held_bytes() > self.budget {
             self.send_largest()?;
         }
@@ -154,10 +150,23 @@ impl ExchangeWrite {
     }
 }
 
-/// Bytes of all cells of a batch.
-fn cell_bytes(batch: &RecordBatch) -> usize {
-    let cells = batch.columns().iter().filter_map(|column| column.as_binary_view_opt());
-    cells.flat_map(|cells| cells.lengths()).map(|length| length as usize).sum()
+/// Where pieces of a batch end that are no larger than that, unless a single row is.
+fn ends_of_pieces(batch: &RecordBatch, most: usize) -> Vec<usize> {
+    let width = batch.columns().iter().map(|column| column.data_type().primitive_width().unwrap_or(4)).sum();
+    let mut sizes: Vec<usize> = vec![width; batch.num_rows()];
+    for cells in batch.columns().iter().filter_map(|column| column.as_binary_view_opt()) {
+        sizes.iter_mut().zip(cells.lengths()).for_each(|(size, length)| *size += length as usize);
+    }
+    let (mut ends, mut held) = (Vec::new(), 0);
+    for (row, size) in sizes.into_iter().enumerate() {
+        if held > 0 && held + size > most {
+            ends.push(row);
+            held = 0;
+        }
+        held += size;
+    }
+    ends.push(batch.num_rows());
+    ends
 }
 
 fn unfit(error: block::BlockError) -> Error {
@@ -166,9 +175,13 @@ fn unfit(error: block::BlockError) -> Error {
 
 impl RowSink for ExchangeWrite {
     fn write(&mut self, batch: RecordBatch) -> Result<()> {
-        let rows = batch.num_rows().div_ceil(cell_bytes(&batch).div_ceil(PIECE_BYTES).max(1)).max(1);
-        for first in (0..batch.num_rows()).step_by(rows) {
-            self.append(&batch.slice(first, rows.min(batch.num_rows() - first)))?;
+        let rows = select(&batch, &self.schema)?;
+        let channel_of_row = self.route.deal(&batch)?.to_vec();
+        let most = if self.channels.count <= FEW { PIECE_BYTES } else { BLOCK_BYTES };
+        let mut first = 0;
+        for end in ends_of_pieces(&rows, most) {
+            self.append(&rows.slice(first, end - first), &channel_of_row[first..end])?;
+            first = end;
         }
         Ok(())
     }
@@ -224,8 +237,8 @@ mod tests {
 
     /// The rows of each channel.
     type Found = BTreeMap<u32, Vec<u64>>;
-    /// The channel of each block and its bytes, in the order in which they were sent.
-    type Sent = Vec<(u32, usize)>;
+    /// The channel of each block, its bytes and its rows, in the order in which they were sent.
+    type Sent = Vec<(u32, usize, usize)>;
 
     /// What comes from a writer with so much memory.
     fn written(batches: &[RecordBatch], channels: u32, memory: usize) -> (Found, Sent) {
@@ -245,16 +258,17 @@ mod tests {
         assert_eq!(pool.taken(), 0);
         let mut found = Found::new();
         let mut next: BTreeMap<u32, u32> = BTreeMap::new();
-        let blocks = std::mem::take(&mut *blocks.lock().unwrap());
+        let (blocks, mut sent) = (std::mem::take(&mut *blocks.lock().unwrap()), Sent::new());
         for (channel, bytes) in &blocks {
             let (header, batch) = block::decode(bytes, &rows(), "here").unwrap();
             let sequence = next.entry(*channel).or_default();
             assert_eq!((header.channel, header.producer, header.sequence), (*channel, 7, *sequence));
             *sequence += 1;
+            sent.push((*channel, bytes.len(), batch.num_rows()));
             let numbers = columns::positions(batch.column(1)).unwrap();
             found.entry(*channel).or_default().extend(numbers.values());
         }
-        (found, blocks.into_iter().map(|(channel, bytes)| (channel, bytes.len())).collect())
+        (found, sent)
     }
 
     proptest! {
@@ -276,17 +290,55 @@ mod tests {
         }
     }
 
+    /// Sixteen bytes are the array's own.
+    fn fit_an_array(sent: &Sent) -> bool {
+        sent.iter().all(|(_, bytes, rows)| bytes + 16 <= 1 << 20 || *rows == 1)
+    }
+
     #[test]
-    fn blocks_are_no_larger_than_an_array_should_be_and_seldom_much_smaller() {
-        for (rows, length, channels) in [(8192, 100, 1), (50, 50_000, 1), (8192, 10, 1), (8192, 200, 3)] {
+    fn blocks_are_seldom_much_smaller_than_they_may_be() {
+        for (rows, length, channels) in [(8192, 100, 1), (50, 100_000, 1), (8192, 10, 1), (8192, 200, 3)] {
             let lengths = vec![length; rows];
             let batches: Vec<_> = (0..20).map(|n| batch(n * rows as u64, &lengths)).collect();
             let (found, sent) = written(&batches, channels, 1 << 30);
             assert_eq!(found.values().map(Vec::len).sum::<usize>(), 20 * rows);
-            // Sixteen bytes are the array's own.
-            assert!(sent.iter().all(|(_, bytes)| bytes + 16 <= 1 << 20), "{length} {sent:?}");
-            let small = sent.iter().filter(|(_, bytes)| *bytes < BLOCK_BYTES / 2).count();
+            assert!(fit_an_array(&sent), "{length} {sent:?}");
+            let small = sent.iter().filter(|(_, bytes, _)| *bytes < BLOCK_BYTES / 3 * 2).count();
             assert!(small <= channels as usize, "{length} {sent:?}");
+        }
+    }
+
+    #[test]
+    fn blocks_with_a_bit_for_each_null_fit_too() {
+        let halves = (0..400_000).map(|n| (n % 2 == 0).then_some([b'x']));
+        let cells: ArrayRef = Arc::new(halves.collect::<BinaryViewArray>());
+        let schema = columns::schema(&[Col::Value]);
+        let batch = columns::batch(&schema, vec![cells], 400_000).unwrap();
+        let (pool, blocks): (Arc<dyn Pool>, _) = (Arc::new(FixedPool::new(1 << 30)), Blocks::default());
+        let (writer, to) = (Box::new(Kept(blocks.clone())), Channels { first: 0, count: 1 });
+        let mut write = ExchangeWrite::new(schema, to, Route::one(), writer, (0, 1), pool, false).unwrap();
+        write.write(batch).unwrap();
+        Box::new(write).finish().unwrap();
+        let blocks = blocks.lock().unwrap();
+        assert!(blocks.len() > 1 && blocks.iter().all(|(_, bytes)| bytes.len() + 16 <= 1 << 20));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(30))]
+        #[test]
+        fn blocks_are_no_larger_than_an_array_should_be(
+            scale in prop::sample::select(vec![50_usize, 5_000, 100_000, 400_000]),
+            sizes in prop::collection::vec(prop::collection::vec(0_f64..1.0, 1..60), 1..8),
+            channels in 1_u32..8,
+        ) {
+            let mut first = 0;
+            let batches: Vec<_> = sizes.iter().map(|parts| {
+                let lengths: Vec<usize> = parts.iter().map(|part| (part * part * scale as f64) as usize).collect();
+                first += lengths.len() as u64;
+                batch(first - lengths.len() as u64, &lengths)
+            }).collect();
+            let (_, sent) = written(&batches, channels, 1 << 30);
+            prop_assert!(fit_an_array(&sent), "{:?}", sent);
         }
     }
 
@@ -309,7 +361,7 @@ mod tests {
             found.keys().any(|channel| channel < largest) && found.keys().any(|channel| channel > largest)
         );
         // The short ones wait until the end, where each channel that has rows is sent once.
-        let early = sent.iter().take_while(|(channel, _)| channel == largest).count();
+        let early = sent.iter().take_while(|(channel, ..)| channel == largest).count();
         assert!(early > 4 && sent.len() - early <= found.len(), "{sent:?}");
     }
 }
