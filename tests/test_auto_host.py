@@ -31,7 +31,8 @@ def text(tmp_path: Path) -> nf.TextFile:
 
 
 def spin(line: str) -> tuple[int, str]:
-    for _ in range(4000):
+    # Much more than it takes to send the line, on a busy machine too.
+    for _ in range(12_000):
         pass
     return os.getpid(), line
 
