@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -414,6 +415,57 @@ def test_a_large_side_input_is_sent_once_and_mapped_by_all_workers() -> None:
     assert len({(process, records) for process, _, records, _ in found}) == len(
         {process for process, *_ in found}
     )
+
+
+READ = """
+import os, sys
+
+readable = []
+for process in sys.argv[1:]:
+    try:
+        names = os.listdir(f"/proc/{process}/fd")
+    except PermissionError:
+        continue
+    for name in names:
+        try:
+            open(f"/proc/{process}/fd/{name}", "rb").close()
+        except OSError:
+            continue
+        readable.append((process, name))
+print(readable)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="becomes another user")
+def test_no_other_user_reads_what_goes_to_workers(p: nf.Pipeline) -> None:
+    """Sockets have no names, and memory that is shared is found among the open files of its owner only."""
+    everywhere = str(os.getpid())
+
+    def look(line: str, sides: list[str]) -> tuple[str, str]:
+        return str(os.getpid()), ",".join(
+            os.readlink(f"/proc/{process}/fd/{file}")
+            for process in ("self", everywhere)
+            for file in os.listdir(f"/proc/{process}/fd")
+            if os.path.lexists(f"/proc/{process}/fd/{file}")
+        )
+
+    large = ["x" * 1000] * 3000
+    found = p.parallelize(large).map(look, p.parallelize(large)).get()
+    workers, files = {worker for worker, _ in found}, ",".join({files for _, files in found})
+    assert "memfd:nestflow-side" in files
+    assert "memfd:nestflow " in files, "large batches are in shared memory"
+    named = {
+        line.split()[6]: line.split()[7:] for line in Path("/proc/net/unix").read_text().splitlines()[1:]
+    }
+    sockets = set(re.findall(r"socket:\[(\d+)\]", files)) & named.keys()
+    assert sockets and all(named[socket] == [] for socket in sockets)
+    command = ["/usr/bin/env", "python3", "-c", READ, everywhere, *workers]
+    seen = [
+        subprocess.run(command, user=user, capture_output=True, text=True, check=False, cwd="/")
+        for user in (65534, None)
+    ]
+    assert seen[0].stdout == "[]\n", seen[0]
+    assert len(seen[1].stdout) > 10, "who may, finds them"
 
 
 def test_what_a_function_changes_in_a_side_input_no_other_task_sees() -> None:

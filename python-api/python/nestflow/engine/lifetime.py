@@ -108,5 +108,5 @@ def _work(waiting: queue.SimpleQueue[GiveBack | None]) -> None:
 
 
 _collected = _Collected()
-# A fork has neither the thread nor what waits for it.
-os.register_at_fork(after_in_child=lambda: _collected.__init__())  # type: ignore[misc]
+if hasattr(os, "register_at_fork"):  # a fork has neither the thread nor what waits for it
+    os.register_at_fork(after_in_child=lambda: _collected.__init__())  # type: ignore[misc]
