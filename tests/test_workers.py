@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import re
@@ -441,24 +442,23 @@ def test_no_other_user_reads_what_goes_to_workers(p: nf.Pipeline) -> None:
     """Sockets have no names, and memory that is shared is found among the open files of its owner only."""
     everywhere = str(os.getpid())
 
+    def files_of(process: str) -> Iterator[str]:
+        for file in os.listdir(f"/proc/{process}/fd"):
+            with contextlib.suppress(FileNotFoundError):  # closed by now
+                yield os.readlink(f"/proc/{process}/fd/{file}")
+
     def look(line: str, sides: list[str]) -> tuple[str, str]:
-        return str(os.getpid()), ",".join(
-            os.readlink(f"/proc/{process}/fd/{file}")
-            for process in ("self", everywhere)
-            for file in os.listdir(f"/proc/{process}/fd")
-            if os.path.lexists(f"/proc/{process}/fd/{file}")
-        )
+        return str(os.getpid()), ",".join([*files_of("self"), *files_of(everywhere)])
 
     large = ["x" * 1000] * 3000
     found = p.parallelize(large).map(look, p.parallelize(large)).get()
     workers, files = {worker for worker, _ in found}, ",".join({files for _, files in found})
     assert "memfd:nestflow-side" in files
     assert "memfd:nestflow " in files, "large batches are in shared memory"
-    named = {
-        line.split()[6]: line.split()[7:] for line in Path("/proc/net/unix").read_text().splitlines()[1:]
-    }
+    lines = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    named = {line[6]: line[7:] for line in lines}
     sockets = set(re.findall(r"socket:\[(\d+)\]", files)) & named.keys()
-    assert sockets and all(named[socket] == [] for socket in sockets)
+    assert sockets and not any(named[socket] for socket in sockets)
     command = ["/usr/bin/env", "python3", "-c", READ, everywhere, *workers]
     seen = [
         subprocess.run(command, user=user, capture_output=True, text=True, check=False, cwd="/")
