@@ -260,7 +260,7 @@ impl Cells {
     /// Appends rows, for whose values there is room; how many bytes that took.
     fn append(&mut self, from: &BinaryViewArray, rows: &[u32]) -> usize {
         let before = self.values.len();
-        self.ends.reserve(rows.len());
+        grow(&mut self.ends, rows.len());
         match from.null_count() {
             0 => self.nulls.append_n_non_nulls(rows.len()),
             nulls if nulls == from.len() => {
@@ -270,6 +270,9 @@ impl Cells {
             }
             _ => rows.iter().for_each(|&row| self.nulls.append(from.is_valid(row as usize))),
         }
+        let lengths = rows.iter().map(|&row| from.views()[row as usize] as u32 as usize);
+        // A short value is written as a whole view's bytes before it is cut off.
+        grow(&mut self.values, lengths.sum::<usize>() + size_of::<u128>());
         for &row in rows {
             push(&mut self.values, from, row as usize);
             self.ends.push(self.values.len() as i32);
@@ -281,6 +284,13 @@ impl Cells {
         let Cells { values, ends, mut nulls } = std::mem::replace(self, Cells::new());
         let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
         BinaryArray::try_new(ends, Buffer::from_vec(values), nulls.finish())
+    }
+}
+
+/// Makes room for more. Grows by half, not to the double: what is taken and not used counts against the task.
+fn grow<T>(vector: &mut Vec<T>, more: usize) {
+    if vector.capacity() - vector.len() < more {
+        vector.reserve_exact(more.max(vector.len() / 2));
     }
 }
 
