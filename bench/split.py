@@ -27,25 +27,28 @@ HEADS = (*SECONDS, "tasks", "MB", "MB spilled")
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 
 
+def asked(context, what: str):
+    """What the application's interface answers."""
+    address = f"{context.uiWebUrl}/api/v1/applications/{context.applicationId}/{what}"
+    with urllib.request.urlopen(address) as answer:
+        return json.load(answer)
+
+
 def stages(context) -> dict[int, dict[str, int]]:
     """What Spark measured of each stage so far, in milliseconds, nanoseconds and bytes."""
     # Its listeners hear of the last tasks a little after the job's end.
     context._jsc.sc().listenerBus().waitUntilEmpty()
-    address = f"{context.uiWebUrl}/api/v1/applications/{context.applicationId}/stages?status=complete"
-    with urllib.request.urlopen(address) as answer:
-        return {stage["stageId"]: stage for stage in json.load(answer)}
+    return {stage["stageId"]: stage for stage in asked(context, "stages?status=complete")}
 
 
-def tasks(context, known: set[int]) -> list[tuple[float, float]]:
-    """When each task of the stages that are not known ran."""
-    address = f"{context.uiWebUrl}/api/v1/applications/{context.applicationId}/stages"
+def tasks(context, numbers: list[int]) -> list[tuple[float, float]]:
+    """When each task of some stages ran."""
     found = []
-    for stage in stages(context).keys() - known:
-        with urllib.request.urlopen(f"{address}/{stage}/0/taskList?length=100000") as answer:
-            for task in json.load(answer):
-                began = time.mktime(time.strptime(task["launchTime"][:19], "%Y-%m-%dT%H:%M:%S"))
-                began += float("0" + task["launchTime"][19:23])
-                found.append((began, began + task["duration"] / 1e3))
+    for stage in numbers:
+        for task in asked(context, f"stages/{stage}/0/taskList?length=100000"):
+            began = time.mktime(time.strptime(task["launchTime"][:19], "%Y-%m-%dT%H:%M:%S"))
+            began += float("0" + task["launchTime"][19:23])
+            found.append((began, began + task["duration"] / 1e3))
     return found
 
 
@@ -72,7 +75,7 @@ def run(name: str, data: str) -> list[float]:
             wall = time.perf_counter() - started
             ours = p.last_run["stages"]
     new = [stage for number, stage in stages(context).items() if number not in before]
-    busy = covered(tasks(context, set(before)))
+    busy = covered(tasks(context, [stage["stageId"] for stage in new]))
 
     def seconds(field: str, unit: float) -> float:
         return sum(stage[field] for stage in new) / unit

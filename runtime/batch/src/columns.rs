@@ -8,10 +8,8 @@ use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::views::view;
+use crate::views::{INLINE, view};
 
-/// The longest value that lies inside its view.
-const INLINE: usize = 12;
 /// A buffer is closed beyond this, so that offsets into it stay within 32 bits.
 const BUFFER_FULL: usize = 1 << 30;
 

@@ -102,27 +102,6 @@ impl ChannelBuffers {
         Ok(())
     }
 
-    /// How many bytes [`ChannelBuffers::append`] would add to each channel.
-    pub fn added_bytes(&self, batch: &RecordBatch, channel_of_row: &[u32]) -> Vec<usize> {
-        let mut added = vec![0; self.channels.len()];
-        let numbers = batch.columns().iter().filter_map(|column| column.data_type().primitive_width());
-        let width = numbers.sum::<usize>();
-        for &channel in channel_of_row {
-            // A channel that does not exist is refused by `append`.
-            if let Some(added) = added.get_mut(channel as usize) {
-                *added += width;
-            }
-        }
-        for cells in batch.columns().iter().filter_map(|column| column.as_binary_view_opt()) {
-            for (length, &channel) in cells.lengths().zip(channel_of_row) {
-                if let Some(added) = added.get_mut(channel as usize) {
-                    *added += length as usize + size_of::<i32>();
-                }
-            }
-        }
-        added
-    }
-
     /// About how many bytes a channel's block will have before compression.
     pub fn bytes(&self, channel: usize) -> usize {
         self.channels.get(channel).map_or(0, |channel| channel.bytes)
@@ -285,6 +264,16 @@ impl Cells {
         let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
         BinaryArray::try_new(ends, Buffer::from_vec(values), nulls.finish())
     }
+}
+
+/// How many bytes [`ChannelBuffers::append`] would add for each row.
+pub fn row_bytes(batch: &RecordBatch) -> Vec<usize> {
+    let widths = batch.columns().iter().map(|column| column.data_type().primitive_width());
+    let mut bytes = vec![widths.map(|width| width.unwrap_or(size_of::<i32>())).sum(); batch.num_rows()];
+    for cells in batch.columns().iter().filter_map(|column| column.as_binary_view_opt()) {
+        bytes.iter_mut().zip(cells.lengths()).for_each(|(bytes, length)| *bytes += length as usize);
+    }
+    bytes
 }
 
 /// Makes room for more. Grows by half, not to the double: what is taken and not used counts against the task.

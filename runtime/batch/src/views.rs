@@ -4,7 +4,7 @@
 use arrow_array::BinaryViewArray;
 
 /// The longest value that lies inside its view.
-const INLINE: usize = 12;
+pub(crate) const INLINE: usize = 12;
 
 /// The view of a value that lies in the numbered buffer, from `start`.
 #[inline]

@@ -7,10 +7,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use nestflow_batch::block::{self, BlockHeader};
-use nestflow_batch::scatter::ChannelBuffers;
+use nestflow_batch::scatter::{ChannelBuffers, row_bytes};
 
 use super::route::Route;
 use super::sink::RowSink;
@@ -121,8 +121,14 @@ impl ExchangeWrite {
     }
 
     /// Appends rows with their channels; sends those first that have no room for them.
-    fn append(&mut self, rows: &RecordBatch, channel_of_row: &[u32]) -> Result<()> {
-        let added = self.buffers.added_bytes(rows, channel_of_row);
+    fn append(&mut self, rows: &RecordBatch, channel_of_row: &[u32], bytes: &[usize]) -> Result<()> {
+        let mut added = vec![0; self.channels.count as usize];
+        for (&channel, bytes) in channel_of_row.iter().zip(bytes) {
+            // One that does not exist is refused below.
+            if let Some(added) = added.get_mut(channel as usize) {
+                *added += bytes;
+            }
+        }
         for (channel, added) in added.into_iter().enumerate() {
             if added > 0 && self.buffers.bytes(channel) + added > BLOCK_BYTES {
                 self.send(channel)?;
@@ -151,21 +157,16 @@ impl ExchangeWrite {
 }
 
 /// Where pieces of a batch end that are no larger than that, unless a single row is.
-fn ends_of_pieces(batch: &RecordBatch, most: usize) -> Vec<usize> {
-    let width = batch.columns().iter().map(|column| column.data_type().primitive_width().unwrap_or(4)).sum();
-    let mut sizes: Vec<usize> = vec![width; batch.num_rows()];
-    for cells in batch.columns().iter().filter_map(|column| column.as_binary_view_opt()) {
-        sizes.iter_mut().zip(cells.lengths()).for_each(|(size, length)| *size += length as usize);
-    }
+fn ends_of_pieces(bytes: &[usize], most: usize) -> Vec<usize> {
     let (mut ends, mut held) = (Vec::new(), 0);
-    for (row, size) in sizes.into_iter().enumerate() {
-        if held > 0 && held + size > most {
+    for (row, bytes) in bytes.iter().enumerate() {
+        if held > 0 && held + bytes > most {
             ends.push(row);
             held = 0;
         }
-        held += size;
+        held += bytes;
     }
-    ends.push(batch.num_rows());
+    ends.push(bytes.len());
     ends
 }
 
@@ -178,9 +179,9 @@ impl RowSink for ExchangeWrite {
         let rows = select(&batch, &self.schema)?;
         let channel_of_row = self.route.deal(&batch)?.to_vec();
         let most = if self.channels.count <= FEW { PIECE_BYTES } else { BLOCK_BYTES };
-        let mut first = 0;
-        for end in ends_of_pieces(&rows, most) {
-            self.append(&rows.slice(first, end - first), &channel_of_row[first..end])?;
+        let (bytes, mut first) = (row_bytes(&rows), 0);
+        for end in ends_of_pieces(&bytes, most) {
+            self.append(&rows.slice(first, end - first), &channel_of_row[first..end], &bytes[first..end])?;
             first = end;
         }
         Ok(())
