@@ -492,12 +492,15 @@ def test_code_is_shown_stage_by_stage() -> None:
     p = nf.Pipeline.create("local")
 
     def size(word: str) -> int:
-        return len(word)
+        length = len(word)
+        return length  # noqa: RET504: so that it is called
 
     words = p.parallelize(["a b"]).flat_map(lambda line: line.split())
     text = words.group_by(size).apply_values(lambda group: group.map(str.upper).count()).explain(code=True)
     assert text.startswith("# stage 0\n")
     assert "# f1k: size in group_by(size) at" in text
     assert "    k1 = f1k(" in text.replace("            ", "    ")
+    # A small function stands there itself.
+    assert "= x0.split()\n" in text
     compile(text, "shown", "exec")
     assert p.explain(code=True) == ""

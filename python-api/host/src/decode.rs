@@ -7,7 +7,8 @@
 use std::ptr;
 
 use arrow_array::{Array, BinaryViewArray};
-use nestflow_batch::cell::{Cell, Reader, Token};
+use nestflow_batch::cell::{Cell, Common, Reader, Token};
+use nestflow_batch::columns::Number;
 use nestflow_batch::tag;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -34,25 +35,28 @@ pub(crate) fn list_of<'py>(
     let mut decoder = Decoder::new(py, rows.len());
     fill_list(py, rows, |row| {
         if column.is_valid(row) {
-            return decoder.decode(column.value(row));
+            return decoder.row(column, row);
         }
         // SAFETY: `missing` is a live object.
         unsafe { ffi::Py_NewRef(missing.as_ptr()) }
     })
 }
 
-/// The objects of some rows that are not null, and for each whether nobody can change it.
+/// Where a record lies that nobody can change; 0 for others. Only to be compared with.
+pub(crate) type Frozen = usize;
+
+/// The objects of some rows that are not null, and for each where it lies if nobody can change it.
 pub(crate) fn records<'py>(
     py: Python<'py>,
     column: &BinaryViewArray,
     rows: &[usize],
-    frozen: &mut Vec<bool>,
+    frozen: &mut Vec<Frozen>,
 ) -> PyResult<Bound<'py, PyList>> {
     let mut decoder = Decoder::new(py, rows.len());
     fill_list(py, rows.iter().copied(), |row| {
         decoder.frozen = true;
-        let object = decoder.decode(column.value(row));
-        frozen.push(decoder.frozen);
+        let object = decoder.row(column, row);
+        frozen.push(if decoder.frozen { object.addr() } else { 0 });
         object
     })
 }
@@ -96,13 +100,27 @@ impl<'py> Decoder<'py> {
         Decoder { py, texts: Texts::new(cells), stack: Vec::new(), frozen: true }
     }
 
+    /// A new reference to the object of a row, or null with an exception set.
+    #[inline]
+    fn row(&mut self, column: &BinaryViewArray, row: usize) -> *mut ffi::PyObject {
+        // SAFETY: we are attached.
+        match Number::of(column.views()[row]) {
+            Some(Number::Int(value)) => unsafe { ffi::PyLong_FromLongLong(value) },
+            Some(Number::Float(value)) => unsafe { ffi::PyFloat_FromDouble(value) },
+            None => self.decode(column.value(row)),
+        }
+    }
+
     /// A new reference, or null with an exception set.
     #[inline]
     fn decode(&mut self, cell: &[u8]) -> *mut ffi::PyObject {
         if let [tag::STR, text @ ..] = cell {
             return self.text(text);
         }
-        self.decode_other(cell)
+        match Reader::inside(cell) {
+            Some((mut reader, tag)) => self.whole_container(&mut reader, tag),
+            None => self.decode_other(cell),
+        }
     }
 
     /// A `str`: a new reference, or null with an exception set.
@@ -121,14 +139,19 @@ impl<'py> Decoder<'py> {
     }
 
     fn decode_other(&mut self, cell: &[u8]) -> *mut ffi::PyObject {
-        let mut reader = Reader::new(cell);
-        let object = match reader.token() {
-            Ok(Some(Token::Value(value))) => return self.scalar(&value),
-            Ok(Some(Token::Open(tag))) => self.container(&mut reader, tag),
-            Ok(_) => return odd::bad_cell(self.py, "cell without a value"),
-            Err(error) => return odd::bad_cell(self.py, &error.to_string()),
-        };
-        if object.is_null() || matches!(reader.token(), Ok(None)) {
+        match Reader::new(cell).token() {
+            Ok(Some(Token::Value(value))) => self.scalar(&value),
+            Ok(_) => odd::bad_cell(self.py, "cell without a value"),
+            Err(error) => odd::bad_cell(self.py, &error.to_string()),
+        }
+    }
+
+    /// The object of a cell that is a container, from behind its tag on: a new reference, or null with an
+    /// exception set.
+    #[inline]
+    fn whole_container(&mut self, reader: &mut Reader<'_>, tag: u8) -> *mut ffi::PyObject {
+        let object = self.container(reader, tag);
+        if object.is_null() || reader.is_done() {
             return object;
         }
         // SAFETY: the object is ours, and nobody has seen it.
@@ -167,21 +190,19 @@ impl<'py> Decoder<'py> {
         let first = self.stack.len();
         self.frozen &= matches!(tag, tag::TUPLE | tag::FROZENSET);
         loop {
-            if let Some(text) = reader.text() {
-                let item = self.text(text);
-                if item.is_null() {
-                    self.give_back(first);
-                    return item;
-                }
-                self.stack.push(item);
-                continue;
-            }
-            let item = match reader.token() {
-                Ok(Some(Token::Value(value))) => self.scalar(&value),
-                Ok(Some(Token::Open(inner))) => self.container(reader, inner),
-                Ok(Some(Token::Close)) => break,
-                Ok(None) => odd::bad_cell(self.py, "container without an end"),
-                Err(error) => odd::bad_cell(self.py, &error.to_string()),
+            // SAFETY: we are attached.
+            let item = match reader.common() {
+                Some(Common::Close) => break,
+                Some(Common::Str(text)) => self.text(text),
+                Some(Common::Int(value)) => unsafe { ffi::PyLong_FromLongLong(value) },
+                Some(Common::Float(value)) => unsafe { ffi::PyFloat_FromDouble(value) },
+                None => match reader.token() {
+                    Ok(Some(Token::Value(value))) => self.scalar(&value),
+                    Ok(Some(Token::Open(inner))) => self.container(reader, inner),
+                    Ok(Some(Token::Close)) => break,
+                    Ok(None) => odd::bad_cell(self.py, "container without an end"),
+                    Err(error) => odd::bad_cell(self.py, &error.to_string()),
+                },
             };
             if item.is_null() {
                 self.give_back(first);

@@ -7,6 +7,7 @@
 use std::ptr;
 
 use nestflow_batch::cell::MAX_DEPTH;
+use nestflow_batch::columns::{CellBuilder, Number};
 use nestflow_batch::put;
 use nestflow_batch::tag;
 use pyo3::ffi;
@@ -45,6 +46,71 @@ pub(crate) fn put_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult
     }
 }
 
+/// A row with the value cell of an object.
+#[inline]
+pub(crate) fn append_value(value: &Bound<'_, PyAny>, cells: &mut CellBuilder) -> PyResult<()> {
+    if append_common(value, cells, true) {
+        return Ok(());
+    }
+    put_value(value, cells.buffer())?;
+    cells.commit();
+    Ok(())
+}
+
+/// A row with a text, or a number that 64 bits hold; `false`, and no row, for all else. Such cells are keys too, but
+/// for those of a `float`.
+#[inline]
+pub(crate) fn append_common(value: &Bound<'_, PyAny>, cells: &mut CellBuilder, floats: bool) -> bool {
+    let value = value.as_ptr();
+    // SAFETY: the pointer of a `Bound` is a live object, and we are attached; the types are statics of the
+    // interpreter. What the C API returns is checked where it can fail, and points into the object.
+    unsafe {
+        let class = ffi::Py_TYPE(value);
+        if class == &raw mut ffi::PyUnicode_Type {
+            let Some(utf8) = utf8(value) else { return false };
+            cells.append_tagged(tag::STR, utf8);
+        } else if class == &raw mut ffi::PyLong_Type {
+            let Some(number) = small_int(value) else { return false };
+            cells.append_number(Number::Int(number));
+        } else if floats && class == &raw mut ffi::PyFloat_Type {
+            cells.append_number(Number::Float(ffi::PyFloat_AsDouble(value)));
+        } else {
+            return false;
+        }
+    }
+    true
+}
+
+/// The bytes of a text, unless it holds lone surrogates.
+///
+/// # Safety
+/// `text` is a `str` that lives as long as what is returned is used, and this thread is attached.
+#[inline]
+unsafe fn utf8<'a>(text: *mut ffi::PyObject) -> Option<&'a [u8]> {
+    let mut length = 0;
+    // SAFETY: as promised by the caller; pointer and length are those of bytes within the object.
+    unsafe {
+        let utf8 = ffi::PyUnicode_AsUTF8AndSize(text, &raw mut length);
+        if utf8.is_null() {
+            ffi::PyErr_Clear();
+            return None;
+        }
+        Some(std::slice::from_raw_parts(utf8.cast(), length as usize))
+    }
+}
+
+/// The number, if 64 bits hold it.
+///
+/// # Safety
+/// `number` is a live `int`, and this thread is attached.
+#[inline]
+unsafe fn small_int(number: *mut ffi::PyObject) -> Option<i64> {
+    let mut overflow = 0;
+    // SAFETY: as promised by the caller.
+    let number = unsafe { ffi::PyLong_AsLongLongAndOverflow(number, &raw mut overflow) };
+    (overflow == 0).then_some(number)
+}
+
 /// # Safety
 /// `value` is a live object, and `py` is this thread's.
 #[inline]
@@ -70,19 +136,10 @@ unsafe fn put_plain(value: *mut ffi::PyObject, out: &mut Vec<u8>, nested: bool) 
     unsafe {
         let class = ffi::Py_TYPE(value);
         if class == &raw mut ffi::PyUnicode_Type {
-            let mut length = 0;
-            let utf8 = ffi::PyUnicode_AsUTF8AndSize(value, &raw mut length);
-            if utf8.is_null() {
-                ffi::PyErr_Clear();
-                return false;
-            }
-            put::put_str(out, std::slice::from_raw_parts(utf8.cast(), length as usize), nested);
+            let Some(utf8) = utf8(value) else { return false };
+            put::put_str(out, utf8, nested);
         } else if class == &raw mut ffi::PyLong_Type {
-            let mut overflow = 0;
-            let number = ffi::PyLong_AsLongLongAndOverflow(value, &raw mut overflow);
-            if overflow != 0 {
-                return false;
-            }
+            let Some(number) = small_int(value) else { return false };
             put::put_i64(out, number);
         } else if class == &raw mut ffi::PyFloat_Type {
             put::put_f64(out, ffi::PyFloat_AsDouble(value));

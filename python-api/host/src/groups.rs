@@ -89,9 +89,8 @@ impl Groups {
                 column.append_null();
                 continue;
             }
-            fast::put_value(&state, column.buffer())
+            fast::append_value(&state, &mut column)
                 .map_err(|error| unfit(py, &error, driver, 0, &state, "value"))?;
-            column.commit();
         }
         Ok(column)
     }

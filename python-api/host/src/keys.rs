@@ -23,6 +23,10 @@ pub(crate) fn put_key(
     shown: &mut CellBuilder,
     scratch: &mut Vec<u8>,
 ) -> PyResult<()> {
+    if fast::append_common(value, keys, false) {
+        shown.append_null();
+        return Ok(());
+    }
     let start = keys.buffer().len();
     fast::put_value(value, keys.buffer())?;
     if tag::is_same_in_both_forms(keys.buffer()[start]) {

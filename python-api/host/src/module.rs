@@ -153,8 +153,7 @@ fn cells(records: &Bound<'_, PyList>) -> PyResult<BinaryViewArray> {
         if record.is(missing) {
             cells.append_null();
         } else {
-            fast::put_value(&record, cells.buffer())?;
-            cells.commit();
+            fast::append_value(&record, &mut cells)?;
         }
     }
     cells.finish().map_err(|error| PyValueError::new_err(error.to_string()))

@@ -13,8 +13,7 @@ use crate::{decode, fast};
 pub fn encode_records(records: &Bound<'_, PyList>) -> PyResult<BinaryViewArray> {
     let mut cells = CellBuilder::with_capacity(records.len());
     for record in records.iter() {
-        fast::put_value(&record, cells.buffer())?;
-        cells.commit();
+        fast::append_value(&record, &mut cells)?;
     }
     cells.finish().map_err(|error| PyValueError::new_err(error.to_string()))
 }

@@ -90,7 +90,7 @@ impl<'py> Describe<'py> {
             let rows: Vec<usize> = (0..cells.len()).filter(|&row| cells.is_valid(row)).collect();
             let mut frozen = Vec::with_capacity(rows.len());
             let list = decode::records(self.py, cells, &rows, &mut frozen)?;
-            Ok((list, frozen.into_iter().all(|frozen| frozen)))
+            Ok((list, frozen.into_iter().all(|frozen| frozen != 0)))
         })
     }
 }

@@ -147,7 +147,7 @@ impl Records {
                 continue;
             };
             let (length, bytes) = (rows.len(), rows.bytes());
-            walk.store_part(py, &mut rows, values, row, &part).map_err(misfit)?;
+            walk.store_part(&mut rows, values, row, &part).map_err(misfit)?;
             let (length, bytes) = (rows.len() - length, rows.bytes() - bytes);
             if length > 0 {
                 // Of records that are only counted the size is not known.

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use arrow_array::BinaryViewArray;
 use nestflow_batch::columns::CellBuilder;
 use nestflow_batch::put;
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
+use crate::decode::Frozen;
 use crate::kinds::Kinds;
 use crate::{fast, keys};
 
@@ -87,11 +88,12 @@ impl<'py> Unfit<'py> {
 /// The input that a row came from.
 #[derive(Clone, Copy)]
 pub(crate) struct Given<'a> {
-    /// Its row.
-    pub(crate) row: u32,
-    /// The record as the driver got it, and its cell: to be stored as it was where it comes back
-    /// and nobody can have changed it.
-    pub(crate) unchanged: Option<(*const ffi::PyObject, &'a [u8])>,
+    /// The column of the records' cells, and its row there.
+    pub(crate) values: &'a BinaryViewArray,
+    pub(crate) row: usize,
+    /// The record as the driver got it: its cell is stored as it was where it comes back and nobody can have
+    /// changed it.
+    pub(crate) record: Frozen,
 }
 
 /// What a row of a driver holds, and the columns that each part fills.
@@ -167,8 +169,13 @@ impl<'a> Rows<'a> {
         if row.is(&self.kinds.drop) {
             return Ok(());
         }
-        self.came_from(given.row);
+        self.came_from(given.row as u32);
         let layout = self.layout;
+        if let ([(Part::Value, _)], [cells]) = (layout.parts.as_slice(), self.columns.as_mut_slice())
+            && !row.is(&self.kinds.gone)
+        {
+            return put_value(row, given, cells).map_err(|error| Unfit::new(error, row, 0, "value"));
+        }
         if let [(part, columns)] = layout.parts.as_slice() {
             return self.put(0, *part, columns, given, row);
         }
@@ -237,15 +244,11 @@ impl<'a> Rows<'a> {
 
 #[inline]
 fn put_value(value: &Bound<'_, PyAny>, given: Given<'_>, cells: &mut CellBuilder) -> PyResult<()> {
-    if let Some((record, cell)) = given.unchanged
-        && std::ptr::eq(record, value.as_ptr())
-    {
-        cells.append(cell);
+    if value.as_ptr().addr() == given.record {
+        cells.append(given.values.value(given.row));
         return Ok(());
     }
-    fast::put_value(value, cells.buffer())?;
-    cells.commit();
-    Ok(())
+    fast::append_value(value, cells)
 }
 
 fn put_order(

@@ -241,9 +241,8 @@ impl Walk {
             return Ok(());
         }
         for value in out.iter() {
-            fast::put_value(&value, output.values.buffer())
+            fast::append_value(&value, &mut output.values)
                 .map_err(|error| unfit(py, &error, self.walk.bind(py), 0, &value, "value"))?;
-            output.values.commit();
             output.groups.push(self.speaking);
         }
         ours(out.del_slice(0, out.len()))

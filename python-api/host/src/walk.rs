@@ -5,6 +5,7 @@ use pyo3::types::{PyIterator, PyList, PyTuple};
 
 use arrow_array::{Array, BinaryViewArray};
 
+use crate::decode::Frozen;
 use crate::fast;
 use crate::rows::{Given, Rows, Unfit};
 
@@ -18,8 +19,8 @@ pub(crate) struct Walk {
     pub(crate) records: Py<PyList>,
     /// What the driver takes the records from.
     pub(crate) iterator: Py<PyAny>,
-    /// For each record, whether nobody can change it.
-    pub(crate) frozen: Vec<bool>,
+    /// For each record, where it lies if nobody can change it.
+    pub(crate) frozen: Vec<Frozen>,
     /// The record that the next row comes from.
     pub(crate) record: usize,
     /// Whether only so many rows of a record are of use, and how many it has given, markers aside.
@@ -41,10 +42,9 @@ impl Walk {
     }
 
     /// What is known of a row of this record.
-    fn given<'a>(&self, py: Python<'_>, values: &'a BinaryViewArray, row: usize) -> PyResult<Given<'a>> {
-        let object = fast::list_item(self.records.bind(py), self.record)?.as_ptr();
-        let unchanged = self.frozen[self.record].then(|| (object.cast_const(), values.value(row)));
-        Ok(Given { row: row as u32, unchanged })
+    #[inline]
+    fn given<'a>(&self, values: &'a BinaryViewArray, row: usize) -> Given<'a> {
+        Given { values, row, record: self.frozen[self.record] }
     }
 
     /// Stores one row, or word that there is none, for each record from `row` on, markers in between.
@@ -63,7 +63,7 @@ impl Walk {
                 rows.push_marker(number as u32);
                 continue;
             }
-            let given = self.given(py, values, number).map_err(odd)?;
+            let given = self.given(values, number);
             rows.push(given, &*fast::list_item(list, self.record).map_err(odd)?)?;
             self.record += 1;
         }
@@ -74,7 +74,6 @@ impl Walk {
     /// Stores a part from `row` on; it then is the row of the first record that has not ended.
     pub(crate) fn store_part<'py>(
         &mut self,
-        py: Python<'py>,
         rows: &mut Rows<'_>,
         values: &BinaryViewArray,
         row: &mut usize,
@@ -86,7 +85,7 @@ impl Walk {
         for (record, end) in ends.iter().copied().chain(unfinished).enumerate() {
             self.store_markers(rows, values, row);
             if next < end {
-                let given = self.given(py, values, *row).map_err(odd)?;
+                let given = self.given(values, *row);
                 for index in next..end {
                     let item = fast::list_item(list, index).map_err(odd)?;
                     if self.limited && !rows.is_marker(&item) {

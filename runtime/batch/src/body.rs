@@ -18,7 +18,7 @@ use arrow_ipc::{CompressionType, MetadataVersion};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 
 use crate::block::BlockError;
-use crate::views::{push, view};
+use crate::views::{push, room_for, view_within};
 
 /// Buffers of the message start at multiples of this, and so do blocks written one after another.
 const ALIGNMENT: usize = 8;
@@ -231,14 +231,10 @@ fn to_wire(column: &ArrayRef) -> Result<ArrayRef, BlockError> {
     if i32::try_from(total).is_err() {
         return Err(BlockError::Unfit(format!("a column of {total} bytes, limit 2 GiB")));
     }
-    // A short value is written as a whole view's bytes before it is cut off.
-    let mut values = Vec::with_capacity(total + size_of::<u128>());
+    let mut values = Vec::with_capacity(room_for(total));
     let mut offsets = Vec::with_capacity(views.len() + 1);
     offsets.push(0);
-    for row in 0..views.len() {
-        push(&mut values, views, row);
-        offsets.push(values.len() as i32);
-    }
+    push(&mut values, &mut offsets, views, 0..views.len());
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
     let array = BinaryArray::try_new(offsets, Buffer::from_vec(values), views.nulls().cloned())?;
     Ok(Arc::new(array))
@@ -251,7 +247,7 @@ fn from_wire(column: ArrayRef, field: &Field) -> Result<ArrayRef, ArrowError> {
             let (values, offsets) = (binary.values(), binary.value_offsets());
             let views = offsets.windows(2).map(|ends| {
                 // Arrow has checked the offsets.
-                view(&values[ends[0] as usize..ends[1] as usize], 0, ends[0] as u32)
+                view_within(values, ends[0] as usize, ends[1] as usize)
             });
             let (views, nulls) = (views.collect::<Vec<_>>(), binary.nulls().cloned());
             Ok(Arc::new(BinaryViewArray::try_new(views.into(), vec![values.clone()], nulls)?))

@@ -12,7 +12,7 @@ pub use crate::put::{
     put_f64, put_i64, put_item, put_none, put_object, put_object_key, put_str, put_time, put_timedelta,
     put_uuid,
 };
-pub use crate::reader::{Reader, Token};
+pub use crate::reader::{Common, Reader, Token};
 use crate::{number, tag};
 
 /// How deep containers may be nested.
@@ -238,13 +238,37 @@ pub(crate) fn nested_scalar(tag: u8, rest: &[u8]) -> Result<Span, CellError> {
 pub(crate) fn terminated(rest: &[u8]) -> Result<Span, CellError> {
     let mut from = 0;
     loop {
-        let Some(zero) = memchr::memchr(tag::END, &rest[from..]) else { return Err(CellError::Truncated) };
+        let Some(zero) = find_zero(&rest[from..]) else { return Err(CellError::Truncated) };
         let at = from + zero;
         if rest.get(at + 1) != Some(&tag::ESCAPE) {
             return Ok(Span { payload: at, whole: at + 1, escaped: from > 0 });
         }
         from = at + 2;
     }
+}
+
+/// Where the first zero byte is. Most texts are short: their first bytes are looked at in registers.
+#[inline]
+pub(crate) fn find_zero(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk()
+        && bytes.len() - rest.len() < 2 * size_of::<u64>()
+    {
+        let word = u64::from_le_bytes(*word);
+        // The high bit of each byte that is zero, up to the first of them.
+        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if zeros != 0 {
+            return Some(bytes.len() - rest.len() + zeros.trailing_zeros() as usize / 8);
+        }
+        rest = after;
+    }
+    let found = if rest.len() < size_of::<u64>() {
+        rest.iter().position(|&byte| byte == 0)
+    } else {
+        memchr::memchr(0, rest)
+    };
+    found.map(|at| bytes.len() - rest.len() + at)
 }
 
 /// The length of a nested container, its tag and end included, that stands inside `depth` others.
@@ -310,7 +334,7 @@ fn fixed(tag: u8, payload: &[u8]) -> Option<Cell<'static>> {
         (tag::NEG_INF, 0) => Cell::Float(f64::NEG_INFINITY),
         (tag::POS_INF, 0) => Cell::Float(f64::INFINITY),
         (tag::NAN, 0) => Cell::Float(f64::NAN),
-        (tag::FLOAT, 8) => Cell::Float(f64::from_bits(big_endian(payload))),
+        (tag::FLOAT, 8) => Cell::Float(f64::from_bits(u64::from_be_bytes(payload.try_into().ok()?))),
         (tag::DATE, 4) => Cell::Date(unflip32(payload)),
         (tag::DATETIME | tag::DATETIME_FOLD, 8) => {
             Cell::Datetime { micros: unflip64(payload), fold: tag == tag::DATETIME_FOLD }
@@ -359,7 +383,8 @@ pub(crate) fn big_endian(bytes: &[u8]) -> u64 {
 /// The 64-bit number whose sign bit was flipped.
 #[inline]
 pub(crate) fn unflip64(bytes: &[u8]) -> i64 {
-    (big_endian(bytes) ^ (1 << 63)) as i64
+    let bits = bytes.first_chunk().map_or_else(|| big_endian(bytes), |bytes| u64::from_be_bytes(*bytes));
+    (bits ^ (1 << 63)) as i64
 }
 
 fn unflip32(bytes: &[u8]) -> i32 {

@@ -8,7 +8,8 @@ use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::views::{INLINE, view};
+pub use crate::views::Number;
+use crate::views::{INLINE, tagged, view};
 
 /// A buffer is closed beyond this, so that offsets into it stay within 32 bits.
 const BUFFER_FULL: usize = 1 << 30;
@@ -77,6 +78,35 @@ impl CellBuilder {
             self.full.push(Buffer::from_vec(std::mem::take(&mut self.buffer)));
             self.committed = 0;
         }
+    }
+
+    /// A row with a number; whatever was not committed is forgotten.
+    #[inline]
+    pub fn append_number(&mut self, number: Number) {
+        self.push_short(number.view());
+    }
+
+    /// A row with a cell of this tag and payload, as long as it is no container; whatever was not committed is
+    /// forgotten.
+    #[inline]
+    pub fn append_tagged(&mut self, tag: u8, payload: &[u8]) {
+        match tagged(tag, payload) {
+            Some(view) => self.push_short(view),
+            None => {
+                self.abandon();
+                self.buffer.push(tag);
+                self.buffer.extend_from_slice(payload);
+                self.commit();
+            }
+        }
+    }
+
+    /// A row whose cell lies inside of its view.
+    #[inline]
+    fn push_short(&mut self, view: u128) {
+        self.abandon();
+        self.views.push(view);
+        self.nulls.0.append_non_null();
     }
 
     /// Forgets what was appended to the buffer since the last row.

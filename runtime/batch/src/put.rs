@@ -4,7 +4,9 @@
 //! escaped and ended. A tuple is `open(out, tag::TUPLE)`, its items with `nested: true`, then
 //! [`close`]. Nothing here looks at what is already written or fails: it must stay the fast path.
 
+use crate::cell::find_zero;
 use crate::tag;
+use crate::views::short;
 
 /// `None`.
 #[inline]
@@ -176,6 +178,13 @@ pub fn put_item(out: &mut Vec<u8>, cell: &[u8]) {
 
 #[inline]
 fn put_payload(out: &mut Vec<u8>, tag: u8, payload: &[u8], nested: bool) {
+    if nested && let Some(bytes) = without_zeros(payload) {
+        // All of a register, of which what is behind the end is cut off again.
+        let end = out.len() + payload.len() + 2;
+        out.extend_from_slice(&(bytes << 8 | u128::from(tag)).to_le_bytes());
+        out.truncate(end);
+        return;
+    }
     out.reserve(payload.len() + 2);
     out.push(tag);
     if nested {
@@ -185,11 +194,24 @@ fn put_payload(out: &mut Vec<u8>, tag: u8, payload: &[u8], nested: bool) {
     }
 }
 
+/// A payload that needs no escapes and that a register holds between a tag and an end.
+#[inline]
+fn without_zeros(payload: &[u8]) -> Option<u128> {
+    const ONES: u128 = u128::from_le_bytes([1; 16]);
+    if payload.len() > 14 {
+        return None;
+    }
+    let bytes = short(payload);
+    // What is behind the payload does not count: the lowest bit that is found is that of the first zero.
+    let zeros = bytes.wrapping_sub(ONES) & !bytes & (ONES << 7);
+    (zeros.trailing_zeros() as usize / 8 >= payload.len()).then_some(bytes)
+}
+
 /// The payload with 0x00 as 00 FF, and its end.
 #[inline]
 pub(crate) fn put_escaped(out: &mut Vec<u8>, payload: &[u8]) {
     let mut rest = payload;
-    while let Some(zero) = memchr::memchr(0, rest) {
+    while let Some(zero) = find_zero(rest) {
         out.extend_from_slice(&rest[..=zero]);
         out.push(tag::ESCAPE);
         rest = &rest[zero + 1..];

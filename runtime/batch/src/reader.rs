@@ -1,7 +1,7 @@
 //! Walks a cell in one pass: every byte is looked at once, however deep containers are nested. Keeps
 //! no tree and copies nothing that has no escapes.
 
-use crate::cell::{Cell, CellError, MAX_DEPTH, nested_scalar, scalar, unflip64};
+use crate::cell::{Cell, CellError, MAX_DEPTH, find_zero, nested_scalar, scalar};
 use crate::tag;
 
 /// One step of a [`Reader`].
@@ -13,6 +13,19 @@ pub enum Token<'a> {
     Open(u8),
     /// The container opened last ends.
     Close,
+}
+
+/// What stands inside of a container, if it is of the kinds that most is of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Common<'a> {
+    /// The end of the container opened last.
+    Close,
+    /// A `str` without escapes.
+    Str(&'a [u8]),
+    /// An `int` of 64 bits.
+    Int(i64),
+    /// A `float`.
+    Float(f64),
 }
 
 /// Walks one top-level cell from its first byte to its last.
@@ -30,20 +43,56 @@ impl<'a> Reader<'a> {
         Reader { rest: bytes, open: 0, started: false }
     }
 
-    /// The text that stands next inside of a container, where one does and has no escapes. Where not,
-    /// [`Reader::token`] says what does.
+    /// A walk over the inside of a container, whose tag is the second; `None` if the cell is of another kind.
     #[inline]
-    pub fn text(&mut self) -> Option<&'a [u8]> {
-        let [tag::STR, payload @ ..] = self.rest else { return None };
+    pub fn inside(bytes: &'a [u8]) -> Option<(Reader<'a>, u8)> {
+        match bytes {
+            [tag, rest @ ..] if tag::is_container(*tag) => {
+                Some((Reader { rest, open: 1, started: true }, *tag))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the cell is over, and nothing is left.
+    #[inline]
+    pub fn is_done(&self) -> bool {
+        self.started && self.open == 0 && self.rest.is_empty()
+    }
+
+    /// What stands next inside of a container, where that is of a common kind. Where not, [`Reader::token`]
+    /// says what does.
+    #[inline]
+    pub fn common(&mut self) -> Option<Common<'a>> {
         if self.open == 0 {
             return None;
         }
-        let end = memchr::memchr(tag::END, payload)?;
-        if payload.get(end + 1) == Some(&tag::ESCAPE) {
-            return None;
+        match self.rest {
+            [tag::END, rest @ ..] => {
+                self.rest = rest;
+                self.open -= 1;
+                Some(Common::Close)
+            }
+            [tag::STR, payload @ ..] => {
+                let end = find_zero(payload)?;
+                if payload.get(end + 1) == Some(&tag::ESCAPE) {
+                    return None;
+                }
+                self.rest = &payload[end + 1..];
+                Some(Common::Str(&payload[..end]))
+            }
+            [tag::INT, payload @ ..] => {
+                let (integer, [tag::WHOLE, rest @ ..]) = payload.split_first_chunk()? else { return None };
+                self.rest = rest;
+                Some(Common::Int((u64::from_be_bytes(*integer) ^ (1 << 63)) as i64))
+            }
+            [tag::FLOAT, payload @ ..] => {
+                let (bits, rest) = payload.split_first_chunk()?;
+                self.rest = rest;
+                Some(Common::Float(f64::from_bits(u64::from_be_bytes(*bits))))
+            }
+            _ => None,
         }
-        self.rest = &payload[end + 1..];
-        Some(&payload[..end])
     }
 
     /// The next token; `None` after the end of the cell, once nothing is left over.
@@ -74,10 +123,6 @@ impl<'a> Reader<'a> {
             self.rest = payload;
             self.open += 1;
             return Ok(Some(Token::Open(tag)));
-        }
-        if let (tag::INT, [integer @ .., tag::WHOLE]) = (tag, payload.get(..9).unwrap_or_default()) {
-            self.rest = &payload[9..];
-            return Ok(Some(Token::Value(Cell::Int(unflip64(integer)))));
         }
         let span = nested_scalar(tag, payload)?;
         self.rest = &payload[span.whole..];

@@ -17,7 +17,7 @@ use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 
 use crate::block::BlockError;
 use crate::body::wire_field;
-use crate::views::push;
+use crate::views::{push, room_for};
 
 /// What a column of one channel can hold: offsets have 32 bits.
 const ROOM: usize = i32::MAX as usize;
@@ -145,6 +145,12 @@ impl ChannelBuffers {
         }
         self.starts.clear();
         self.starts.resize(count + 1, 0);
+        self.order.clear();
+        if count == 1 && channel_of_row.iter().all(|&channel| channel == 0) {
+            self.starts[1] = channel_of_row.len();
+            self.order.extend(0..channel_of_row.len() as u32);
+            return Ok(());
+        }
         for &channel in channel_of_row {
             match self.starts.get_mut(channel as usize + 1) {
                 Some(rows) => *rows += 1,
@@ -154,7 +160,6 @@ impl ChannelBuffers {
         for channel in 0..count {
             self.starts[channel + 1] += self.starts[channel];
         }
-        self.order.clear();
         self.order.resize(channel_of_row.len(), 0);
         let mut next = self.starts.clone();
         for (row, &channel) in channel_of_row.iter().enumerate() {
@@ -250,12 +255,8 @@ impl Cells {
             _ => rows.iter().for_each(|&row| self.nulls.append(from.is_valid(row as usize))),
         }
         let lengths = rows.iter().map(|&row| from.views()[row as usize] as u32 as usize);
-        // A short value is written as a whole view's bytes before it is cut off.
-        grow(&mut self.values, lengths.sum::<usize>() + size_of::<u128>());
-        for &row in rows {
-            push(&mut self.values, from, row as usize);
-            self.ends.push(self.values.len() as i32);
-        }
+        grow(&mut self.values, room_for(lengths.sum()));
+        push(&mut self.values, &mut self.ends, from, rows.iter().map(|&row| row as usize));
         self.values.len() - before + rows.len() * size_of::<i32>()
     }
 

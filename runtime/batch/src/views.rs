@@ -3,8 +3,61 @@
 
 use arrow_array::BinaryViewArray;
 
+use crate::tag;
+
 /// The longest value that lies inside its view.
 pub(crate) const INLINE: usize = 12;
+
+/// What a cell of a number that is not beyond 64 bits says, if it is one: read from its view alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// An `int`.
+    Int(i64),
+    /// A `float`.
+    Float(f64),
+}
+
+/// The length and the tag of a view, and what ends an `int`.
+const INT_MASK: u128 = u40(!0, !0) | 0xFF << 104;
+const INT: u128 = u40(10, tag::INT) | (tag::WHOLE as u128) << 104;
+const FLOAT_MASK: u128 = u40(!0, !0);
+const FLOAT: u128 = u40(9, tag::FLOAT);
+
+/// The first 40 bits of a view.
+const fn u40(length: u32, tag: u8) -> u128 {
+    length as u128 | (tag as u128) << 32
+}
+
+impl Number {
+    /// The number of a cell with this view.
+    #[inline]
+    pub fn of(view: u128) -> Option<Number> {
+        let payload = ((view >> 40) as u64).swap_bytes();
+        if view & INT_MASK == INT {
+            return Some(Number::Int((payload ^ (1 << 63)) as i64));
+        }
+        (view & FLOAT_MASK == FLOAT).then(|| Number::Float(f64::from_bits(payload)))
+    }
+
+    /// The view of its cell.
+    #[inline]
+    pub(crate) fn view(self) -> u128 {
+        let (head, payload) = match self {
+            Number::Int(value) => (INT, value as u64 ^ (1 << 63)),
+            Number::Float(value) => (FLOAT, value.to_bits()),
+        };
+        head | u128::from(payload.swap_bytes()) << 40
+    }
+}
+
+/// The view of a cell of a tag and a payload, if that is short enough.
+#[inline]
+pub(crate) fn tagged(tag: u8, payload: &[u8]) -> Option<u128> {
+    if payload.len() >= INLINE {
+        return None;
+    }
+    Some(u40(payload.len() as u32 + 1, tag) | short(payload) << 40)
+}
 
 /// The view of a value that lies in the numbered buffer, from `start`.
 #[inline]
@@ -23,7 +76,7 @@ pub(crate) fn view(value: &[u8], buffer: u32, start: u32) -> u128 {
 
 /// The bytes of a short value, the first one lowest.
 #[inline]
-fn short(value: &[u8]) -> u128 {
+pub(crate) fn short(value: &[u8]) -> u128 {
     // Two words that may overlap: where they do, they are equal.
     if let (Some(first), Some(last)) = (value.first_chunk::<8>(), value.last_chunk::<8>()) {
         let shift = 8 * (value.len() - 8);
@@ -36,18 +89,75 @@ fn short(value: &[u8]) -> u128 {
     value.iter().rev().fold(0, |bytes, &byte| bytes << 8 | u128::from(byte))
 }
 
-/// Appends the value in a row.
-#[inline]
-pub(crate) fn push(values: &mut Vec<u8>, from: &BinaryViewArray, row: usize) {
-    let view = from.views()[row];
-    let length = view as u32 as usize;
-    if length > INLINE {
-        values.extend_from_slice(from.value(row));
+/// Appends the values in some rows, and where each of them ends. There has to be room for [`room_for`] them, if
+/// nothing is to be moved.
+pub(crate) fn push(
+    values: &mut Vec<u8>,
+    ends: &mut Vec<i32>,
+    from: &BinaryViewArray,
+    rows: impl ExactSizeIterator<Item = usize> + Clone,
+) {
+    let views = from.views();
+    let (mut total, mut longest) = (0, 0);
+    for row in rows.clone() {
+        let length = views[row] as u32 as usize;
+        total += length;
+        longest = longest.max(length);
+    }
+    if longest > INLINE {
+        ends.extend(rows.map(|row| {
+            push_any(values, from, views[row], row);
+            values.len() as i32
+        }));
         return;
     }
-    let end = values.len() + length;
-    values.extend_from_slice(&(view >> 32).to_le_bytes());
+    let mut end = values.len();
+    values.resize(room_for(end + total), 0);
+    ends.extend(rows.map(|row| {
+        // A whole view's bytes: the next value lies over those behind this one.
+        values[end..end + size_of::<u128>()].copy_from_slice(&(views[row] >> 32).to_le_bytes());
+        end += views[row] as u32 as usize;
+        end as i32
+    }));
     values.truncate(end);
+}
+
+/// Appends a value of any length. Where two registers hold it, they are copied, and what is behind it is cut off: a
+/// copy of a number of bytes that is not known takes longer.
+#[inline]
+fn push_any(values: &mut Vec<u8>, from: &BinaryViewArray, view: u128, row: usize) {
+    const FEW: usize = 32;
+    let (length, start) = (view as u32 as usize, (view >> 96) as usize);
+    if length > INLINE
+        && length <= FEW
+        && let Some(buffer) = from.data_buffers().get((view >> 64) as u32 as usize)
+        && let Some(bytes) = buffer.get(start..).and_then(<[u8]>::first_chunk::<FEW>)
+    {
+        let end = values.len() + length;
+        values.extend_from_slice(bytes);
+        values.truncate(end);
+        return;
+    }
+    values.extend_from_slice(from.value(row));
+}
+
+/// How much room values of so many bytes need on their way.
+pub(crate) fn room_for(bytes: usize) -> usize {
+    bytes + 2 * size_of::<u128>()
+}
+
+/// The view of the value between two places of a buffer that is the first one.
+#[inline]
+pub(crate) fn view_within(values: &[u8], start: usize, end: usize) -> u128 {
+    let length = end - start;
+    // A whole view's bytes, of which those behind the value are cut off.
+    if length <= INLINE
+        && let Some(bytes) = values.get(start..).and_then(<[u8]>::first_chunk::<16>)
+    {
+        let kept = u128::from_le_bytes(*bytes) & ((1 << (8 * length)) - 1);
+        return length as u128 | kept << 32;
+    }
+    view(&values[start..end], 0, start as u32)
 }
 
 #[cfg(test)]
@@ -56,19 +166,60 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::put;
 
     proptest! {
+        #[test]
+        fn numbers_have_the_views_of_their_cells(int: i64, bits: u64) {
+            let mut cell = Vec::new();
+            put::put_i64(&mut cell, int);
+            prop_assert_eq!(Number::Int(int).view(), view(&cell, 0, 0));
+            prop_assert_eq!(Number::of(view(&cell, 0, 0)), Some(Number::Int(int)));
+            cell.clear();
+            put::put_f64(&mut cell, f64::from_bits(bits));
+            prop_assert_eq!(Number::Float(f64::from_bits(bits)).view(), view(&cell, 0, 0));
+            let Some(Number::Float(found)) = Number::of(view(&cell, 0, 0)) else { panic!("no float") };
+            prop_assert_eq!(found.to_bits(), bits);
+        }
+
+        #[test]
+        fn other_cells_are_no_numbers(tag: u8, payload in prop::collection::vec(any::<u8>(), 0..20)) {
+            let cell = [&[tag], payload.as_slice()].concat();
+            let number = match (tag, payload.as_slice()) {
+                (tag::INT, [_, _, _, _, _, _, _, _, tag::WHOLE]) | (tag::FLOAT, [_, _, _, _, _, _, _, _]) => true,
+                _ => false,
+            };
+            prop_assert_eq!(Number::of(view(&cell, 0, 0)).is_some(), number);
+        }
+
+        #[test]
+        fn a_tag_and_a_payload_are_a_value(tag: u8, payload in prop::collection::vec(any::<u8>(), 0..20)) {
+            let cell = [&[tag], payload.as_slice()].concat();
+            prop_assert_eq!(tagged(tag, &payload), (cell.len() <= INLINE).then(|| view(&cell, 0, 0)));
+        }
+
+        #[test]
+        fn a_value_within_a_buffer_is_that_value(buffer in prop::collection::vec(any::<u8>(), 0..60), a: prop::sample::Index, b: prop::sample::Index) {
+            let (a, b) = (a.index(buffer.len() + 1), b.index(buffer.len() + 1));
+            let (start, end) = (a.min(b), a.max(b));
+            prop_assert_eq!(view_within(&buffer, start, end), view(&buffer[start..end], 0, start as u32));
+        }
+
         #[test]
         fn views_are_those_of_arrow(value in prop::collection::vec(any::<u8>(), 0..40), buffer: u32, start: u32) {
             prop_assert_eq!(view(&value, buffer, start), make_view(&value, buffer, start));
         }
 
         #[test]
-        fn values_come_one_after_another(values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..30), 0..30)) {
+        fn values_come_one_after_another(values in prop::sample::select(vec![13, 40]).prop_flat_map(|longest| {
+            prop::collection::vec(prop::collection::vec(any::<u8>(), 0..longest), 0..30)
+        })) {
             let views = BinaryViewArray::from_iter_values(&values);
-            let mut found = Vec::new();
-            (0..values.len()).for_each(|row| push(&mut found, &views, row));
-            prop_assert_eq!(found, values.concat());
+            let (mut found, mut ends) = (b"before".to_vec(), vec![6]);
+            push(&mut found, &mut ends, &views, 0..values.len());
+            prop_assert_eq!(&found[6..], values.concat());
+            let borders: Vec<_> = ends.windows(2).map(|ends| found[ends[0] as usize..ends[1] as usize].to_vec()).collect();
+            prop_assert_eq!(borders, values);
         }
     }
 }

@@ -77,8 +77,8 @@ class _Comprehension:
         name, argument = self._named()
         if len(argument) == 1 and argument[0].text == name:
             return [self._names.line(step, name, which)]
-        head, tail = self._names.call(step, which)
-        return [Line(head, step, name), *argument[1:-1], Line(tail)]
+        head, tail = self._names.call(step, name, which)
+        return [head, *argument[1:-1], tail]
 
     def _named(self) -> tuple[str, list[Line]]:
         """A name for the record and the expression that gives it the name."""

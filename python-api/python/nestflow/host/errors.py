@@ -16,7 +16,7 @@ from nestflow.host import pickles
 from nestflow.host.program import FILENAME, Driver, EmptySide, NotAPair, Step, Unfit, Unloadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 LIMIT = "NESTFLOW_WORKER_MEMORY"
@@ -87,8 +87,10 @@ def raised(
 ) -> Failure:
     """The failure of a run; `given` are the records that the iterator `records` went over."""
     error = _unwrapped(error)
-    step, record = _place(error.__traceback__, driver, records, given)
+    step, record, inlined = _place(error.__traceback__, driver, records, given)
     shown = show(record[0]) if record else ""
+    if inlined is not None and record:
+        error = _with_frame(error, inlined, record[0])
     if isinstance(error, EmptySide):
         return _data(f"a side input of {step} is an empty PObject: it has no value", step, shown)
     if isinstance(error, NotAPair):
@@ -96,6 +98,17 @@ def raised(
     if type(error) is TypeError and step is not None and step.kind == "flat_map":
         error = _explain_flat_map(error)
     return _user(error, step, shown)
+
+
+def _with_frame(error: BaseException, function: Callable[[Any], Any], record: Any) -> BaseException:
+    """The error as the function raises it, with its frame: only an expression of it was evaluated."""
+    if not isinstance(error, Exception):
+        return error
+    try:
+        function(record)
+    except Exception as own:
+        return own if type(own) is type(error) else error
+    return error
 
 
 def unloadable(error: BaseException) -> Failure:
@@ -138,13 +151,16 @@ def show(value: Any) -> str:
 
 def _place(
     trace: TracebackType | None, driver: Driver, records: Iterator[Any] | None, given: list[Any] | None
-) -> tuple[Step | None, tuple[Any] | None]:
-    """The step that was running and the record it was given, as far as they can be told."""
-    step, record = None, None
+) -> tuple[Step | None, tuple[Any] | None, Callable[[Any], Any] | None]:
+    """The step that was running and the record it was given, as far as they can be told.
+
+    And its function, where an expression stands in place of its call.
+    """
+    step, record, inlined = None, None, None
     while trace is not None:
         code = trace.tb_frame.f_code
         if code.co_filename == FILENAME and trace.tb_lineno in driver.lines:
-            index, name = driver.lines[trace.tb_lineno]
+            index, name, inlined = driver.lines[trace.tb_lineno]
             step, record = driver.steps[index], _variable(trace, name)
             if record is None and name == "x0" and records is not None and given:
                 # Newer interpreters forget the variable of a comprehension when it raises.
@@ -152,7 +168,7 @@ def _place(
         elif code.co_filename.startswith(_OUR_FOLDER) and driver.steps and not driver.lines:
             step, record = driver.steps[0], _variable(trace, "x") or record
         trace = trace.tb_next
-    return step, record
+    return step, record, inlined
 
 
 def _variable(trace: TracebackType, name: str) -> tuple[Any] | None:

@@ -69,8 +69,9 @@ class Driver(NamedTuple):
     steps: tuple[Step, ...]
     # For each part, the step that gives it; -1: none does.
     made_by: tuple[int, ...]
-    # Line of the source → the step called there and the variable that holds its argument.
-    lines: dict[int, tuple[int, str]]
+    # Line of the source → the step called there, the variable that holds its argument, and its function where
+    # that is not called but its expression stands there.
+    lines: dict[int, tuple[int, str, Callable[[Any], Any] | None]]
 
 
 class _Mark:

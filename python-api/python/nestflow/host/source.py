@@ -8,7 +8,6 @@ from __future__ import annotations
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nestflow.host import functions
 from nestflow.host.compiled import library
 from nestflow.host.program import DROP, GONE, MISSING, EmptySide, NotAPair, Side, Step
 from nestflow.host.sides import open_value
@@ -16,13 +15,19 @@ from nestflow.host.sides import open_value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nestflow.host.inlined import Expression
+
 
 class Line(NamedTuple):
-    """A line of source; if a user function is called on it, the step and the record's variable."""
+    """A line of source; if a user function is called on it, the step and the record's variable.
+
+    `inlined` is the name of the function whose expression stands there instead of its call.
+    """
 
     text: str
     step: int = -1
     record: str = ""
+    inlined: str = ""
 
 
 def indent(lines: Sequence[Line]) -> list[Line]:
@@ -55,13 +60,24 @@ _CONSTANTS: dict[str, Any] = {
 }
 
 
+def named(steps: Sequence[Step]) -> dict[str, tuple[Step, int]]:
+    """The functions of steps by their names in a driver: the step of each, and its place among the step's."""
+    found = {}
+    for index, step in enumerate(steps):
+        kinds = ("k", "v") if step.kind == "key_by" else ("",)
+        for number, which in zip(range(len(step.functions)), kinds, strict=False):
+            found[f"f{index}{which}"] = (step, number)
+    return found
+
+
 class Names:
     """The names that the source of one driver uses."""
 
-    def __init__(self, steps: Sequence[Step], sides: Sequence[Side]) -> None:
-        """Name what these steps and side inputs need."""
+    def __init__(self, steps: Sequence[Step], sides: Sequence[Side], inlined: dict[str, Expression]) -> None:
+        """Name what these steps and side inputs need; for some functions, by name, there are expressions."""
         self.steps = steps
         self.sides = sides
+        self._inlined = inlined
         self._fresh = 0
 
     def fresh(self) -> str:
@@ -74,15 +90,23 @@ class Names:
         by_column = sorted((side.column, i) for i, side in enumerate(self.sides) if side.records is None)
         return [f"s{index}" for _, index in by_column]
 
-    def call(self, step: int, which: str = "") -> tuple[str, str]:
-        """Head and tail of the call of a step's function; the record goes between them."""
+    def call(self, step: int, record: str, which: str = "") -> tuple[Line, Line]:
+        """Head and tail of the call of a step's function; between them the record gets its name."""
+        function = f"f{step}{which}"
+        if function in self._inlined:
+            first, *rest = self._inlined[function].pieces
+            tail = Line(")" + record.join(rest), step, record, function)
+            return Line(f"{first}(", step, record, function), tail
         extra = [self._argument(index, self.steps[step].kind) for index in self.steps[step].sides]
-        return f"f{step}{which}(", "".join(f", {argument}" for argument in extra) + ")"
+        return Line(f"{function}(", step, record), Line("".join(f", {it}" for it in extra) + ")")
 
     def line(self, step: int, record: str, which: str = "") -> Line:
         """The call of a step's function on the record of that name."""
-        head, tail = self.call(step, which)
-        return Line(f"{head}{record}{tail}", step, record)
+        function = f"f{step}{which}"
+        if function in self._inlined:
+            return Line(record.join(self._inlined[function].pieces), step, record, function)
+        head, tail = self.call(step, record, which)
+        return Line(f"{head.text}{record}{tail.text}", step, record)
 
     def _argument(self, index: int, kind: str) -> str:
         side, name = self.sides[index], f"s{index}"
@@ -95,21 +119,11 @@ class Names:
     def bound(self) -> list[str]:
         """The names that `values` has."""
         sides = [f"s{index}" for index, side in enumerate(self.sides) if side.records is not None]
-        return [*_CONSTANTS, "Own", *self._functions(), *sides]
+        return [*_CONSTANTS, "Own", *named(self.steps), *sides]
 
-    def _functions(self) -> dict[str, tuple[Step, int]]:
-        found = {}
-        for index, step in enumerate(self.steps):
-            kinds = ("k", "v") if step.kind == "key_by" else ("",)
-            for number, which in zip(range(len(step.functions)), kinds, strict=False):
-                found[f"f{index}{which}"] = (step, number)
-        return found
-
-    def values(self) -> dict[str, Any]:
+    def values(self, loaded: dict[str, Any]) -> dict[str, Any]:
         """What the names stand for, but for variables."""
-        values = {**_CONSTANTS, "Own": library().Own}
-        for name, (step, number) in self._functions().items():
-            values[name] = functions.load_for(step, number)
+        values = {**_CONSTANTS, "Own": library().Own, **loaded}
         for index, side in enumerate(self.sides):
             if side.records is not None:
                 values[f"s{index}"] = open_value(side)

@@ -123,10 +123,14 @@ impl ExchangeWrite {
     /// Appends rows with their channels; sends those first that have no room for them.
     fn append(&mut self, rows: &RecordBatch, channel_of_row: &[u32], bytes: &[usize]) -> Result<()> {
         let mut added = vec![0; self.channels.count as usize];
-        for (&channel, bytes) in channel_of_row.iter().zip(bytes) {
-            // One that does not exist is refused below.
-            if let Some(added) = added.get_mut(channel as usize) {
-                *added += bytes;
+        if let [added] = added.as_mut_slice() {
+            *added = bytes.iter().sum();
+        } else {
+            for (&channel, bytes) in channel_of_row.iter().zip(bytes) {
+                // One that does not exist is refused below.
+                if let Some(added) = added.get_mut(channel as usize) {
+                    *added += bytes;
+                }
             }
         }
         for (channel, added) in added.into_iter().enumerate() {
