@@ -9,7 +9,9 @@
 
 `records` and `pyspark` give nanoseconds of processor time for each record, of all processes together, of the
 whole job: it reads what is kept, calls the function and keeps (PySpark: counts) the results; for workers on
-this machine also nanoseconds of wall time, and how much two gain over one. `spark` gives wall time, and
+this machine also nanoseconds of wall time, and how much two gain over one. Beside them, `records` has a
+comprehension over records from pickles of 1,024 whose results are pickled: Python's own way to read and write
+in memory. `spark` gives wall time, and
 processor time in brackets. Each figure is the least of ROUNDS rounds, in which the candidates take turns:
 other work on the machine makes it larger. `starts` gives milliseconds until the worker is ready, least and
 median of 20 rounds.
@@ -21,6 +23,7 @@ import glob
 import json
 import multiprocessing
 import os
+import pickle
 import statistics
 import sys
 import time
@@ -95,6 +98,18 @@ def bare(records, function) -> Took:
     return time.thread_time() - started[0], time.perf_counter() - started[1]
 
 
+def pickled(records, function):
+    """A candidate: the same over pickles, to pickles."""
+    chunks = [pickle.dumps(records[start : start + 1024]) for start in range(0, len(records), 1024)]
+
+    def work() -> Took:
+        started = time.thread_time(), time.perf_counter()
+        [pickle.dumps([function(record) for record in pickle.loads(chunk)]) for chunk in chunks]
+        return time.thread_time() - started[0], time.perf_counter() - started[1]
+
+    return work
+
+
 def least(candidates) -> list[Took]:
     """The least of each candidate's figures over interleaved rounds."""
     best = [(float("inf"), float("inf"))] * len(candidates)
@@ -140,13 +155,16 @@ def records_table(*names: str) -> None:
     """Print the table of nestflow's hosts."""
     import nestflow as nf
 
-    print("| record | comprehension | in_process | workers, 1 | workers, 2 | wall, 1 | wall, 2 | gain |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| record | comprehension | pickles | in_process | workers, 1 | workers, 2 | wall, 1 | wall, 2 | gain |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for name, (records, function) in shapes(*names).items():
         pipelines = [nf.Pipeline.create("local", host=host, threads=n, progress=False) for host, n in HOSTS]
         candidates = [lambda records=records, function=function: bare(records, function)]
+        candidates += [pickled(records, function)]
         candidates += [kept_job(p, records, function) for p in pipelines]
-        row(name, len(records), least(candidates), walls=(1, 2))
+        row(name, len(records), least(candidates), walls=(2, 3))
         for p in pipelines:
             p.close()
 

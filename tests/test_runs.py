@@ -493,7 +493,7 @@ def test_code_is_shown_stage_by_stage() -> None:
 
     def size(word: str) -> int:
         length = len(word)
-        return length  # noqa: RET504: so that it is called
+        return length
 
     words = p.parallelize(["a b"]).flat_map(lambda line: line.split())
     text = words.group_by(size).apply_values(lambda group: group.map(str.upper).count()).explain(code=True)

@@ -149,6 +149,7 @@ fn danger_is_fenced() {
         "python-api/host/src/native_functions/abi.rs",
         "python-api/host/src/native_functions/batches.rs",
         "python-api/host/src/pin.rs",
+        "runtime/batch/src/view_column.rs",
         "runtime/embedded/src/batch.rs",
         "runtime/embedded/src/call.rs",
         "runtime/embedded/src/host.rs",

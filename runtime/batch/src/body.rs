@@ -8,9 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{
-    Array, ArrayRef, BinaryArray, BinaryViewArray, RecordBatch, RecordBatchOptions, new_null_array,
-};
+use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_ipc::reader::RecordBatchDecoder;
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
@@ -18,7 +16,8 @@ use arrow_ipc::{CompressionType, MetadataVersion};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 
 use crate::block::BlockError;
-use crate::views::{push, room_for, view_within};
+use crate::gather::{push, room_for};
+use crate::view_column::column_of;
 
 /// Buffers of the message start at multiples of this, and so do blocks written one after another.
 const ALIGNMENT: usize = 8;
@@ -244,13 +243,8 @@ fn to_wire(column: &ArrayRef) -> Result<ArrayRef, BlockError> {
 fn from_wire(column: ArrayRef, field: &Field) -> Result<ArrayRef, ArrowError> {
     match (field.data_type(), column.as_binary_opt::<i32>()) {
         (DataType::BinaryView, Some(binary)) => {
-            let (values, offsets) = (binary.values(), binary.value_offsets());
-            let views = offsets.windows(2).map(|ends| {
-                // Arrow has checked the offsets.
-                view_within(values, ends[0] as usize, ends[1] as usize)
-            });
-            let (views, nulls) = (views.collect::<Vec<_>>(), binary.nulls().cloned());
-            Ok(Arc::new(BinaryViewArray::try_new(views.into(), vec![values.clone()], nulls)?))
+            // Arrow has checked the offsets.
+            Ok(Arc::new(column_of(binary.values(), binary.value_offsets(), binary.nulls().cloned())))
         }
         _ => Ok(column),
     }

@@ -4,15 +4,13 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BinaryViewArray};
-use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
+use arrow_buffer::NullBufferBuilder;
 use arrow_schema::{ArrowError, DataType, Field};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::view_column::Views;
 pub use crate::views::Number;
-use crate::views::{INLINE, tagged, view};
-
-/// A buffer is closed beyond this, so that offsets into it stay within 32 bits.
-const BUFFER_FULL: usize = 1 << 30;
+use crate::views::tagged;
 
 /// A field of cells.
 pub fn cell_field(name: impl Into<String>) -> Field {
@@ -28,11 +26,8 @@ pub fn null_column(len: usize) -> ArrayRef {
 /// functions of [`crate::put`], and ended by [`CellBuilder::commit`]: nothing is copied after that.
 #[derive(Debug, Default)]
 pub struct CellBuilder {
-    views: Vec<u128>,
+    views: Views,
     nulls: NullsSoFar,
-    full: Vec<Buffer>,
-    buffer: Vec<u8>,
-    committed: usize,
     oversize: Option<usize>,
 }
 
@@ -49,34 +44,22 @@ impl Default for NullsSoFar {
 impl CellBuilder {
     /// An empty column with room for so many rows.
     pub fn with_capacity(rows: usize) -> CellBuilder {
-        CellBuilder { views: Vec::with_capacity(rows), ..CellBuilder::default() }
+        CellBuilder { views: Views::with_capacity(rows), ..CellBuilder::default() }
     }
 
     /// Where the next cell is to be appended. What is already there must stay as it is.
     #[inline]
     pub fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.buffer
+        &mut self.views.buffer
     }
 
     /// Makes a row of what was appended to the buffer since the last row.
     #[inline]
     pub fn commit(&mut self) {
-        let start = self.committed;
-        let length = self.buffer.len() - start;
-        // Both are below 2^32: the buffer is closed long before, and `finish` refuses longer cells.
-        self.views.push(view(&self.buffer[start..], self.full.len() as u32, start as u32));
+        let length = self.views.commit();
         self.nulls.0.append_non_null();
-        if length <= INLINE {
-            self.buffer.truncate(start);
-            return;
-        }
         if u32::try_from(length).is_err() {
             self.oversize = Some(length);
-        }
-        self.committed = self.buffer.len();
-        if self.committed > BUFFER_FULL {
-            self.full.push(Buffer::from_vec(std::mem::take(&mut self.buffer)));
-            self.committed = 0;
         }
     }
 
@@ -94,8 +77,8 @@ impl CellBuilder {
             Some(view) => self.push_short(view),
             None => {
                 self.abandon();
-                self.buffer.push(tag);
-                self.buffer.extend_from_slice(payload);
+                self.buffer().push(tag);
+                self.buffer().extend_from_slice(payload);
                 self.commit();
             }
         }
@@ -104,29 +87,27 @@ impl CellBuilder {
     /// A row whose cell lies inside of its view.
     #[inline]
     fn push_short(&mut self, view: u128) {
-        self.abandon();
-        self.views.push(view);
+        self.views.push_short(view);
         self.nulls.0.append_non_null();
     }
 
     /// Forgets what was appended to the buffer since the last row.
     #[inline]
     pub fn abandon(&mut self) {
-        self.buffer.truncate(self.committed);
+        self.views.abandon();
     }
 
     /// A row with this cell.
     #[inline]
     pub fn append(&mut self, cell: &[u8]) {
-        self.buffer.extend_from_slice(cell);
+        self.buffer().extend_from_slice(cell);
         self.commit();
     }
 
     /// A null row; whatever was not committed is forgotten.
     #[inline]
     pub fn append_null(&mut self) {
-        self.abandon();
-        self.views.push(0);
+        self.views.push_short(0);
         self.nulls.0.append_null();
     }
 
@@ -146,26 +127,22 @@ impl CellBuilder {
 
     /// Whether there is no row yet.
     pub fn is_empty(&self) -> bool {
-        self.views.is_empty()
+        self.views.len() == 0
     }
 
     /// Bytes that the rows so far take.
     pub fn bytes(&self) -> usize {
-        self.full.iter().map(Buffer::len).sum::<usize>() + self.committed + self.views.len() * 16
+        self.views.bytes()
     }
 
     /// The column; the builder is empty after that. A cell of 4 GiB or more is an error.
     pub fn finish(&mut self) -> Result<BinaryViewArray, ArrowError> {
-        self.abandon();
         let mut done = std::mem::take(self);
         if let Some(length) = done.oversize {
             let message = format!("a value of {length} bytes is too large for a batch (limit 4 GiB)");
             return Err(ArrowError::InvalidArgumentError(message));
         }
-        if !done.buffer.is_empty() {
-            done.full.push(Buffer::from_vec(done.buffer));
-        }
-        BinaryViewArray::try_new(ScalarBuffer::from(done.views), done.full, done.nulls.0.finish())
+        Ok(done.views.finish(done.nulls.0.finish()))
     }
 }
 

@@ -17,7 +17,7 @@ use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 
 use crate::block::BlockError;
 use crate::body::wire_field;
-use crate::views::{push, room_for};
+use crate::gather::{push, room_for};
 
 /// What a column of one channel can hold: offsets have 32 bits.
 const ROOM: usize = i32::MAX as usize;
