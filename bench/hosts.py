@@ -156,7 +156,8 @@ def records_table(*names: str) -> None:
     import nestflow as nf
 
     print(
-        "| record | comprehension | pickles | in_process | workers, 1 | workers, 2 | wall, 1 | wall, 2 | gain |"
+        "| record | comprehension | pickles | in_process | workers, 1 | workers, 2 "
+        "| wall, 1 | wall, 2 | gain |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for name, (records, function) in shapes(*names).items():
