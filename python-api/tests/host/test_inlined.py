@@ -4,15 +4,18 @@ import datetime
 import json
 import os
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
+import cloudpickle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import notes, records, run, step, values
 
-from nestflow.host import inlined
+from nestflow.host import driver, inlined
+from nestflow.host.program import Step, UserFunction
 
 max = 3  # The name of a function of Python that means something else here.
 
@@ -24,6 +27,15 @@ def second(pair):
 
 def lowered(text):
     return text.strip().lower()
+
+
+@pytest.fixture(autouse=True)
+def nobody_watches():
+    """Whoever runs these tests may want to see the calls."""
+    before = sys.getprofile()
+    sys.setprofile(None)
+    yield
+    sys.setprofile(before)
 
 
 def text_of(function, argument="x0"):
@@ -61,6 +73,10 @@ SMALL = {
     "lambda x: x in ('a', 'b')": "x0 in ('a', 'b')",
     "lambda x: x not in 'ab'": "x0 not in 'ab'",
     "lambda x: len(x) > 3": "len(x0) > 3",
+    "lambda x: x > 1 and x < 3": "(x0 > 1 and x0 < 3)",
+    "lambda x: x == 1 or x == 2 or x == 3": "(x0 == 1 or (x0 == 2 or x0 == 3))",
+    "lambda x: x < 0 or x > 1 and x < 3": "(x0 < 0 or (x0 > 1 and x0 < 3))",
+    "lambda x: (x or 'none', 1)": "(x0 or 'none', 1)",
     "lambda x: (str(x).zfill(3), isinstance(x, int))": "(str(x0).zfill(3), isinstance(x0, int))",
     "lambda x: (x[0].lower(), (len(x[1]), 'a'))": "(x0[0].lower(), (len(x0[1]), 'a'))",
 }
@@ -85,6 +101,10 @@ OTHERS = [
     "lambda x: [y for y in x]",
     "lambda x: lambda y: x",
     "lambda x: sorted(x, key=len)",
+    "lambda x: 1 if x else 2",
+    "lambda x: str or x",
+    "lambda x: x if x else 2",
+    "lambda x: 1 < x < 3",
     "lambda x: x is Ellipsis",
     "lambda x: x * 1e999",
     "lambda x: x + '_argument_of_the_function_'",
@@ -184,6 +204,7 @@ def expressions():
             st.tuples(inner, inner, inner).map(lambda it: f"({it[0]})[{it[1]}:{it[2]}]"),
             pair.map(lambda it: f"({it[0]}, {it[1]})"),
             pair.map(lambda it: f"[{it[0]}, {it[1]}]"),
+            st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda it: f"({' '.join(it)})"),
             pair.map(lambda it: f"{{'k': {it[0]}, {it[1]}: 2}}"),
             st.lists(inner, min_size=1, max_size=3).map(lambda it: "{" + ", ".join(it) + "}"),
         )
@@ -217,6 +238,7 @@ CHAINS = [
     [("map", lambda x: x + 1), ("map", lambda x: (x, x * 2)), ("map", second)],
     [("map", lambda x: x * 2), ("filter", lambda x: x > 2), ("map", lambda x: (x, str(x)))],
     [("filter", lambda x: x > 1), ("filter", lambda x: x < 4), ("flat_map", lambda x: [x, x + x])],
+    [("map", lambda x: x + 1), ("filter", lambda x: x < 2 or x > 3), ("filter", lambda x: not x or x < 5)],
     [("flat_map", lambda x: (x, x + 1)), ("filter", lambda x: x % 2 == 0), ("map", lambda x: [x, x])],
     [("map", lambda x: str(x)), ("map", lambda x: (x, x)), ("map", lambda x: x[0] + x[1])],
 ]
@@ -237,6 +259,15 @@ def test_chains_of_expressions_and_calls(number, called):
     mixed = [(kind, as_call(it) if called >> at & 1 else it) for at, (kind, it) in enumerate(chain)]
     wanted = values(records(*[step(kind, as_call(it)) for kind, it in chain]), [0, 1, 2, 3, 4])
     assert values(records(*[step(kind, it) for kind, it in mixed]), [0, 1, 2, 3, 4]) == wanted
+
+
+def test_the_code_that_is_shown_has_them():
+    named = [("map", "<lambda>", lambda x: x + 1), ("filter", "print", print), ("map", "second", second)]
+    steps = [Step(kind, (UserFunction(name, cloudpickle.dumps(it)),), None, ()) for kind, name, it in named]
+    shown = driver.source(steps, "value", None, None, [])
+    assert "x1 := x0 + 1" in shown and "f1(" in shown and "x1[1]" in shown
+    unloadable = [Step("map", (UserFunction("lost", b"no pickle"),), None, ())]
+    assert "f0(x0)" in driver.source(unloadable, "value", None, None, [])
 
 
 def test_keys_and_values_are_expressions_too():

@@ -66,7 +66,15 @@ _BINARY = {
 }
 _BRACKETS = {"BUILD_TUPLE": "({},)", "BUILD_LIST": "[{}]", "BUILD_SET": "{{{}}}"}
 # What does nothing to values.
-_NOTHING = ("RESUME", "PRECALL", "PUSH_NULL", "TO_BOOL")
+_NOTHING = ("RESUME", "PRECALL", "PUSH_NULL", "TO_BOOL", "NOT_TAKEN")
+# What goes on behind the second operand where the first one decides. Since 3.12 it looks at a copy.
+_DECIDED = {
+    "JUMP_IF_FALSE_OR_POP": "and",
+    "JUMP_IF_TRUE_OR_POP": "or",
+    "POP_JUMP_IF_FALSE": "and",
+    "POP_JUMP_IF_TRUE": "or",
+}
+_COPY = ("COPY", "POP_TOP")
 
 
 class Expression(NamedTuple):
@@ -125,7 +133,7 @@ def _expression(code: CodeType) -> Expression | None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id == argument:
             node.id = place
-    text = ast.unparse(tree)
+    text = f"({ast.unparse(tree)})" if isinstance(tree.body, ast.BoolOp) else ast.unparse(tree)
     pieces = tuple(text.split(place))
     # What does not look at its argument must have it evaluated all the same.
     return Expression(pieces, frozenset(read.names)) if len(pieces) > 1 and "\n" not in text else None
@@ -168,14 +176,26 @@ class _Read:
     def __init__(self, code: CodeType) -> None:
         (self._argument,) = code.co_varnames
         self._stack: list[str] = []
+        # First operands of `and` and `or`: where the second one ends, and the operator.
+        self._decided: list[tuple[int, str, str]] = []
+        self._seen = False
         self.names: set[str] = set()
 
     def text(self, instructions: list[dis.Instruction]) -> str:
         """The source of what is returned."""
         for it in instructions:
+            while self._decided and self._decided[-1][0] == it.offset:
+                _, operator, first = self._decided.pop()
+                self._stack.append(f"({first} {operator} {self._stack.pop()})")
             if it.opname == "RETURN_VALUE":
                 return self._stack.pop()
-            self._step(it.opname, it.arg or 0, it.argval, it.argrepr)
+            if it.opname in _DECIDED:
+                # What stands for the argument has to be evaluated in any case.
+                if not self._seen:
+                    raise _Other
+                self._decided.append((it.argval, _DECIDED[it.opname], self._stack.pop()))
+            elif it.opname not in _COPY:
+                self._step(it.opname, it.arg or 0, it.argval, it.argrepr)
         raise _Other
 
     def _step(self, name: str, count: int, value: Any, shown: str) -> None:
@@ -183,6 +203,7 @@ class _Read:
         if name in _NOTHING:
             return
         if name.startswith("LOAD_FAST"):
+            self._seen = True
             for _ in range(name.count("FAST")):
                 push(self._argument)
         elif name in ("LOAD_CONST", "LOAD_SMALL_INT"):
