@@ -335,3 +335,9 @@ def test_only_what_raised_is_called():
     assert text_of(function) == "x0.real"
     assert values(records(step("map", function)), [1, 2]) == [1, 2]
     assert outcome(function, Seen(3)) == "3" and calls == [1]
+
+
+def test_a_function_that_takes_no_side_input_is_called_with_it():
+    program = records(step("map", lambda x: x + 1, sides=(0,)), shown=("value open",))
+    with pytest.raises(TypeError, match="takes 1 positional argument but 2 were given"):
+        run(program, [1], [2])
