@@ -333,7 +333,7 @@ def scaling_table() -> None:
 CLUSTERS = ("local-cluster[1,1,1024]", "local-cluster[2,1,1024]", "local-cluster[1,2,1024]")
 JOBS = {
     "little Python": (1_000_000, lambda x: x + 1),
-    "much Python": (2_000_000, much),
+    "much Python": (6_000_000, much),
 }
 
 
