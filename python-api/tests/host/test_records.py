@@ -276,6 +276,12 @@ def noted(record):
 
 @pytest.mark.skipif("NESTFLOW_TEST_HOST" in os.environ, reason="of one process")
 def test_two_tasks_take_turns():
+    # On a busy machine, one may be over before the other has begun.
+    assert any(take_turns() > 4 for _ in range(20)), turns
+
+
+def take_turns():
+    """How often another one of two tasks was seen to go on than before."""
     interval = sys.getswitchinterval()
     turns.clear()
     done = []
@@ -298,5 +304,4 @@ def test_two_tasks_take_turns():
     finally:
         sys.setswitchinterval(interval)
     assert done == [60_000, 60_000]
-    switches = sum(one != other for one, other in itertools.pairwise(turns))
-    assert switches > 4, turns
+    return sum(one != other for one, other in itertools.pairwise(turns))

@@ -126,10 +126,10 @@ mod tests {
         #[test]
         fn other_cells_are_no_numbers(tag: u8, payload in prop::collection::vec(any::<u8>(), 0..20)) {
             let cell = [&[tag], payload.as_slice()].concat();
-            let number = match (tag, payload.as_slice()) {
-                (tag::INT, [_, _, _, _, _, _, _, _, tag::WHOLE]) | (tag::FLOAT, [_, _, _, _, _, _, _, _]) => true,
-                _ => false,
-            };
+            let number = matches!(
+                (tag, payload.as_slice()),
+                (tag::INT, [_, _, _, _, _, _, _, _, tag::WHOLE]) | (tag::FLOAT, [_, _, _, _, _, _, _, _])
+            );
             prop_assert_eq!(Number::of(view(&cell, 0, 0)).is_some(), number);
         }
 
