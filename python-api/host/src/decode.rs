@@ -103,10 +103,9 @@ impl<'py> Decoder<'py> {
     /// A new reference to the object of a row, or null with an exception set.
     #[inline]
     fn row(&mut self, column: &BinaryViewArray, row: usize) -> *mut ffi::PyObject {
-        // SAFETY: we are attached.
         match Number::of(column.views()[row]) {
-            Some(Number::Int(value)) => unsafe { ffi::PyLong_FromLongLong(value) },
-            Some(Number::Float(value)) => unsafe { ffi::PyFloat_FromDouble(value) },
+            Some(Number::Int(value)) => int_of(value),
+            Some(Number::Float(value)) => float_of(value),
             None => self.decode(column.value(row)),
         }
     }
@@ -167,8 +166,8 @@ impl<'py> Decoder<'py> {
         unsafe {
             match cell {
                 Cell::Str(text) => self.text(text),
-                Cell::Int(value) => ffi::PyLong_FromLongLong(*value),
-                Cell::Float(value) => ffi::PyFloat_FromDouble(*value),
+                Cell::Int(value) => int_of(*value),
+                Cell::Float(value) => float_of(*value),
                 Cell::None => ffi::Py_NewRef(ffi::Py_None()),
                 Cell::Bool(value) => ffi::PyBool_FromLong((*value).into()),
                 Cell::Bytes(value) => {
@@ -190,12 +189,11 @@ impl<'py> Decoder<'py> {
         let first = self.stack.len();
         self.frozen &= matches!(tag, tag::TUPLE | tag::FROZENSET);
         loop {
-            // SAFETY: we are attached.
             let item = match reader.common() {
                 Some(Common::Close) => break,
                 Some(Common::Str(text)) => self.text(text),
-                Some(Common::Int(value)) => unsafe { ffi::PyLong_FromLongLong(value) },
-                Some(Common::Float(value)) => unsafe { ffi::PyFloat_FromDouble(value) },
+                Some(Common::Int(value)) => int_of(value),
+                Some(Common::Float(value)) => float_of(value),
                 None => match reader.token() {
                     Ok(Some(Token::Value(value))) => self.scalar(&value),
                     Ok(Some(Token::Open(inner))) => self.container(reader, inner),
@@ -281,6 +279,20 @@ impl<'py> Decoder<'py> {
             unsafe { ffi::Py_DECREF(item) };
         }
     }
+}
+
+/// A new reference to an `int`, or null with an exception set.
+#[inline]
+fn int_of(value: i64) -> *mut ffi::PyObject {
+    // SAFETY: only called by a decoder, which is attached.
+    unsafe { ffi::PyLong_FromLongLong(value) }
+}
+
+/// A new reference to a `float`, or null with an exception set.
+#[inline]
+fn float_of(value: f64) -> *mut ffi::PyObject {
+    // SAFETY: only called by a decoder, which is attached.
+    unsafe { ffi::PyFloat_FromDouble(value) }
 }
 
 /// A new `str`, or null with an exception set.
