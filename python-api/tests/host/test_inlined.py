@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 import cloudpickle
 import pytest
@@ -17,7 +18,7 @@ from programs import notes, records, run, step, values
 from nestflow.host import driver, inlined
 from nestflow.host.program import Step, UserFunction
 
-max = 3  # The name of a function of Python that means something else here.
+divmod = 3  # The name of a function of Python that means something else here.
 
 
 def second(pair):
@@ -72,6 +73,9 @@ SMALL = {
     "lambda x: x is not None": "x0 is not None",
     "lambda x: x in ('a', 'b')": "x0 in ('a', 'b')",
     "lambda x: x not in 'ab'": "x0 not in 'ab'",
+    "lambda x: not x < 3": "not x0 < 3",
+    "lambda x: x['info']": "x0['info']",
+    "lambda x: x.replace('a', 'b')": "x0.replace('a', 'b')",
     "lambda x: len(x) > 3": "len(x0) > 3",
     "lambda x: x > 1 and x < 3": "(x0 > 1 and x0 < 3)",
     "lambda x: x == 1 or x == 2 or x == 3": "(x0 == 1 or (x0 == 2 or x0 == 3))",
@@ -108,6 +112,13 @@ OTHERS = [
     "lambda x: x is Ellipsis",
     "lambda x: x * 1e999",
     "lambda x: x + '_argument_of_the_function_'",
+    "lambda x: [[[x]]]",
+    "lambda x: int('z') + x",
+    "lambda x: 'a,b'.split(',')[2] + x",
+    "lambda x: x.replace('/to')",
+    "lambda x: x.join()",
+    "lambda x: x.rotate(1)",
+    "lambda len: len(1)",
     "lambda x: " + " + ".join("x" * 40),
 ]
 
@@ -133,8 +144,8 @@ def test_what_is_no_function_of_python_is_called():
 
 
 def test_names_that_mean_something_else_are_called():
-    assert text_of(lambda x: max(x)) is None
-    assert text_of(lambda x: len(x.max)) == "len(x0.max)"
+    assert text_of(lambda x: divmod(x)) is None
+    assert text_of(lambda x: len(x.divmod)) == "len(x0.divmod)"
     own = type(second)(second.__code__, {"__builtins__": {"len": 1}})
     assert text_of(own) is None
     here = 1
@@ -163,16 +174,17 @@ spec.loader.exec_module(inlined)
 found = {source: inlined.expression(eval(source)) for source in [*small, *others]}
 json.dump([{source: it and it.of("x0") for source, it in found.items()}, sys.version_info[:2]], sys.stdout)
 """
-    command = [f"python{version}", "-W", "ignore", "-c", program]
+    command = [f"python{version}", "-W", "ignore", "-c"]
     given = json.dumps([str(Path(inlined.__file__)), list(SMALL), OTHERS])
+    # What chooses among several that one tool has installed.
+    options = {"env": {**os.environ, "PYENV_VERSION": version}, "capture_output": True, "text": True}
     try:
-        # What chooses among several that one tool has installed.
-        chosen = {**os.environ, "PYENV_VERSION": version}
-        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, env=chosen)
+        there = subprocess.run([*command, ""], **options)
     except FileNotFoundError:
+        there = None
+    if there is None or there.returncode:
         pytest.skip(f"no python{version} here")
-    if done.returncode and "not " in done.stderr:
-        pytest.skip(f"no python{version} here: {done.stderr}")
+    done = subprocess.run([*command, program], input=given, timeout=60, **options)
     assert done.returncode == 0, done.stderr
     found, ran = json.loads(done.stdout)
     assert ran == [int(part) for part in version.split(".")]
@@ -322,19 +334,69 @@ def test_an_error_that_does_not_come_again_stays():
     assert "in map(<lambda>)" in notes(error)
 
 
-def test_only_what_raised_is_called():
-    calls = []
-    function = lambda x: x.real  # noqa: E731
+class Seen(int):
+    asked: ClassVar = []
 
-    class Seen(int):
-        @property
-        def real(self):
-            calls.append(1)
-            return int(self)
+    @property
+    def real(self):
+        Seen.asked.append(int(self))
+        return 1 // int(self)
 
-    assert text_of(function) == "x0.real"
-    assert values(records(step("map", function)), [1, 2]) == [1, 2]
-    assert outcome(function, Seen(3)) == "3" and calls == [1]
+
+def test_only_what_raised_is_called_too():
+    Seen.asked.clear()
+    error = failed(step("map", lambda x: Seen(x)), step("map", lambda x: x.real), given=[2, 1, 0])
+    assert type(error) is ZeroDivisionError
+    assert Seen.asked == [2, 1, 0, 0]
+
+
+def lost(rows):
+    yield "first"
+    raise IndexError(f"row {rows} has no column 3")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "message"),
+    [
+        (lambda line: map(int, line.split(",")), lambda numbers: max(numbers), "'no'"),
+        (lambda line: lost(line), lambda it: (list(it), 1)[0], "row 1,no has no column 3"),
+    ],
+)
+def test_what_went_wrong_first_is_told(first, then, message):
+    """Called again, the function meets an iterator that is used up."""
+    assert text_of(then)
+    error = failed(step("map", first), step("map", then), given=["1,no"])
+    assert message in str(error) and "in map(<lambda>)" in notes(error)
+
+
+class Leaving(int):
+    asked = 0
+
+    @property
+    def real(self):
+        Leaving.asked += 1
+        raise ValueError("first") if Leaving.asked == 1 else SystemExit
+
+
+def test_an_exit_of_the_second_call_is_not_told():
+    Leaving.asked = 0
+    error = failed(step("map", lambda x: Leaving(x)), step("map", lambda x: x.real), given=[0])
+    assert type(error) is ValueError and str(error) == "first"
+    assert Leaving.asked == 2
+
+
+def test_many_steps_are_no_deeper_than_the_compiler_can_read():
+    def nested(depth):
+        return eval(f"lambda x: {'str(' * depth}x{')' * depth}")
+
+    for depth in (1, 2, 3, 8):
+        for count in (1, 24, 40):
+            assert values(records(*[step("map", nested(depth))] * count), ["a"]) == ["a"]
+
+
+def test_steps_before_come_before_what_the_next_one_does():
+    error = failed(step("map", lambda x: x / 0), step("map", lambda x: int("z") + x), given=[1])
+    assert type(error) is ZeroDivisionError
 
 
 def test_a_function_that_takes_no_side_input_is_called_with_it():

@@ -57,6 +57,7 @@ impl Views {
     /// A row whose value lies inside of its view, or the row of a null.
     #[inline]
     pub(crate) fn push_short(&mut self, view: u128) {
+        assert!(view as u32 as usize <= INLINE, "it lies inside");
         self.abandon();
         self.views.push(view);
     }
@@ -88,7 +89,7 @@ impl Views {
         if !self.buffer.is_empty() {
             self.full.push(Buffer::from_vec(self.buffer));
         }
-        // SAFETY: a view that is longer than what lies inside of it was made of a slice that ends where its buffer
+        // SAFETY: a short view is one that `view` made, or was looked at by `push_short`; a view that is longer than what lies inside of it was made of a slice that ends where its buffer
         // was committed up to, and no buffer is shorter than that, as the first assertion and the closing of
         // buffers say; null bits are as many.
         unsafe { BinaryViewArray::new_unchecked(ScalarBuffer::from(self.views), self.full, nulls) }

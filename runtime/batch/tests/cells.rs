@@ -5,7 +5,7 @@
 mod model;
 
 use model::Value;
-use nestflow_batch::cell::{Cell, CellError, Item, Reader};
+use nestflow_batch::cell::{Cell, CellError, Common, Item, Reader, Token};
 use nestflow_batch::key::{self, KeyForm};
 use nestflow_batch::repr::repr;
 use nestflow_batch::{put, tag};
@@ -33,6 +33,7 @@ fn read_in_every_way(bytes: &[u8]) {
         }
     };
     assert_eq!(visited.is_ok(), walked, "items and tokens disagree on {bytes:02x?}");
+    assert_eq!(tokens(bytes, false), tokens(bytes, true), "common items are others in {bytes:02x?}");
     let mut out = vec![];
     let form = key::key_of(bytes, &mut out);
     if matches!(form, Err(_) | Ok(KeyForm::Same | KeyForm::NeedsHost)) {
@@ -45,8 +46,61 @@ fn read_in_every_way(bytes: &[u8]) {
     key::rank_cmp(Some(bytes), Some(&out));
 }
 
+/// What a reader says of the bytes, one after the other; common items by the shorter way or not.
+fn tokens(bytes: &[u8], shorter: bool) -> Vec<String> {
+    let mut said = vec![];
+    let mut reader = match Reader::inside(bytes) {
+        Some((reader, tag)) if shorter => {
+            said.push(format!("{:?}", Ok::<_, CellError>(Some(Token::Open(tag)))));
+            reader
+        }
+        _ => Reader::new(bytes),
+    };
+    loop {
+        let common = if shorter { reader.common() } else { None };
+        let token = match common {
+            Some(Common::Close) => Ok(Some(Token::Close)),
+            Some(Common::Str(text)) => Ok(Some(Token::Value(Cell::Str(text.into())))),
+            Some(Common::Int(value)) => Ok(Some(Token::Value(Cell::Int(value)))),
+            Some(Common::Float(value)) => Ok(Some(Token::Value(Cell::Float(value)))),
+            None => {
+                let done = reader.is_done();
+                let token = reader.token();
+                assert_eq!(done, matches!(token, Ok(None)));
+                token
+            }
+        };
+        said.push(format!("{token:?}"));
+        if !matches!(token, Ok(Some(_))) {
+            return said;
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn zeros_are_found_wherever_they_are(text in "[a-c]{0,40}", zeros in prop::collection::vec(any::<prop::sample::Index>(), 0..3)) {
+        let mut text = text.into_bytes();
+        for zero in zeros.iter().filter(|_| !text.is_empty()).map(|zero| zero.index(text.len())).collect::<Vec<_>>() {
+            text[zero] = 0;
+        }
+        let mut list = vec![];
+        put::open(&mut list, tag::LIST);
+        put::put_bytes(&mut list, &text, true);
+        put::put_str(&mut list, b"behind", true);
+        put::close(&mut list);
+        let mut wanted = vec![tag::LIST, tag::BYTES];
+        for &byte in &text {
+            wanted.extend([byte].iter().chain((byte == 0).then_some(&tag::ESCAPE)));
+        }
+        wanted.extend([&[tag::END, tag::STR], b"behind".as_slice(), &[tag::END, tag::END]].concat());
+        prop_assert_eq!(&list, &wanted);
+        let Ok(Cell::List(mut items)) = Cell::read(&list) else { panic!() };
+        prop_assert_eq!(items.next().unwrap().unwrap().cell, Cell::Bytes(text.into()));
+        read_in_every_way(&list);
+    }
 
     #[test]
     fn values_come_back(value in model::any_value()) {

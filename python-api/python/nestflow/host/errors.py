@@ -101,13 +101,16 @@ def raised(
 
 
 def _with_frame(error: BaseException, function: Callable[[Any], Any], record: Any) -> BaseException:
-    """The error as the function raises it, with its frame: only an expression of it was evaluated."""
+    """The error as the function raises it, with its frame: only an expression of it was evaluated.
+
+    Another error, say of an iterator that is used up by now, is not what went wrong.
+    """
     if not isinstance(error, Exception):
         return error
     try:
         function(record)
-    except Exception as own:
-        return own if type(own) is type(error) else error
+    except BaseException as own:
+        return own if type(own) is type(error) and _message(own) == _message(error) else error
     return error
 
 

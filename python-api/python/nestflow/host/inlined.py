@@ -5,7 +5,8 @@ long. The expression is read from the function's bytecode, and compiled again it
 bytecode: what is read wrongly, or is new in a version of Python, stays a call.
 
 Fits functions that look at nothing but their argument, constants, and what Python has built in, and that
-change nothing: one that raises is called after that, for its frame in the traceback. Must not run it.
+change nothing, as far as names tell: one that raises is called after that, for its frame in the traceback.
+Must not run it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-# Where a call takes longer than this many instructions, it is not what takes the time.
+# In a function of more instructions than these, the call is not what takes the time.
 _MOST = 40
+# So many brackets may be open before the argument: those of all steps are, and the compiler has a limit.
+_OPEN = 2
 _OTHER_KINDS = (
     inspect.CO_VARARGS
     | inspect.CO_VARKEYWORDS
@@ -40,12 +43,15 @@ _CALLED = frozenset(
         *(abs, chr, divmod, isinstance, len, max, min, ord, repr, round, sorted, sum),
     )
 )
-_CHANGE = {"clear", "pop", "popitem", "setdefault", "update"}
+# What changes something, here or where a class that is not Python's own has it (`deque.rotate`).
+_CHANGE = {"clear", "pop", "popitem", "rotate", "setdefault", "update"}
 _CLASSES = (
     *(str, bytes, int, float, complex, tuple, frozenset, dict),
     *(datetime.datetime, datetime.time, datetime.timedelta, decimal.Decimal, uuid.UUID),
 )
 _METHODS = frozenset(name for kind in _CLASSES for name in dir(kind) if name[0] != "_") - _CHANGE
+# With fewer arguments they are methods of other classes (`Path.replace`, `Thread.join`).
+_LEAST = {"replace": 2, "join": 1}
 # What says where a function stands.
 _ELSEWHERE = ("name", "qualname", "flags", "firstlineno", "linetable", "exceptiontable")
 _UNARY = {"UNARY_NOT": "not ", "UNARY_NEGATIVE": "-"}
@@ -65,6 +71,8 @@ _BINARY = {
     "BINARY_RSHIFT": ">>",
 }
 _BRACKETS = {"BUILD_TUPLE": "({},)", "BUILD_LIST": "[{}]", "BUILD_SET": "{{{}}}"}
+# What may come before the argument: steps before this one are only done where it stands.
+_BEFORE = ("LOAD_CONST", "LOAD_SMALL_INT", "LOAD_GLOBAL", "BUILD_")
 # What does nothing to values.
 _NOTHING = ("RESUME", "PRECALL", "PUSH_NULL", "TO_BOOL", "NOT_TAKEN")
 # What goes on behind the second operand where the first one decides. Since 3.12 it looks at a copy.
@@ -136,7 +144,8 @@ def _expression(code: CodeType) -> Expression | None:
     text = f"({ast.unparse(tree)})" if isinstance(tree.body, ast.BoolOp) else ast.unparse(tree)
     pieces = tuple(text.split(place))
     # What does not look at its argument must have it evaluated all the same.
-    return Expression(pieces, frozenset(read.names)) if len(pieces) > 1 and "\n" not in text else None
+    fits = len(pieces) > 1 and "\n" not in text and sum(map(pieces[0].count, "([{")) <= _OPEN
+    return Expression(pieces, frozenset(read.names)) if fits else None
 
 
 def _gives(text: str, code: CodeType) -> bool:
@@ -151,19 +160,8 @@ def _gives(text: str, code: CodeType) -> bool:
         body = f"def function({argument}):\n{said}    return {text}"
     compiled = compile(body, code.co_filename, "exec", dont_inherit=True)
     (made,) = (const for const in compiled.co_consts if isinstance(const, CodeType))
-    as_there = {
-        name: getattr(code, name)
-        for name in (
-            "co_name",
-            "co_qualname",
-            "co_flags",
-            "co_firstlineno",
-            "co_linetable",
-            "co_exceptiontable",
-        )
-        if hasattr(code, name)
-    }
-    return made.replace(**as_there) == code
+    names = [f"co_{name}" for name in _ELSEWHERE if hasattr(code, f"co_{name}")]
+    return made.replace(**{name: getattr(code, name) for name in names}) == code
 
 
 class _Other(Exception):
@@ -202,6 +200,8 @@ class _Read:
         push = self._stack.append
         if name in _NOTHING:
             return
+        if not (self._seen or name.startswith(("LOAD_FAST", *_BEFORE))):
+            raise _Other
         if name.startswith("LOAD_FAST"):
             self._seen = True
             for _ in range(name.count("FAST")):
@@ -253,7 +253,9 @@ class _Read:
             push(f"({values})[{index}]")
         elif name in ("COMPARE_OP", "BINARY_OP") or name in _BINARY:
             left, right = self._take(2)
-            push(f"({left} {_BINARY.get(name, shown)} {right})")
+            # Since 3.13 a comparison may say that only its truth is wanted.
+            operator = _BINARY.get(name, shown).removeprefix("bool(").removesuffix(")")
+            push(f"({left} {operator} {right})")
         elif name == "CONTAINS_OP":
             left, right = self._take(2)
             push(f"({left} {'not in' if count else 'in'} {right})")
@@ -266,7 +268,11 @@ class _Read:
     def _call(self, arguments: list[str]) -> None:
         called = self._stack.pop()
         method = called.rpartition(").")[2]
-        if called not in _CALLED and (method == called or method not in _METHODS):
+        if method == called:
+            allowed = called in _CALLED and called != self._argument
+        else:
+            allowed = method in _METHODS and len(arguments) >= _LEAST.get(method, 0)
+        if not allowed:
             raise _Other
         self._stack.append(f"{called}({', '.join(arguments)})")
 
@@ -284,8 +290,6 @@ def _constant(value: Any) -> str:
         return ":".join("" if part is None else repr(part) for part in parts)
     if value is Ellipsis:
         return "..."
-    text = repr(value)
-    # The name of a class, say, or an infinite number.
-    if not isinstance(value, (type(None), bool, int, float, str, bytes, tuple, frozenset)) or "inf" in text:
+    if not isinstance(value, (type(None), bool, int, float, str, bytes, tuple, frozenset)):
         raise _Other
-    return text
+    return repr(value)
