@@ -1,7 +1,7 @@
 //! Walks a cell in one pass: every byte is looked at once, however deep containers are nested. Keeps
 //! no tree and copies nothing that has no escapes.
 
-use crate::cell::{Cell, CellError, MAX_DEPTH, find_zero, nested_scalar, scalar};
+use crate::cell::{Cell, CellError, MAX_DEPTH, find_zero, nested_scalar, scalar, unflip64};
 use crate::tag;
 
 /// One step of a [`Reader`].
@@ -82,9 +82,11 @@ impl<'a> Reader<'a> {
                 Some(Common::Str(&payload[..end]))
             }
             [tag::INT, payload @ ..] => {
-                let (integer, [tag::WHOLE, rest @ ..]) = payload.split_first_chunk()? else { return None };
+                let (integer, [tag::WHOLE, rest @ ..]) = payload.split_first_chunk::<8>()? else {
+                    return None;
+                };
                 self.rest = rest;
-                Some(Common::Int((u64::from_be_bytes(*integer) ^ (1 << 63)) as i64))
+                Some(Common::Int(unflip64(integer)))
             }
             [tag::FLOAT, payload @ ..] => {
                 let (bits, rest) = payload.split_first_chunk()?;

@@ -89,9 +89,9 @@ impl Views {
         if !self.buffer.is_empty() {
             self.full.push(Buffer::from_vec(self.buffer));
         }
-        // SAFETY: a short view is one that `view` made, or was looked at by `push_short`; a view that is longer than what lies inside of it was made of a slice that ends where its buffer
-        // was committed up to, and no buffer is shorter than that, as the first assertion and the closing of
-        // buffers say; null bits are as many.
+        // SAFETY: a short view is one that `view` made, or that `push_short` looked at; a longer one was made of a
+        // slice that ends where its buffer was committed up to, and no buffer is shorter than that, as the first
+        // assertion and the closing of buffers say; null bits are as many.
         unsafe { BinaryViewArray::new_unchecked(ScalarBuffer::from(self.views), self.full, nulls) }
     }
 }

@@ -104,7 +104,7 @@ class Names:
         """The call of a step's function on the record of that name."""
         function = f"f{step}{which}"
         if function in self._inlined:
-            return Line(record.join(self._inlined[function].pieces), step, record, function)
+            return Line(self._inlined[function].of(record), step, record, function)
         head, tail = self.call(step, record, which)
         return Line(f"{head.text}{record}{tail.text}", step, record)
 
